@@ -1,0 +1,50 @@
+# One door. Every target does its own set-up: a virtual environment in .venv, pinned versions, nothing global.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+RUN ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
+SOURCES := robosac drivers sim calibration tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format lint types bench sweep clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: .venv/ready ## the virtual environment, with pinned dependencies
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[gym]' --group dev
+	@touch $@
+
+demo: setup ## watch the twin learn to walk, then read the report (about 10 minutes)
+	$(BIN)/robosac train minitaur --run $(RUN) --steps 40000
+	$(BIN)/robosac evaluate $(RUN) --episodes 3
+	$(BIN)/robosac report $(RUN)
+
+test: setup ## the whole test suite, no hardware needed
+	$(BIN)/python -m pytest
+
+check: format lint types ## format, lint, types, tests: what CI runs
+	$(MAKE) test
+
+format: setup
+	$(BIN)/ruff format --check $(SOURCES)
+
+lint: setup
+	$(BIN)/ruff check $(SOURCES)
+
+types: setup
+	$(BIN)/pyright
+
+bench: setup ## this machine's numbers, and the update side by side with stable-baselines3
+	$(BIN)/robosac bench
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
+	$(BIN)/python tests/benchmarks/update_speed.py
+
+sweep: setup ## ten million adversarial actions through the limiter
+	$(BIN)/python tests/sweeps/limiter_sweep.py --actions 10000000
+
+clean: ## remove the virtual environment and caches; runs/ stays
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Bytes and devices: codecs that do no I/O, and buses that own one wire each."""

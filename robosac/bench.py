@@ -1,0 +1,125 @@
+"""This computer's numbers: the twin, the learner, inference, and the limiter."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from robosac.assembly import make_stage
+from robosac.config import load_preset
+from robosac.replay import Replay
+from robosac.safety import LimiterSettings, Memory, limit
+from robosac.sac import Sac, SacSettings
+
+SIZES = ((17, 6), (112, 8))
+"""Observations and actions of HalfCheetah and of the quadruped."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measurement and its parts."""
+
+    name: str
+    title: str
+    unit: str
+    values: dict[str, float]
+
+
+def measure(seconds: float, threads: int) -> list[Figure]:
+    """Measure everything, `seconds` each, with `threads` for the learner."""
+    torch.set_num_threads(threads)
+    return [
+        twin_speed(seconds),
+        *(update_speed(seconds, *size) for size in SIZES),
+        inference_latency(seconds),
+        limiter_cost(seconds),
+    ]
+
+
+def twin_speed(seconds: float) -> Figure:
+    """Environment steps a second through the byte path, every executor tick included."""
+    env = make_stage(load_preset("minitaur")).env
+    rng = np.random.default_rng(0)
+    env.reset(seed=0)
+    steps, spent = 0, 0.0
+    while spent < seconds:
+        action = rng.uniform(-0.3, 0.3, 8).astype(np.float32)
+        started = time.perf_counter()
+        _, _, terminated, truncated, _ = env.step(action)
+        spent += time.perf_counter() - started
+        steps += 1
+        if terminated or truncated:
+            env.reset()
+    env.close()
+    return Figure("twin", "twin environment steps", "1/s", {"rate": steps / spent})
+
+
+def update_speed(seconds: float, observations: int, actions: int) -> Figure:
+    """Gradient updates a second at the paper's sizes, sampling included."""
+    rng = np.random.default_rng(0)
+    replay = Replay(20_000, (observations,), actions)
+    for _ in range(5_000):
+        row = rng.standard_normal((2, observations)).astype(np.float32)
+        action = rng.uniform(-1, 1, actions).astype(np.float32)
+        replay.add(row[0], action, float(rng.standard_normal()), row[1], False)
+    learner = Sac(SacSettings(), observations, actions, seed=0)
+
+    def update() -> None:
+        learner.update(replay.sample(rng, learner.settings.batch_size))
+
+    times = _times(update, seconds)
+    name = f"updates_{observations}_{actions}"
+    title = f"updates, {observations} observations, {actions} actions"
+    return Figure(name, title, "1/s", {"median": 1.0 / float(np.median(times))})
+
+
+def inference_latency(seconds: float) -> Figure:
+    """Time of one action of the quadruped's policy, numpy."""
+    policy = Sac(SacSettings(), 112, 8, seed=0).policy()
+    observation = np.zeros(112, np.float32)
+    rng = np.random.default_rng(0)
+    times = _times(lambda: policy.sample_action(observation, rng), seconds)
+    return Figure("inference", "policy inference", "us", _percentiles(times))
+
+
+def limiter_cost(seconds: float) -> Figure:
+    """Time of one tick's limiter for eight joints, half of the requests illegal."""
+    stage = make_stage(load_preset("minitaur"))
+    assert stage.executor is not None
+    limits, settings = stage.executor.limits, LimiterSettings()
+    memory = Memory.anchored(np.full(8, 2.0))
+    rng = np.random.default_rng(0)
+    requests = [2.0 + rng.uniform(-1, 1, 8) * scale for scale in (0.01, 1.0) for _ in range(500)]
+    index = 0
+
+    def one() -> None:
+        nonlocal memory, index
+        index = (index + 1) % len(requests)
+        memory = limit(requests[index], memory, memory.position, limits, 0.005, settings).memory
+
+    times = _times(one, seconds)
+    stage.env.close()
+    return Figure("limiter", "limiter, one tick", "us", _percentiles(times))
+
+
+def _times(action: Callable[[], object], seconds: float) -> list[float]:
+    """Seconds of each call, after a short warm-up."""
+    for _ in range(10):
+        action()
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while (started := time.perf_counter()) < end:
+        action()
+        times.append(time.perf_counter() - started)
+    return times
+
+
+def _percentiles(times: list[float]) -> dict[str, float]:
+    return {
+        "p50": float(np.percentile(times, 50)) * 1e6,
+        "p99": float(np.percentile(times, 99)) * 1e6,
+    }

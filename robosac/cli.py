@@ -1,0 +1,180 @@
+"""The command line. Heavy packages are imported inside the commands, so that help is instant."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from robosac import __version__
+from robosac.errors import RobosacError
+
+OK, FAILED, USAGE = 0, 1, 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    help="Learn on the robot, or rehearse on its twin.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document for a machine.")]
+RunArgument = Annotated[Path, typer.Argument(help="A run folder, as `robosac train` made it.")]
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    """Learn on the robot, or rehearse on its twin."""
+    if show:
+        typer.echo(__version__)
+        raise typer.Exit(OK)
+
+
+@app.command(context_settings=OVERRIDES)
+def train(
+    context: typer.Context,
+    preset: Annotated[
+        str | None, typer.Argument(help="`minitaur`, a YAML file, or `gym:ENV_ID`.")
+    ] = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of the new run.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Environment steps.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with this run from its last checkpoint.")
+    ] = None,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print every setting with its unit and leave.")
+    ] = False,
+) -> None:
+    """Train: actor and learner on this machine, in lock-step (Algorithm 1 of the paper).
+
+    Any setting is a flag, by its dotted name.
+
+    Example: `robosac train minitaur --steps 40000 --task.reward.pitch 0.5 --twin.supply-voltage-v 14`
+
+    Example: `robosac train --resume runs/minitaur-20260101-120000`
+    """
+    from robosac import commands
+
+    overrides = list(_overrides(context.args))
+    for key, value in (("steps", steps), ("seed", seed)):
+        if value is not None:
+            overrides.append(f"{key}={value}")
+    if resume is not None:
+        if preset is not None or overrides or run is not None:
+            _usage("--resume RUN goes on as the run was configured; give no preset and no settings")
+        _guarded(lambda: commands.resume(resume))
+        return
+    if preset is None:
+        _usage("train needs a preset: minitaur, a YAML file, or gym:ENV_ID (or --resume RUN)")
+    if print_config:
+        _guarded(lambda: typer.echo(commands.printed(preset, overrides), nl=False))
+        return
+    _guarded(lambda: commands.train(preset, overrides, run))
+
+
+@app.command()
+def evaluate(
+    run: RunArgument,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes.")] = 10,
+    video: Annotated[bool, typer.Option(help="Record the first episode.")] = True,
+    json: JsonFlag = False,
+) -> None:
+    """Run the newest policy by its mean: a table, and a video of the first episode.
+
+    Example: `robosac evaluate runs/demo --episodes 10`
+    """
+    from robosac import commands
+
+    _guarded(lambda: commands.evaluate(run, episodes, video, json))
+
+
+@app.command()
+def report(run: RunArgument, json: JsonFlag = False) -> None:
+    """Write one HTML page with plots and the video into the run folder.
+
+    Example: `robosac report runs/demo`
+    """
+    from robosac import commands
+
+    _guarded(lambda: commands.report(run, json))
+
+
+@app.command()
+def bench(
+    seconds: Annotated[float, typer.Option(min=0.1, help="Time for each measurement, s.")] = 3.0,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the learner.")] = 1,
+    json: JsonFlag = False,
+) -> None:
+    """Measure this computer: twin steps, updates, inference latency, the limiter's cost.
+
+    Example: `robosac bench --threads 2`
+    """
+    from robosac import commands
+
+    _guarded(lambda: commands.bench(seconds, threads, json))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+def _overrides(arguments: list[str]) -> Iterator[str]:
+    """`--a.b 1` and `--a.b=1` as `a.b=1`."""
+    rest = iter(arguments)
+    for argument in rest:
+        if not argument.startswith("--"):
+            _usage(f"unexpected argument {argument!r}; settings look like --sac.batch-size 128")
+        key, found, value = argument.removeprefix("--").partition("=")
+        if not found:
+            value = next(rest, None)
+            if value is None:
+                _usage(f"{argument} needs a value")
+        yield f"{key}={value}"
+
+
+def _guarded(command: Callable[[], Any]) -> None:
+    """Run a command: known errors become one line, Ctrl-C and SIGTERM an orderly end."""
+    from robosac.errors import ConfigError, RunFolderError
+
+    with _terminate_like_interrupt():
+        try:
+            command()
+        except (ConfigError, RunFolderError) as error:
+            _usage(str(error))
+        except RobosacError as error:
+            typer.echo(f"robosac: {error}", err=True)
+            raise typer.Exit(FAILED) from error
+        except KeyboardInterrupt:
+            typer.echo("robosac: interrupted; the robot is stopped and the run is whole", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def _terminate_like_interrupt() -> Iterator[None]:
+    """SIGTERM unwinds the stack as Ctrl-C does, so that `finally` stops the robot."""
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _usage(message: str) -> NoReturn:
+    typer.echo(f"robosac: {message}", err=True)
+    sys.exit(USAGE)

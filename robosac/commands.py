@@ -1,0 +1,188 @@
+"""What each command does, once its arguments are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from robosac import checkpoint
+from robosac.config import dump, load_preset
+from robosac.errors import RunFolderError
+from robosac.metrics import EvaluationRow, summarise
+from robosac.progress import Progress
+from robosac.runs import RunFolder, run_path, utc_now
+from robosac.settings import TrainConfig
+
+PICTURE_SIZE = (480, 270)
+PUBLISHED = (("published trot", 0.60, 72.0), ("published gallop", 1.18, 189.0))
+"""The machine's own speed (m/s) and power (W), Tan et al. 2018."""
+
+
+def printed(preset: str, overrides: Sequence[str]) -> str:
+    """The resolved settings as commented YAML."""
+    return dump(load_preset(preset, overrides))
+
+
+def train(preset: str, overrides: Sequence[str], folder: Path | None) -> None:
+    """Train a new run."""
+    from robosac.assembly import make_stage
+
+    config = load_preset(preset, overrides)
+    path = folder or run_path(config, utc_now())
+    if path.exists():
+        raise RunFolderError(
+            f"{path} exists; go on with --resume {path}, or name another with --run"
+        )
+    # The robot first: a wrong file or port must not leave a run folder behind.
+    stage = make_stage(config)
+    _train(RunFolder.create(path, config), stage, resumed=False)
+
+
+def resume(folder: Path) -> None:
+    """Go on with a run from its newest checkpoint."""
+    from robosac.assembly import make_stage
+
+    run = RunFolder.open(folder)
+    _train(run, make_stage(run.config), resumed=True)
+
+
+def _train(run: RunFolder, stage: Any, resumed: bool) -> None:
+    from robosac.lockstep import LockstepTraining
+
+    config = run.config
+    learner = make_learner(config, stage)
+    step = 0
+    if resumed:
+        newest = checkpoint.latest(run.path)
+        step = int(newest.name) if newest else 0
+        run.truncate_after(step)
+    progress = Progress(config.steps, f"{config.preset}, recipe {config.recipe}", str(run.path))
+    with run.metrics_writer(step if resumed else None) as metrics:
+        training = LockstepTraining(run, stage, learner, metrics, progress)
+        try:
+            if resumed:
+                training.resume()
+            training.train()
+        finally:
+            progress.stop()
+            stage.env.close()
+
+
+def make_learner(config: TrainConfig, stage: Any) -> Any:
+    """A learner of the configured size for the stage's spaces."""
+    import torch
+
+    from robosac.sac import Sac, SacSettings
+
+    torch.set_num_threads(config.learner_threads)
+    spaces = stage.env.observation_space.shape, stage.env.action_space.shape
+    settings = SacSettings(**{f: getattr(config.sac, f) for f in config.sac.__struct_fields__})
+    return Sac(settings, spaces[0][0], spaces[1][0], config.seed)
+
+
+def evaluate(folder: Path, episodes: int, with_video: bool, as_json: bool) -> None:
+    """Evaluate the newest policy of a run, and keep the result in the run folder."""
+    from robosac.assembly import make_stage
+    from robosac.evaluation import evaluate as run_episodes
+    from robosac.video import write_video
+
+    run = RunFolder.open(folder)
+    newest = checkpoint.latest(run.path)
+    if newest is None:
+        raise RunFolderError(f"{folder} has no checkpoint yet; train longer, or resume it")
+    stage = make_stage(run.config)
+    learner = make_learner(run.config, stage)
+    tensors, document = checkpoint.load(newest)
+    prefix = "learner."
+    learner.load({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+    step = document["step"]
+    picture = PICTURE_SIZE if with_video and stage.render is not None else None
+    console = Console(stderr=as_json)
+    try:
+        with console.status(f"evaluating {episodes} episodes"):
+            found = run_episodes(
+                stage, learner.policy(), episodes, run.config.seed, picture_size=picture
+            )
+    finally:
+        stage.env.close()
+    target = run.evaluation_folder(step)
+    run.save_episodes(step, found.episodes)
+    if found.trace is not None:
+        found.trace.save(target / "trace.npz")
+    if found.frames:
+        write_video(target / "walk", found.frames, frames_per_s=25)
+    row = summarise(
+        found.episodes, step=step, wall_s=document["wall_s"], robot_s=document["robot_s"]
+    )
+    with run.metrics_writer() as metrics:
+        metrics.write(row)
+    if as_json:
+        typer.echo(msgspec.json.encode(row).decode())
+    else:
+        console.print(evaluation_table(row, str(folder)))
+
+
+def evaluation_table(row: EvaluationRow, title: str) -> Table:
+    """The evaluation beside the published machine."""
+    table = Table(title=f"{title}, step {row.step:,}, {row.episodes} episodes")
+    columns = (
+        "",
+        "return",
+        "speed m/s",
+        "slowest m/s",
+        "falls",
+        "power W",
+        "longest > 2.45 N m",
+        "overheats",
+    )
+    for column in columns:
+        table.add_column(column, justify="left" if not column else "right")
+    table.add_row(
+        "this policy",
+        f"{row.return_mean:.1f} ± {row.return_std:.1f}",
+        _number(row.speed_m_s, ".2f"),
+        _number(row.speed_min_m_s, ".2f"),
+        str(row.falls),
+        _number(row.power_w, ".0f"),
+        _number(row.seconds_above_continuous_torque, ".2f", " s"),
+        str(row.overheats),
+    )
+    if row.speed_m_s is not None:
+        for name, speed, power in PUBLISHED:
+            table.add_row(name, "", f"{speed:.2f}", "", "", f"{power:.0f}", "", "")
+    return table
+
+
+def report(folder: Path, as_json: bool) -> None:
+    """Write the report of a run."""
+    from robosac.report import write_report
+
+    page = write_report(RunFolder.open(folder))
+    typer.echo(msgspec.json.encode({"report": str(page)}).decode() if as_json else str(page))
+
+
+def bench(seconds: float, threads: int, as_json: bool) -> None:
+    """Measure this computer."""
+    from robosac.bench import measure
+
+    figures = measure(seconds, threads)
+    if as_json:
+        typer.echo(msgspec.json.encode({f.name: f.values for f in figures}).decode())
+        return
+    table = Table(title="this computer")
+    for column in ("what", "figure", "unit"):
+        table.add_column(column, justify="right" if column == "figure" else "left")
+    for figure in figures:
+        for name, value in figure.values.items():
+            table.add_row(f"{figure.title}, {name}", f"{value:,.1f}", figure.unit)
+    Console().print(table)
+
+
+def _number(value: float | None, form: str, unit: str = "") -> str:
+    return "–" if value is None else f"{value:{form}}{unit}"

@@ -1,0 +1,43 @@
+"""The errors robosac raises on purpose; each is also a builtin kind.
+
+RobosacError
+├── ConfigError        (ValueError)    a setting, preset or file is wrong; the message says what would be valid
+├── RunFolderError     (ValueError)    a folder is not a run, or not one this version reads
+├── LimitsError        (ValueError)    limits that contradict themselves
+├── CalibrationMismatch (ValueError)   the calibration belongs to another robot
+├── NotArmedError      (RuntimeError)  motion was asked for in a state that forbids it
+├── ArmingError        (RuntimeError)  the robot refused to arm; the message names the check
+└── RobotError         (OSError)       a device failed outside the control tick
+"""
+
+
+class RobosacError(Exception):
+    """Base of every error robosac raises on purpose."""
+
+
+class ConfigError(RobosacError, ValueError):
+    """A setting, preset or robot file is wrong."""
+
+
+class RunFolderError(RobosacError, ValueError):
+    """A folder is not a run folder, or not one this version can read."""
+
+
+class LimitsError(RobosacError, ValueError):
+    """Limits contradict themselves (lower above upper, not finite, wrong length)."""
+
+
+class CalibrationMismatch(RobosacError, ValueError):
+    """The calibration does not belong to this robot."""
+
+
+class NotArmedError(RobosacError, RuntimeError):
+    """Motion was asked for in a state that does not allow it."""
+
+
+class ArmingError(RobosacError, RuntimeError):
+    """The robot refused to arm."""
+
+
+class RobotError(RobosacError, OSError):
+    """A device failed outside the control tick."""

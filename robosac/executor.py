@@ -1,0 +1,409 @@
+"""The executor owns the robot: a fixed-rate tick through the limiter, arming, the stop ladder.
+
+One `tick` is one exchange with the robot. Requests only set the newest goal; what reaches the
+motors is decided here, tick by tick, from the safety state, the age of the request and what the
+monitor found. Any error ends with torque off and a latched fault, and is raised on.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+import numpy as np
+
+from robosac.arming import bring_up
+from robosac.clock import Clock, Rate
+from robosac.errors import ArmingError, NotArmedError, RobotError
+from robosac.estop import EStopGate
+from robosac.hal import Drive, Fault, FloatArray, JointCommand, JointState, Robot, RobotState
+from robosac.latch import FaultLatch, LatchedFault
+from robosac.reasons import REJECTED, Reason
+from robosac.requests import ExecutorSettings, Inbox, Request
+from robosac.safety import Envelope, Limited, LimiterSettings, Memory, brake, limit
+from robosac.states import SafetyState, allowed
+from robosac.thermal import Heat, derate
+from robosac.ticks import Statistics, Tally, Tick
+from robosac.watch import Findings, Reaction, WatchMemory, inspect
+
+_DRIVEN = (SafetyState.ACTIVE, SafetyState.HOLD)
+_LADDER = {
+    Reaction.NONE: SafetyState.ACTIVE,
+    Reaction.HOLD: SafetyState.HOLD,
+    Reaction.DAMP: SafetyState.DAMPED,
+}
+_POWERED = (SafetyState.ACTIVE, SafetyState.HOLD, SafetyState.DAMPED)
+
+
+class Executor:
+    """Drives one robot at a fixed rate; every command passes the limiter.
+
+    Args:
+        robot: the robot, not yet configured.
+        clock: monotonic time, virtual or real.
+        gate: the e-stop gate; checked before every motion.
+        period: tick period, s.
+        settings: ages and budgets.
+
+    Use it as a context manager: leaving the block always ends with torque off.
+    """
+
+    def __init__(
+        self,
+        robot: Robot,
+        clock: Clock,
+        gate: EStopGate,
+        period: float = 0.005,
+        settings: ExecutorSettings | None = None,
+    ) -> None:
+        self.settings = settings or ExecutorSettings()
+        self.period = period
+        self.envelope = Envelope(robot.limits, LimiterSettings(period, self.settings.max_distance))
+        self.limits = robot.limits
+        self._robot, self._clock, self._gate = robot, clock, gate
+        self._rate = Rate(clock, period)
+        joints = len(robot.limits.names)
+        self._zero, self._one = _constant(joints, 0.0), _constant(joints, 1.0)
+        self._off = JointCommand.stop(joints)
+        self._damp = JointCommand.damp(joints, robot.limits.torque)
+        self._safety = SafetyState.DISARMED
+        self._faults = FaultLatch()
+        self._tally = Tally()
+        self._memory = Memory.anchored(self._zero)
+        self._heat = Heat.cold(joints)
+        self._watch = WatchMemory.fresh(joints)
+        self._findings = Findings(self._watch)
+        self._state: RobotState | None = None
+        self._measured = _unheard(joints)
+        self._inbox = Inbox(self.settings, clock.now())
+        self._commanded_at = clock.now()
+        self._late = 0
+        self._closed = False
+
+    @property
+    def safety(self) -> SafetyState:
+        """The present safety state."""
+        return self._safety
+
+    @property
+    def state(self) -> RobotState | None:
+        """What the last exchange learned; None before the first."""
+        return self._state
+
+    @property
+    def faults(self) -> tuple[LatchedFault, ...]:
+        """Latched faults, oldest first."""
+        return self._faults.entries
+
+    @property
+    def commanded_position(self) -> FloatArray:
+        """The last position commanded, rad; where the robot was armed before the first tick."""
+        return self._memory.position
+
+    def statistics(self) -> Statistics:
+        """Counts since the executor was built."""
+        return self._tally.snapshot(self._rate.skipped)
+
+    def __enter__(self) -> Executor:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.disarm()
+        else:
+            self._cut()
+
+    def request(self, goal: FloatArray, ramp: float = 0.0) -> None:
+        """Set the newest goal; the next ticks lead to it.
+
+        Args:
+            goal: joint positions, rad, shape (n,); checked by the limiter at every tick.
+            ramp: time of the straight way from the present command to the goal, s.
+
+        Raises:
+            NotArmedError: the robot is neither ACTIVE nor HOLD.
+            ValueError: `ramp` is negative or not finite.
+        """
+        if self._safety not in _DRIVEN:
+            raise NotArmedError(
+                f"a goal was requested while {self._safety.value}; valid after arm()"
+            )
+        if not 0.0 <= ramp < np.inf:
+            raise ValueError(f"ramp must be finite and not negative, got {ramp}")
+        kept = goal.copy() if type(goal) is np.ndarray else goal
+        self._inbox.put(Request(kept, self._memory.position, self._clock.now(), ramp))
+
+    def tick(self) -> Tick:
+        """Wait for the next tick, send one safe command, judge the answer and react.
+
+        Raises whatever went wrong below, with torque off and the fault latched.
+        """
+        try:
+            lateness = self._rate.wait()
+            self._rate.take_lateness()
+            return self._tick(lateness)
+        except BaseException as error:
+            self._fail(error)
+            raise
+
+    def arm(self) -> None:
+        """Configure and check the robot, then raise its stiffness where it stands.
+
+        Raises:
+            ArmingError: a check failed; the message names it and torque is off.
+            NotArmedError: the robot is armed already.
+        """
+        if self._safety in (SafetyState.ACTIVE, SafetyState.HOLD):
+            raise NotArmedError(f"arm() while {self._safety.value}; valid after disarm()")
+        if self._safety is SafetyState.FAULT:
+            names = ", ".join(self._faults.names)
+            raise ArmingError(f"latched faults: {names}; clear each by name first")
+        if self._gate.tripped:
+            raise ArmingError(f"e-stop is tripped ({self._gate.reason}); reset the gate first")
+        try:
+            self._arm()
+        except ArmingError:
+            self._cut()
+            raise
+        except BaseException as error:
+            self._fail(error)
+            raise
+
+    def disarm(self) -> None:
+        """Damp briefly, then switch torque off and read it back.
+
+        Raises:
+            RobotError: a motor was not read back as off; the fault `stop_unconfirmed` is latched.
+        """
+        try:
+            if self._safety in _POWERED:
+                self._enter(SafetyState.DAMPED)
+                end = self._clock.now() + self.settings.settle_s
+                while self._clock.now() < end and self._safety is SafetyState.DAMPED:
+                    self.tick()
+        finally:
+            confirmed = self._cut()
+        if not confirmed:
+            raise RobotError("disarm: not every motor was read back as off; cut the motor supply")
+
+    def clear(self, name: str) -> None:
+        """Clear the latched faults called `name`; the last one leads to DISARMED, never further.
+
+        Raises:
+            NotArmedError: no such fault is latched, or its cause is still there.
+        """
+        if name not in self._faults:
+            latched = ", ".join(self._faults.names) or "none"
+            raise NotArmedError(f"no fault {name!r} is latched; latched are: {latched}")
+        if name == "estop" and self._gate.tripped:
+            raise NotArmedError("the e-stop is still tripped; reset the gate first")
+        if name == "stop_unconfirmed" and not self._robot.stop():
+            raise NotArmedError("torque is still not read back as off; cut the motor supply")
+        self._faults.clear(name)
+        if not self._faults.names:
+            self._enter(SafetyState.DISARMED)
+
+    def close(self) -> None:
+        """Torque off, then release the devices; safe to call twice.
+
+        Raises:
+            RobotError: a motor was not read back as off.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self.disarm()
+        finally:
+            self._robot.close()
+
+    def _tick(self, lateness: float) -> Tick:
+        now = self._clock.now()
+        # A nanosecond is what the clock resolves; what remains is rounding of the difference.
+        dt = round(now - self._commanded_at, 9)
+        self._commanded_at = now
+        self._late = 0 if self.envelope.shortest <= dt <= self.envelope.longest else self._late + 1
+        self._check_gate()
+        self._follow(now)
+        before = self._safety
+        reasons = self._why(now)
+        torque, hot = self._torque(dt)
+        target: object = None
+        command, limited = self._off, None
+        if before in _DRIVEN:
+            if before is SafetyState.ACTIVE:
+                target, limited = self._limited(now, dt)
+            else:
+                limited = brake(self._memory, self.envelope, self._bounded(dt))
+            limited.position.flags.writeable = False
+            self._memory = limited.memory
+            command = self._to(limited.position, torque)
+            reasons |= limited.reasons | hot
+        elif before is SafetyState.DAMPED:
+            command = self._damp
+        state = self._exchange(command, now)
+        self._check_gate()
+        self._follow(now)
+        executed = state.joints.position if limited is None else limited.position
+        velocity = self._zero if limited is None else limited.velocity
+        self._tally.tick(reasons, lateness)
+        found = self._findings.faults if before in _POWERED else ()
+        latched, newest = self._faults.faults, self._inbox.newest
+        return Tick(
+            now,
+            state,
+            self._safety,
+            None if newest is None else newest.goal,
+            target,
+            executed,
+            velocity,
+            reasons,
+            lateness,
+            latched + tuple(fault for fault in found if fault not in latched),
+        )
+
+    def _limited(self, now: float, dt: float) -> tuple[object, Limited]:
+        """The point to go to now, and what the limiter makes of it."""
+        request = self._inbox.newest
+        if request is None:
+            return None, brake(self._memory, self.envelope, self._bounded(dt))
+        target = request.target(now)
+        limited = limit(target, self._memory, self._measured.position, self.envelope, dt)
+        if not limited.reasons & (Reason.PERIOD | Reason.MEASURED):
+            self._inbox.judge(bool(limited.reasons & REJECTED))
+        return target, limited
+
+    def _bounded(self, dt: float) -> float:
+        return dt if self.envelope.shortest <= dt <= self.envelope.longest else self.period
+
+    def _torque(self, dt: float) -> tuple[FloatArray, Reason]:
+        """Torque each motor may use, N m."""
+        torque, self._heat = derate(
+            self._measured.torque,
+            self._measured.temperature,
+            self._heat,
+            self.limits,
+            dt,
+            self.settings.thermal,
+        )
+        return torque, Reason.NONE if torque is self.limits.torque else Reason.DERATED
+
+    def _to(self, position: FloatArray, torque: FloatArray) -> JointCommand:
+        zero, one = self._zero, self._one
+        return JointCommand(Drive.POSITION, position, zero, zero, one, one, torque)
+
+    def _exchange(self, command: JointCommand, now: float) -> RobotState:
+        """One transaction, judged by the monitor while the motors may push."""
+        state = self._robot.exchange(command, now + self.settings.deadline_share * self.period)
+        self._state, self._measured = state, state.joints
+        driven = command.drive is not Drive.STOP
+        if driven:
+            self._findings = inspect(state, self._watch, self.limits, self.settings.watch, driven)
+        else:
+            self._findings = Findings(WatchMemory.fresh(len(self._zero)))
+        self._watch = self._findings.memory
+        return state
+
+    def _check_gate(self) -> None:
+        """Cut torque if the gate has tripped."""
+        if self._gate.tripped and "estop" not in self._faults:
+            self._latch(Fault("estop", "gate", self._gate.reason))
+            self._cut()
+
+    def _follow(self, now: float) -> None:
+        """Go where the stop ladder demands."""
+        if self._safety not in _POWERED:
+            return
+        reaction = self._demanded(now)
+        if reaction is Reaction.FAULT:
+            for fault in self._findings.latching or (self._inbox.fault(),):
+                self._latch(fault)
+        if reaction >= Reaction.STOP:
+            self._cut()
+        elif self._safety is not SafetyState.DAMPED:
+            self._enter(_LADDER[reaction])
+
+    def _demanded(self, now: float) -> Reaction:
+        """The strongest reaction that the findings, the requests and the ticks call for."""
+        late = self._late >= self.settings.late_hold
+        ticks = Reaction.HOLD if late else Reaction.NONE
+        return max(self._findings.reaction, self._inbox.demand(now), ticks)
+
+    def _why(self, now: float) -> Reason:
+        """Reasons that lie in the state rather than in the request."""
+        if self._safety is SafetyState.FAULT:
+            return Reason.ESTOP if "estop" in self._faults else Reason.FAULT
+        if self._safety not in _POWERED:
+            return Reason.NONE
+        old = self._inbox.age(now) > self.settings.hold_after
+        return self._findings.reasons | (Reason.AGE if old else Reason.NONE)
+
+    def _arm(self) -> None:
+        if self._safety is SafetyState.DAMPED and not self._cut():
+            raise ArmingError("stop: torque was not read back as off before arming")
+        self._enter(SafetyState.ARMING)
+        self._robot.configure()
+        self._rate.restart()
+        goal = bring_up(self._arming_tick, self.limits, self.settings.arming, self.period)
+        self._memory = Memory.anchored(goal)
+        self._inbox.empty(self._commanded_at)
+        self._late = 0
+        self._enter(SafetyState.ACTIVE)
+
+    def _arming_tick(self, command: JointCommand) -> tuple[RobotState, Findings]:
+        self._rate.wait()
+        self._rate.take_lateness()
+        self._stop_arming_if_tripped()
+        self._commanded_at = self._clock.now()
+        state = self._exchange(command, self._commanded_at)
+        self._stop_arming_if_tripped()
+        return state, self._findings
+
+    def _stop_arming_if_tripped(self) -> None:
+        self._check_gate()
+        if self._safety is not SafetyState.ARMING:
+            raise ArmingError(f"e-stop tripped while arming ({self._gate.reason})")
+
+    def _fail(self, error: BaseException) -> None:
+        """Latch `error`, then switch torque off; an error of the stop itself is raised on."""
+        self._latch(Fault("exception", type(error).__name__, str(error) or "no text"))
+        self._cut()
+
+    def _cut(self) -> bool:
+        """Torque off with read back; False, and a latched fault, when it is not confirmed."""
+        if self._safety is not SafetyState.FAULT:
+            self._enter(SafetyState.DISARMED)
+        confirmed = self._robot.stop()
+        if not confirmed:
+            self._latch(Fault("stop_unconfirmed", "robot", "a motor was not read back as off"))
+        return confirmed
+
+    def _latch(self, fault: Fault) -> None:
+        """Enter FAULT and remember why."""
+        self._enter(SafetyState.FAULT)
+        self._faults.add(fault, self._clock.now())
+
+    def _enter(self, state: SafetyState) -> None:
+        if state is self._safety:
+            return
+        if not allowed(self._safety, state):
+            raise RuntimeError(f"no way from {self._safety.value} to {state.value}")
+        self._safety = state
+        self._tally.enter(state)
+
+
+def _constant(joints: int, value: float) -> FloatArray:
+    array = np.full(joints, value)
+    array.flags.writeable = False
+    return array
+
+
+def _unheard(joints: int) -> JointState:
+    """The state of joints that never answered."""
+    never, no = np.full(joints, -np.inf), np.zeros(joints, dtype=np.bool_)
+    nan = np.full(joints, np.nan)
+    return JointState(never, no, nan, nan, nan, nan, nan, nan, no)

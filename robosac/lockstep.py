@@ -1,0 +1,269 @@
+"""Algorithm 1 of the paper in lock-step: one environment step, then its gradient updates.
+
+The robot and the learner take turns, so under a virtual clock a run depends on its seed alone. All
+state is taken at episode edges, where the environment begins anew from a seed: a run that was killed
+and resumed from its checkpoint equals the run that was never killed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robosac import checkpoint
+from robosac.actor import Actor, episode_seed
+from robosac.assembly import Stage
+from robosac.errors import RunFolderError
+from robosac.evaluation import evaluate, recorder_for
+from robosac.generators import generator_state, restore_generator
+from robosac.metrics import EpisodeRow, EvaluationRow, LearnerRow, MetricsWriter, summarise
+from robosac.progress import Progress
+from robosac.recorder import EpisodeRecorder
+from robosac.replay import Replay
+from robosac.runs import RunFolder
+from robosac.sac import Losses, Sac
+from robosac.settings import TrainConfig
+
+TRAINING_STREAM, EXPLORATION_STREAM, REPLAY_STREAM = 0, 2, 3
+LEARNER_ROW_STEPS = 1000
+KEPT_CHECKPOINTS = 2
+
+
+class LockstepTraining:
+    """One run: the actor, the replay buffer and the learner, and where their traces go.
+
+    Args:
+        run: its folder; holds the configuration.
+        stage: where to act.
+        learner: critics, policy and temperature.
+        metrics: where rows go.
+        progress: what the user sees.
+        wall_clock: monotonic seconds, for rates and labels only.
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        stage: Stage,
+        learner: Sac,
+        metrics: MetricsWriter,
+        progress: Progress,
+        wall_clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.config: TrainConfig = run.config
+        self.run, self.stage, self.learner = run, stage, learner
+        self._metrics, self._progress, self._wall_clock = metrics, progress, wall_clock
+        shape = stage.env.observation_space.shape
+        assert shape is not None
+        self.replay = Replay(self.config.sac.replay_capacity, shape, learner.action_dim)
+        self.actor = Actor(stage.env, "lockstep")
+        self._exploration = np.random.default_rng((self.config.seed, EXPLORATION_STREAM))
+        self._sampling = np.random.default_rng((self.config.seed, REPLAY_STREAM))
+        self.step = 0
+        self.episode = 0
+        self.robot_s = 0.0
+        self.falls = 0
+        self._owed = 0.0
+        """Updates the ratio still asks for; less than one between steps."""
+        self._wall_before = 0.0
+        self._started = wall_clock()
+        self._recent: list[Losses] = []
+        self._recent_since = (0.0, 0)
+
+    @property
+    def wall_s(self) -> float:
+        """Wall time of this run, earlier sittings included, s."""
+        return self._wall_before + self._wall_clock() - self._started
+
+    def train(self) -> None:
+        """Train to the end of the episode in which the configured steps are reached."""
+        self._progress.start(self.step)
+        self._recent_since = (self._wall_clock(), self.learner.updates)
+        while self.step < self.config.steps:
+            before = self.step
+            self._run_episode()
+            if self._due(before, self.config.evaluation.every_steps):
+                self.evaluate()
+            if self.episode % self.config.checkpoint_every_episodes == 0:
+                self.save()
+        if checkpoint.folder_for(self.run.path, self.step) not in checkpoint.checkpoints(
+            self.run.path
+        ):
+            self.save()
+
+    def evaluate(self) -> EvaluationRow:
+        """Run the configured evaluation and record it."""
+        self._progress.update(note="evaluating")
+        section = self.config.evaluation
+        found = evaluate(self.stage, self.learner.policy(), section.episodes, self.config.seed)
+        row = summarise(found.episodes, step=self.step, wall_s=self.wall_s, robot_s=self.robot_s)
+        self.run.save_episodes(self.step, found.episodes)
+        if found.trace is not None:
+            found.trace.save(self.run.evaluation_folder(self.step) / "trace.npz")
+        self._metrics.write(row)
+        self._progress.update(evaluation=describe(row), note="")
+        return row
+
+    def _run_episode(self) -> None:
+        """One episode: act, record, learn; Algorithm 1's two inner loops."""
+        settings = self.config.sac
+        self.actor.begin(
+            self.episode, episode_seed(self.config.seed, TRAINING_STREAM, self.episode)
+        )
+        recorder = recorder_for(self.stage)
+        while recorder.end is None:
+            transition = self.actor.step(self._action(), self.learner.updates)
+            self.replay.add(
+                transition.observation,
+                transition.executed_action,
+                transition.reward,
+                transition.next_observation,
+                transition.terminated,
+            )
+            recorder.add(transition, self.actor.info)
+            self.step += 1
+            self.robot_s += self.stage.seconds_per_step
+            if self.step >= settings.random_steps and len(self.replay) >= settings.batch_size:
+                self._learn()
+            self._progress.update(step=self.step, robot_s=self.robot_s)
+            if self.step % LEARNER_ROW_STEPS == 0:
+                self._write_learner_row()
+        self.episode += 1
+        self.falls += recorder.end.value == "terminated"
+        self._write_episode_row(recorder)
+
+    def _action(self) -> NDArray[np.float32]:
+        if self.step < self.config.sac.random_steps:
+            uniform = self._exploration.uniform(-1.0, 1.0, self.learner.action_dim)
+            return uniform.astype(np.float32)
+        return self.learner.act(self.actor.observation, deterministic=False)
+
+    def _learn(self) -> None:
+        """Make the updates that the step just taken pays for."""
+        self._owed += self.config.sac.updates_per_step
+        while self._owed >= 1.0:
+            batch = self.replay.sample(self._sampling, self.config.sac.batch_size)
+            self._recent.append(self.learner.update(batch))
+            self._owed -= 1.0
+
+    def _due(self, before: int, every: int) -> bool:
+        """True when a multiple of `every` steps was passed since `before`, or training is over."""
+        return before // every != self.step // every or self.step >= self.config.steps
+
+    def _write_learner_row(self) -> None:
+        if not self._recent:
+            self._progress.update(note="random actions")
+            return
+        names = ("critic_loss", "actor_loss", "alpha", "entropy", "q_mean")
+        values = [losses.floats() for losses in self._recent[-100:]]
+        means = {name: float(np.mean([value[name] for value in values])) for name in names}
+        now, (since, updates) = self._wall_clock(), self._recent_since
+        rate = (self.learner.updates - updates) / max(now - since, 1e-9)
+        self._recent, self._recent_since = [], (now, self.learner.updates)
+        target = self.learner.target_entropy
+        self._metrics.write(
+            LearnerRow(
+                step=self.step,
+                wall_s=self.wall_s,
+                robot_s=self.robot_s,
+                updates=self.learner.updates,
+                target_entropy=target,
+                updates_per_s=rate,
+                **means,
+            )
+        )
+        self._progress.update(
+            alpha=means["alpha"],
+            entropy=means["entropy"],
+            target_entropy=target,
+            updates_per_s=rate,
+            note="",
+        )
+
+    def _write_episode_row(self, recorder: EpisodeRecorder) -> None:
+        assert recorder.end is not None
+        self._metrics.write(
+            EpisodeRow(
+                step=self.step,
+                wall_s=self.wall_s,
+                robot_s=self.robot_s,
+                episode=self.episode - 1,
+                length=recorder.length,
+                return_=recorder.total_reward,
+                end=recorder.end.value,
+                speed_m_s=recorder.speed,
+                terms=dict(recorder.terms),
+                limited=recorder.limited,
+                smoothness=recorder.smoothness,
+            )
+        )
+        self._progress.update(
+            episode_return=recorder.total_reward, speed_m_s=recorder.speed, falls=self.falls
+        )
+
+    def save(self) -> None:
+        """Write a checkpoint: everything that the rest of the run depends on."""
+        learner = {f"learner.{name}": value for name, value in self.learner.state().items()}
+        replay = {f"replay.{name}": value for name, value in self.replay.state().items()}
+        clock = self.stage.clock_state
+        tensors = {
+            **learner,
+            **replay,
+            "random.exploration": generator_state(self._exploration),
+            "random.sampling": generator_state(self._sampling),
+        }
+        document: dict[str, Any] = {
+            "step": self.step,
+            "episode": self.episode,
+            "sequence": self.actor.sequence,
+            "robot_s": self.robot_s,
+            "wall_s": self.wall_s,
+            "falls": self.falls,
+            "owed": self._owed,
+            "clock_steps": None if clock is None else clock.steps,
+            "seed": self.config.seed,
+        }
+        checkpoint.save(checkpoint.folder_for(self.run.path, self.step), tensors, document)
+        checkpoint.prune(self.run.path, KEPT_CHECKPOINTS)
+
+    def resume(self) -> None:
+        """Take over the newest checkpoint; a run without one begins anew.
+
+        Raises:
+            RunFolderError: the checkpoint is damaged or does not fit the configuration.
+        """
+        folder = checkpoint.latest(self.run.path)
+        if folder is None:
+            return
+        tensors, document = checkpoint.load(folder)
+        if document["seed"] != self.config.seed:
+            raise RunFolderError(f"{folder} has seed {document['seed']}, not {self.config.seed}")
+        try:
+            self.learner.load(_part(tensors, "learner."))
+            self.replay.load(_part(tensors, "replay."))
+            restore_generator(self._exploration, tensors["random.exploration"])
+            restore_generator(self._sampling, tensors["random.sampling"])
+        except (KeyError, ValueError) as error:
+            raise RunFolderError(f"{folder} does not fit this run: {error}") from error
+        self.step, self.episode = document["step"], document["episode"]
+        self.actor.sequence, self.falls = document["sequence"], document["falls"]
+        self.robot_s, self._owed = document["robot_s"], document["owed"]
+        self._wall_before = document["wall_s"]
+        if self.stage.clock_state is not None:
+            self.stage.clock_state.steps = document["clock_steps"]
+
+
+def describe(row: EvaluationRow) -> str:
+    """An evaluation in one phrase."""
+    text = f"return {row.return_mean:.1f} ± {row.return_std:.1f} over {row.episodes}"
+    if row.speed_m_s is None:
+        return text
+    return f"{row.speed_m_s:.2f} m/s, {row.falls} falls, {row.power_w:.0f} W, {text}"
+
+
+def _part(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

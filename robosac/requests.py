@@ -1,0 +1,134 @@
+"""What the executor is asked to do, and the ages and budgets within which it does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from robosac.arming import ArmingSettings
+from robosac.hal import Fault, FloatArray
+from robosac.safety import is_vector
+from robosac.thermal import ThermalSettings
+from robosac.watch import Reaction, WatchSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorSettings:
+    """Ages, budgets and the settings of the parts."""
+
+    hold_after: float = 0.1
+    """Age of the newest request that holds the robot, s."""
+    damp_after: float = 0.5
+    """Age of the newest request that damps it, s."""
+    stop_after: float = 2.0
+    """Age of the newest request that switches torque off, s."""
+    deadline_share: float = 0.8
+    """Share of the period an exchange may take."""
+    settle_s: float = 0.2
+    """How long `disarm` damps before torque goes, s."""
+    rejected_hold: int = 3
+    """Rejected requests in a row that hold the robot."""
+    rejected_fault: int = 10
+    """Rejected requests in a row that cut torque."""
+    late_hold: int = 3
+    """Ticks in a row outside [T/2, 2T] that hold the robot."""
+    max_distance: float = 1.0
+    """How far a goal may lie from the measured position, rad."""
+    arming: ArmingSettings = field(default_factory=ArmingSettings)
+    watch: WatchSettings = field(default_factory=WatchSettings)
+    thermal: ThermalSettings = field(default_factory=ThermalSettings)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.hold_after < self.damp_after < self.stop_after:
+            raise ValueError(
+                "executor ages must satisfy 0 < hold_after < damp_after < stop_after, got "
+                f"{self.hold_after}, {self.damp_after}, {self.stop_after}"
+            )
+        if not 0 < self.deadline_share <= 1:
+            raise ValueError(
+                f"executor.deadline_share must lie in (0, 1], got {self.deadline_share}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The newest goal and how to get there."""
+
+    goal: object
+    start: FloatArray
+    """Commanded position when the request came, rad."""
+    time: float
+    ramp: float
+    """s"""
+
+    def target(self, now: float) -> object:
+        """The goal, or the point on the straight way to it that belongs to `now` (s)."""
+        elapsed = now - self.time
+        # Half a nanosecond: what is left of the last tick of the ramp is rounding.
+        if elapsed >= self.ramp - 5e-10 or not is_vector(self.goal, self.start.shape):
+            return self.goal
+        if elapsed <= 0.0:
+            return self.start
+        share = elapsed / self.ramp
+        return self.start * (1.0 - share) + self.goal * share
+
+
+class Inbox:
+    """The newest request, how old it is, and how many in a row were rejected."""
+
+    def __init__(self, settings: ExecutorSettings, now: float) -> None:
+        self._settings = settings
+        self._request: Request | None = None
+        self._judged: Request | None = None
+        self._fresh_at = now
+        self._rejected = 0
+
+    @property
+    def newest(self) -> Request | None:
+        """The newest request; None before the first since arming."""
+        return self._request
+
+    def empty(self, now: float) -> None:
+        """Begin anew, as at arming, which counts as a request made `now` (s)."""
+        self._request = self._judged = None
+        self._fresh_at, self._rejected = now, 0
+
+    def put(self, request: Request) -> None:
+        """Replace the newest request."""
+        self._request = request
+
+    def judge(self, rejected: bool) -> None:
+        """Note, once for each request, whether the limiter took it."""
+        if self._request is None or self._request is self._judged:
+            return
+        self._judged = self._request
+        if rejected:
+            self._rejected += 1
+        else:
+            self._rejected, self._fresh_at = 0, self._request.time
+
+    def age(self, now: float) -> float:
+        """Age of the newest request that was not rejected, s; arming counts as one."""
+        if self._request is not None and self._request is not self._judged:
+            return now - self._request.time
+        return now - self._fresh_at
+
+    def demand(self, now: float) -> Reaction:
+        """The reaction that age and rejections call for."""
+        age, settings = self.age(now), self._settings
+        if self._rejected >= settings.rejected_fault:
+            return Reaction.FAULT
+        if age > settings.stop_after:
+            return Reaction.STOP
+        if age > settings.damp_after:
+            return Reaction.DAMP
+        # A newer request may end a row of rejected ones, so it gets its chance first.
+        spoilt = self._rejected >= settings.rejected_hold and self._request is self._judged
+        return Reaction.HOLD if spoilt or age > settings.hold_after else Reaction.NONE
+
+    def fault(self) -> Fault:
+        """The row of rejected requests as a fault."""
+        return Fault(
+            "request_rejected",
+            "request",
+            f"{self._rejected} requests in a row were not finite or not of the robot's shape",
+        )

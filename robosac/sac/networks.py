@@ -1,0 +1,117 @@
+"""The networks of the paper: critics and policy are ReLU perceptrons on flat storage.
+
+Their gradients are derived by hand, and every large array is allocated once: on a CPU, autograd's
+bookkeeping and the page faults of fresh memory cost more than the arithmetic of 256 x 256 layers.
+Tests hold the gradients against autograd and finite differences in float64.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from robosac.sac.flat import Layout
+
+CRITICS = 2
+"""Soft Q-functions trained side by side (Algorithm 1)."""
+relu_gradient_ = torch.ops.aten.threshold_backward.grad_input
+
+
+def critic_layout(observation_dim: int, action_dim: int, hidden: Sequence[int]) -> Layout:
+    """Shapes of the ensemble: `weight{i}` (CRITICS, in, out) and `bias{i}` (CRITICS, 1, out)."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for index, (fan_in, fan_out) in enumerate(pairwise((observation_dim + action_dim, *hidden, 1))):
+        shapes[f"weight{index}"] = (CRITICS, fan_in, fan_out)
+        shapes[f"bias{index}"] = (CRITICS, 1, fan_out)
+    return Layout(shapes)
+
+
+def policy_layout(observation_dim: int, action_dim: int, hidden: Sequence[int]) -> Layout:
+    """Shapes of the policy: `weight{i}` (in, out), `bias{i}` (1, out); the last: mean, log std."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for index, (fan_in, fan_out) in enumerate(pairwise((observation_dim, *hidden, 2 * action_dim))):
+        shapes[f"weight{index}"] = (fan_in, fan_out)
+        shapes[f"bias{index}"] = (1, fan_out)
+    return Layout(shapes)
+
+
+class Perceptron:
+    """A ReLU network, or an ensemble of them as one batched product.
+
+    It remembers its last forward pass, which the two gradients refer to. Its buffers are reused:
+    only the returned output is the caller's to keep.
+    """
+
+    def __init__(self, layout: Layout, parameters: Tensor, gradient: Tensor | None = None) -> None:
+        self.weights = layout.views(parameters)
+        """Views of `parameters`, by name."""
+        self.gradients = {} if gradient is None else layout.views(gradient)
+        """Views of `gradient`, by name; `backward` writes them. A target network has none."""
+        self._layers = len(self.weights) // 2
+        first = self.weights["weight0"]
+        self._ensemble = first.shape[:-2]
+        self._affine = torch.baddbmm if self._ensemble else torch.addmm
+        self._inputs: list[Tensor] = []
+        self._scratch: list[Tensor] = []
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw weights and biases from U(-1/sqrt(in), 1/sqrt(in)), as PyTorch does by default."""
+        for name, weight in self.weights.items():
+            bound = 1 / math.sqrt(self.weights[name.replace("bias", "weight")].shape[-2])
+            weight.uniform_(-bound, bound, generator=generator)
+
+    def forward(self, parts: list[Tensor], dim: int) -> Tensor:
+        """Output (..., rows, out) of `parts` joined along `dim`: 0 stacks rows, 1 joins columns."""
+        rows = sum(len(part) for part in parts) if dim == 0 else len(parts[0])
+        if not self._inputs or self._inputs[0].shape[-2] != rows:
+            self._allocate(rows)
+        x = torch.cat(parts, dim=dim, out=self._inputs[0]).expand(*self._ensemble, -1, -1)
+        for index in range(self._layers - 1):
+            out = self._inputs[index + 1]
+            x = self._affine(self._bias(index), x, self._weight(index), out=out).relu_()
+        # Transposed, because BLAS is several times slower for a right factor of one column.
+        return self._affine(self._bias(-1).mT, self._weight(-1).mT, x.mT).mT
+
+    def backward(self, d_output: Tensor) -> None:
+        """Write dJ/dweights, given dJ/doutput (..., rows, out) of the last pass's first rows."""
+        rows = d_output.shape[-2]
+        for index in reversed(range(self._layers)):
+            inputs = self._inputs[index][..., :rows, :].expand(*self._ensemble, -1, -1)
+            # Transposed for the same reason as in `forward`.
+            torch.matmul(d_output.mT, inputs, out=self.gradients[f"weight{index}"].mT)
+            torch.sum(d_output, dim=-2, keepdim=True, out=self.gradients[f"bias{index}"])
+            if index > 0:
+                d_output = self._through_layer(index, d_output)
+
+    def input_gradient(self, d_output: Tensor, columns: slice) -> Tensor:
+        """dJ/dinput (..., rows, columns) of the last pass, given dJ/doutput; writes no gradient."""
+        for index in reversed(range(1, self._layers)):
+            d_output = self._through_layer(index, d_output)
+        return torch.matmul(d_output, self._weight(0)[..., columns, :].mT)
+
+    def _through_layer(self, index: int, d_output: Tensor) -> Tensor:
+        """dJ/d(what layer `index - 1` put out before its ReLU)."""
+        rows = d_output.shape[-2]
+        d_input = self._scratch[index][..., :rows, :]
+        # With one output the product is an outer one, which BLAS does badly and broadcasting well.
+        product = torch.mul if d_output.shape[-1] == 1 else torch.matmul
+        product(d_output, self._weight(index).mT, out=d_input)
+        return relu_gradient_(d_input, self._inputs[index][..., :rows, :], 0, grad_input=d_input)
+
+    def _allocate(self, rows: int) -> None:
+        """Reserve the input of every layer, and as much again for its gradient."""
+        weights = [self._weight(index) for index in range(self._layers)]
+        shapes = [(rows, weights[0].shape[-2])]
+        shapes += [(*self._ensemble, rows, weight.shape[-2]) for weight in weights[1:]]
+        self._inputs = [weights[0].new_empty(shape) for shape in shapes]
+        self._scratch = [weights[0].new_empty(shape) for shape in shapes]
+
+    def _weight(self, index: int) -> Tensor:
+        return self.weights[f"weight{index % self._layers}"]
+
+    def _bias(self, index: int) -> Tensor:
+        return self.weights[f"bias{index % self._layers}"]

@@ -1,0 +1,199 @@
+"""Learning to walk: the quadruped task of Haarnoja et al. 2018 as a Gymnasium environment.
+
+State: "the current and past five observations and actions", since latency and contacts make the
+system non-Markovian; yaw is left out, for it drifts and does not matter. The environment drives the
+robot only through the executor, and reads nothing that the robot does not sense.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Protocol
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box
+
+from robosac.errors import RobotError
+from robosac.executor import Executor
+from robosac.hal import RobotState
+from robosac.reasons import Reason
+from robosac.settings import WalkSection
+from robosac.states import SafetyState
+from robosac.tasks.ends import EpisodeEnd
+from robosac.tasks.legs import FloatArray, joints_from_legs, legs_from_joints
+from robosac.tasks.walk_reward import walk_reward
+from robosac.ticks import Tick
+
+OBSERVATION_SIZE = 12
+"""Eight joint angles, roll, pitch, roll rate, pitch rate."""
+ACTION_SIZE = 8
+"""Swing of each leg, then extension of each leg."""
+
+
+class Operator(Protocol):
+    """Whoever sets the robot on its feet: a person, or the twin's stand-in."""
+
+    def place(self, seed: int, faults: tuple[str, ...]) -> None:
+        """Set the robot upright at the start line and hold its body, for a new episode.
+
+        By returning, the operator also says that the causes of `faults` have been seen to.
+        """
+        ...
+
+    def released(self) -> bool:
+        """True once the body is free; polled while the robot holds its stance, so never blocks."""
+        ...
+
+
+class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
+    """`robosac/MinitaurWalk-v0`: walk forward; 8 actions in [-1, 1], 112 observations.
+
+    Args:
+        executor: owns the robot.
+        operator: restores the robot between episodes.
+        settings: episode, action box, reward weights.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (Gymnasium's own declaration)
+
+    def __init__(self, executor: Executor, operator: Operator, settings: WalkSection) -> None:
+        self.executor, self.operator, self.settings = executor, operator, settings
+        self.ticks_per_step = round(settings.control_period_s / executor.period)
+        size = OBSERVATION_SIZE * (settings.history + 1) + ACTION_SIZE * settings.history
+        self.observation_space = Box(-np.inf, np.inf, (size,), np.float32)
+        self.action_space = Box(-1.0, 1.0, (ACTION_SIZE,), np.float32)
+        self._observations: deque[FloatArray] = deque(maxlen=settings.history + 1)
+        self._actions: deque[FloatArray] = deque(maxlen=max(settings.history, 3))
+        self._steps = 0
+        self._over = True
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        executor, settings = self.executor, self.settings
+        if executor.safety not in (SafetyState.DISARMED, SafetyState.FAULT):
+            executor.disarm()
+        faults = tuple(dict.fromkeys(latched.fault.name for latched in executor.faults))
+        self.operator.place(int(self.np_random.integers(2**31)), faults)
+        for name in faults:
+            executor.clear(name)
+        executor.arm()
+        stance = self.joints_from_action(np.zeros(ACTION_SIZE))
+        self._hold(stance, settings.stand_up_s)
+        while not self.operator.released():
+            self._hold(stance, settings.control_period_s)
+        tick = self._hold(stance, settings.settle_s)
+        if tick.safety is not SafetyState.ACTIVE:
+            raise RobotError(f"the robot did not stand up: {tick.safety}, faults {tick.faults}")
+        self._observations.extend([self._sense(tick.state)] * (settings.history + 1))
+        self._actions.extend([np.zeros(ACTION_SIZE)] * max(settings.history, 3))
+        self._steps, self._over = 0, False
+        return self._stacked(), {"tick": tick}
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Drive for one control period.
+
+        Info: `terms` (reward by name), `executed_action`, `reasons`, `end` (EpisodeEnd or None),
+        `forward_velocity` (m/s), `ticks` (every executor tick of the period).
+        """
+        if self._over:
+            raise gymnasium.error.ResetNeeded("the episode is over; call reset() first")
+        action = np.asarray(action, dtype=np.float64)
+        ticks = self._drive(self.joints_from_action(action))
+        state = ticks[-1].state
+        executed = self.action_from_joints(ticks[-1].executed)
+        self._observations.append(self._sense(state))
+        self._actions.append(executed)
+        self._steps += 1
+        velocity = state.tracker.forward_velocity if state.tracker is not None else 0.0
+        terms = walk_reward(
+            self.settings.reward,
+            velocity,
+            float(self._observations[-1][9]),
+            state.joints.position,
+            np.array(self._actions)[-3:],
+        )
+        end = self._end(state, ticks[-1])
+        self._over = end is not None
+        info = {
+            "terms": terms,
+            "executed_action": executed.astype(np.float32),
+            "reasons": _union(ticks),
+            "end": end,
+            "forward_velocity": velocity,
+            "ticks": ticks,
+        }
+        terminated = end is EpisodeEnd.TERMINATED
+        return self._stacked(), sum(terms.values()), terminated, self._over and not terminated, info
+
+    def close(self) -> None:
+        self.executor.close()
+
+    def joints_from_action(self, action: FloatArray) -> FloatArray:
+        """Joint targets (rad) of an action in [-1, 1]^8."""
+        settings = self.settings
+        swing = settings.swing_centre_rad + settings.swing_range_rad * action[:4]
+        extension = settings.extension_centre_rad + settings.extension_range_rad * action[4:]
+        return joints_from_legs(swing, extension)
+
+    def action_from_joints(self, joints: FloatArray) -> FloatArray:
+        """The action whose targets are `joints` (rad); clipped to [-1, 1]."""
+        settings = self.settings
+        swing, extension = legs_from_joints(joints)
+        action = np.empty(ACTION_SIZE)
+        action[:4] = (swing - settings.swing_centre_rad) / settings.swing_range_rad
+        action[4:] = (extension - settings.extension_centre_rad) / settings.extension_range_rad
+        return np.clip(action, -1.0, 1.0)
+
+    def _drive(self, goal: FloatArray) -> list[Tick]:
+        """Send one goal and tick through its control period; stops early when no longer active."""
+        self.executor.request(goal, self.settings.control_period_s)
+        ticks: list[Tick] = []
+        for _ in range(self.ticks_per_step):
+            ticks.append(self.executor.tick())
+            if ticks[-1].safety is not SafetyState.ACTIVE:
+                break
+        return ticks
+
+    def _hold(self, goal: FloatArray, seconds: float) -> Tick:
+        """Move to `goal` over `seconds` and return the last tick."""
+        periods = max(1, round(seconds / self.settings.control_period_s))
+        start = self.executor.commanded_position
+        for period in range(periods):
+            share = (period + 1) / periods
+            ticks = self._drive(start + share * (goal - start))
+        return ticks[-1]
+
+    def _sense(self, state: RobotState) -> FloatArray:
+        """One observation; an IMU that never spoke cannot pass arming."""
+        imu = state.imu
+        observation = np.empty(OBSERVATION_SIZE)
+        observation[:8] = state.joints.position
+        if imu is None:
+            observation[8:] = 0.0
+        else:
+            observation[8:] = imu.roll, imu.pitch, imu.angular_velocity[0], imu.angular_velocity[1]
+        return observation
+
+    def _stacked(self) -> np.ndarray:
+        history = self.settings.history
+        actions = list(self._actions)[len(self._actions) - history :]
+        return np.concatenate([*self._observations, *actions]).astype(np.float32)
+
+    def _end(self, state: RobotState, tick: Tick) -> EpisodeEnd | None:
+        if state.imu is not None and state.imu.tilt > self.settings.fall_angle_rad:
+            return EpisodeEnd.TERMINATED
+        if tick.safety is not SafetyState.ACTIVE:
+            return EpisodeEnd.SAFETY_STOP
+        if self._steps >= self.settings.episode_steps:
+            return EpisodeEnd.TRUNCATED
+        return None
+
+
+def _union(ticks: list[Tick]) -> Reason:
+    reasons = Reason(0)
+    for tick in ticks:
+        reasons |= tick.reasons
+    return reasons

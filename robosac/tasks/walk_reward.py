@@ -1,0 +1,42 @@
+"""The walking reward of Haarnoja et al. 2018 (arXiv 1812.05905, section 7.2), term by term.
+
+"Large forward velocity", minus "large angular accelerations, computed via finite difference from the
+last three actions", minus "large pitch angles", minus "extending the front legs under the robot".
+The paper gives no coefficients; ours are settings.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from robosac.settings import RewardSection
+from robosac.tasks.legs import FRONT_LEGS, FloatArray, legs_from_joints
+
+
+def walk_reward(
+    weights: RewardSection,
+    forward_velocity: float,
+    pitch: float,
+    joint_position: FloatArray,
+    actions: FloatArray,
+) -> dict[str, float]:
+    """The reward's terms by name; the reward is their sum.
+
+    Args:
+        weights: weights and thresholds.
+        forward_velocity: from the tracker, m/s.
+        pitch: rad.
+        joint_position: shape (8,), rad.
+        actions: the last three executed actions, oldest first, shape (3, 8).
+    """
+    acceleration = actions[2] - 2.0 * actions[1] + actions[0]
+    swing, _ = legs_from_joints(joint_position)
+    under_body = np.maximum(-swing[list(FRONT_LEGS)] - weights.front_swing_bound_rad, 0.0)
+    large_pitch = max(abs(pitch) - weights.pitch_bound_rad, 0.0)
+    return {
+        "forward_velocity": weights.forward_velocity
+        * min(forward_velocity, weights.velocity_cap_m_s),
+        "acceleration": -weights.acceleration * float(np.abs(acceleration).mean()),
+        "pitch": -weights.pitch * large_pitch,
+        "folded_front_legs": -weights.folded_front_legs * float(under_body.sum()),
+    }

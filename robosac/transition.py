@@ -1,0 +1,46 @@
+"""One step of experience, with everything needed to learn from it or to explain it later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robosac.tasks.ends import EpisodeEnd
+
+Float32Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """What was seen, asked, done and earned in one control period."""
+
+    actor_id: str
+    episode: int
+    step: int
+    """Within the episode, from 0."""
+    sequence: int
+    """Within the actor's life, from 0, without gaps."""
+    policy_version: int
+    """Updates that the acting policy had seen."""
+    observation: Float32Array
+    requested_action: Float32Array
+    executed_action: Float32Array
+    """What the limiter let through; the critic learns from what the robot did."""
+    reasons: int
+    """Bit mask of the limiter's reasons."""
+    reward: float
+    terms: dict[str, float] = field(repr=False)
+    """The reward by name."""
+    next_observation: Float32Array
+    end: EpisodeEnd | None
+    observed_at: float
+    """Monotonic time of the observation, s."""
+    commanded_at: float
+    """Monotonic time of the command, s."""
+
+    @property
+    def terminated(self) -> bool:
+        """True where the value target must not bootstrap."""
+        return self.end is EpisodeEnd.TERMINATED

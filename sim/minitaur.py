@@ -1,0 +1,240 @@
+"""The quadruped's twin: physics, motors and firmware wired together behind two byte wires.
+
+One physics step (1 ms) runs, in order: the controllers' law on encoder readings that are 3 ms old,
+the DC motors, MuJoCo, and the sensors' delay lines. Bytes on the wires see the sensors as they were
+`sensor_latency_s` ago; with the executor's own 5 ms tick the loop's latency is the 15 to 20 ms that
+Tan et al. 2018 measured.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.actuator import DcMotor
+from sim.clock import VirtualClock
+from sim.firmware.fdcanusb import Fdcanusb
+from sim.firmware.moteus import MoteusBank, MoteusConfig
+from sim.firmware.vectornav import Vn100
+from sim.latency import DelayLine
+from sim.plant import MinitaurPlant
+from sim.randomisation import Draw, Randomisation
+from sim.tracker import OverheadTracker, TrackerSettings
+from sim.view import RayView
+from sim.wire import TwinWire
+
+FloatArray = NDArray[np.float64]
+
+JOINTS = 8
+DT = 0.001
+IMU_PERIOD_STEPS = 5
+OVERTEMPERATURE_FAULT = 38
+RADIANS_PER_TURN = 2.0 * math.pi
+AMBIENT_C = 25.0
+MAX_SENSOR_DELAY_STEPS = 101
+
+_POSITION, _VELOCITY, _TORQUE, _POWER = (slice(8 * i, 8 * i + 8) for i in range(4))
+_QUATERNION, _GYRO, _FORCE = slice(32, 36), slice(36, 39), slice(39, 42)
+_CHANNELS = 42
+
+
+@dataclass(frozen=True)
+class SensorNoise:
+    """Standard deviations of the sensors' white noise; zero is a perfect sensor."""
+
+    joint_position_rad: float = 0.001
+    joint_velocity_rad_s: float = 0.05
+    attitude_rad: float = 0.005
+    angular_velocity_rad_s: float = 0.01
+    acceleration_m_s2: float = 0.1
+
+
+@dataclass(frozen=True)
+class TwinOptions:
+    """Everything about the twin that is not the robot's own design."""
+
+    supply_v: float = 16.0
+    pd_latency_s: float = 0.003
+    """Age of the encoder reading that the controllers act on."""
+    sensor_latency_s: float = 0.015
+    """Age of the values that reach the host."""
+    noise: SensorNoise = field(default_factory=SensorNoise)
+    randomisation: Randomisation = field(default_factory=Randomisation.off)
+    tracker: TrackerSettings = field(default_factory=TrackerSettings)
+    gains: tuple[float, float] = (8.206, 0.1231)
+    """The controllers' stiffness (N m/rad) and damping (N m s/rad)."""
+
+
+class MinitaurTwin:
+    """A quadruped that exists only in MuJoCo, but answers the same bytes.
+
+    Attributes:
+        clock: virtual; waiting on it advances the physics.
+        legs, imu: the wires.
+        tracker: the overhead tracker.
+        draw: what this episode's robot is like.
+
+    Raises:
+        ValueError: a latency is longer than the twin remembers.
+    """
+
+    def __init__(self, options: TwinOptions, ids: tuple[int, ...] = tuple(range(1, 9))) -> None:
+        self.options = options
+        self.plant = MinitaurPlant(DT)
+        self.clock = VirtualClock(self._step, DT)
+        stiffness, damping = options.gains
+        self._bank = MoteusBank(
+            ids,
+            MoteusConfig(
+                kp_nm_per_rev=stiffness * RADIANS_PER_TURN,
+                kd_nm_s_per_rev=damping * RADIANS_PER_TURN,
+                fault_temperature_c=math.inf,
+            ),
+        )
+        self._motor = DcMotor(JOINTS)
+        # How this machine is bolted together: left motors turn the other way round.
+        self._direction = np.repeat([-1.0, 1.0], JOINTS // 2)
+        self._to_turns = self._direction / RADIANS_PER_TURN
+        self._vn100 = Vn100()
+        self.legs = TwinWire(_Legs(self, Fdcanusb(self._bank.handle_frame)), self.clock)
+        self.imu = TwinWire(self._vn100, self.clock)
+        self.tracker = OverheadTracker(self.plant.planar_pose, options.tracker)
+        self._encoders = DelayLine(2 * JOINTS, round(options.pd_latency_s / DT) + 1)
+        self._sensors = DelayLine(_CHANNELS, MAX_SENSOR_DELAY_STEPS)
+        self._row = np.zeros(_CHANNELS)
+        self._view: RayView | None = None
+        self.place(0)
+
+    def place(self, seed: int, faults: tuple[str, ...] = ()) -> None:
+        """Set a rested robot on its feet at the start line and hold its body; all from `seed`.
+
+        Stands in for the operator, who would also see to the causes of `faults`: here they are gone
+        with the old episode.
+        """
+        del faults
+        self._rng = np.random.default_rng(seed)
+        options = self.options
+        self.draw: Draw = options.randomisation.draw(self._rng)
+        self.plant.apply(self.draw)
+        self._motor.configure(self.draw.motor_strength, self.draw.viscous_friction)
+        self._motor.reset()
+        self._bank.power_cycle()
+        self._supply = options.supply_v if self.draw.supply_v is None else self.draw.supply_v
+        latency = options.sensor_latency_s if self.draw.latency_s is None else self.draw.latency_s
+        self._sensor_delay = latency / DT
+        self._pd_delay = options.pd_latency_s / DT
+        extension, swing = self._rng.uniform((1.9, -0.1), (2.1, 0.1))
+        self.plant.reset(extension=extension, swing=swing)
+        self.plant.hold_base(True)
+        self.tracker.reset(np.random.default_rng(self._rng.integers(2**63)), self.clock.now())
+        self._imu_countdown = IMU_PERIOD_STEPS
+        self._gather()
+        self._sensors.fill(self._row)
+        self._encoders.fill(self._row[: 2 * JOINTS])
+
+    def released(self) -> bool:
+        """Let go of the body; True at once, for the twin's operator never hesitates."""
+        self.plant.hold_base(False)
+        return True
+
+    def render(self, width: int, height: int) -> NDArray[np.uint8]:
+        """A picture of the robot from the side, uint8 (height, width, 3), without OpenGL."""
+        if self._view is None:
+            self._view = RayView(self.plant.model)
+        return self._view.render(self.plant.data, width, height)
+
+    def sense(self) -> None:
+        """Give the controllers the readings that a reply sent now would carry."""
+        row, noise = self._sensors.read(self._sensor_delay), self.options.noise
+        errors = self._rng.standard_normal(2 * JOINTS)
+        position = row[_POSITION] + noise.joint_position_rad * errors[:JOINTS]
+        velocity = row[_VELOCITY] + noise.joint_velocity_rad_s * errors[JOINTS:]
+        self._bank.sense(
+            position * self._to_turns,
+            velocity * self._to_turns,
+            row[_TORQUE] * self._direction,
+            row[_POWER],
+            np.full(JOINTS, AMBIENT_C),
+            self._supply,
+        )
+
+    def _step(self) -> None:
+        """One physics step."""
+        plant, motor, bank = self.plant, self._motor, self._bank
+        delayed = self._encoders.read(self._pd_delay)
+        voltage = bank.control(
+            delayed[:JOINTS] * self._to_turns, delayed[JOINTS:] * self._to_turns, self._supply, DT
+        )
+        torque = motor.step(voltage * self._direction, plant.joint_velocity, bank.driving, DT)
+        if motor.overheated.any():
+            self._cut_off()
+        plant.step(torque)
+        self._gather()
+        self._encoders.push(self._row[: 2 * JOINTS])
+        self._sensors.push(self._row)
+        self.tracker.step(self.clock.now())
+        self._imu_countdown -= 1
+        if self._imu_countdown == 0:
+            self._imu_countdown = IMU_PERIOD_STEPS
+            self._send_imu()
+
+    def _gather(self) -> None:
+        """The sensors' true values now."""
+        row, plant, motor = self._row, self.plant, self._motor
+        row[_POSITION] = plant.joint_position
+        row[_VELOCITY] = plant.joint_velocity
+        row[_TORQUE] = motor.motor_torque_nm
+        row[_POWER] = motor.power_w
+        row[_QUATERNION] = plant.orientation
+        row[_GYRO] = plant.angular_velocity
+        row[_FORCE] = plant.specific_force
+
+    def _cut_off(self) -> None:
+        """An overheated motor is switched off by its controller, which latches the fault."""
+        for index in np.flatnonzero(self._motor.overheated & self._bank.driving):
+            self._bank.trip(int(index), OVERTEMPERATURE_FAULT)
+
+    def _send_imu(self) -> None:
+        """One sample in the sensor's axes: FRD in NED, scalar last."""
+        row, noise = self._sensors.read(self._sensor_delay), self.options.noise
+        errors = self._rng.standard_normal(9)
+        attitude = noise.attitude_rad if self.draw.imu_noise_rad is None else self.draw.imu_noise_rad
+        tilt = attitude * errors[:3]
+        tilt[:2] += self.draw.imu_bias_rad
+        w, x, y, z = _turned(row[_QUATERNION], tilt)
+        gyro = row[_GYRO] + noise.angular_velocity_rad_s * errors[3:6]
+        force = row[_FORCE] + noise.acceleration_m_s2 * errors[6:]
+        self._vn100.sample(
+            round(self.clock.now() * 1e9),
+            (x, -y, -z, w),
+            (gyro[0], -gyro[1], -gyro[2]),
+            (force[0], -force[1], -force[2]),
+        )
+
+
+class _Legs:
+    """The adapter on the motors' bus; readings are taken when a frame asks for them."""
+
+    def __init__(self, twin: MinitaurTwin, adapter: Fdcanusb) -> None:
+        self._twin, self._adapter = twin, adapter
+
+    def receive(self, data: bytes) -> None:
+        self._twin.sense()
+        self._adapter.receive(data)
+
+    def transmit(self) -> bytes:
+        return self._adapter.transmit()
+
+
+def _turned(quaternion: FloatArray, small: FloatArray) -> FloatArray:
+    """An attitude (w, x, y, z) turned by a small body-frame rotation vector, rad; normalised."""
+    w, x, y, z = quaternion
+    a, b, c = small / 2.0
+    turned = np.array(
+        [w - x * a - y * b - z * c, x + w * a + y * c - z * b, y + w * b + z * a - x * c,
+         z + w * c + x * b - y * a]
+    )
+    return turned / math.sqrt(float(turned @ turned))

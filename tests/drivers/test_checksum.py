@@ -1,0 +1,20 @@
+"""Check values are literals from the makers' documents."""
+
+from drivers.checksum import crc8, crc16, xor8
+
+
+def test_crc8_of_the_moteus_uart_dialect() -> None:
+    # moteus docs/integration/uart.md: polynomial 0x97; and the line `OK *BD` of a true exchange.
+    assert crc8(b"123456789") == 0x94
+    assert crc8(b"OK ") == 0xBD
+
+
+def test_crc16_is_zero_over_the_manuals_frame() -> None:
+    # VN-100 UM001, example of a binary output message (yaw, pitch, roll).
+    frame = bytes.fromhex("FA010800 93502E42 833EF13F 48B504BB 9288")
+    assert crc16(frame[1:]) == 0
+    assert crc16(frame[1:-2]) == 0x9288
+
+
+def test_xor8_of_the_manuals_read_command() -> None:
+    assert xor8(b"VNRRG,11") == 0x73

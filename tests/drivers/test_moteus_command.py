@@ -1,0 +1,143 @@
+import math
+import struct
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from drivers.errors import ProtocolError
+from drivers.moteus.command import Damp, PositionCommand, Stop, encode
+from drivers.moteus.multiplex import Read, Write, parse
+from drivers.moteus.readings import parse_reading
+from drivers.moteus.registers import Mode, Register, Resolution
+
+FLOAT, INT16, INT8 = Resolution.FLOAT, Resolution.INT16, Resolution.INT8
+
+
+def position(count: int = 1) -> PositionCommand:
+    one = np.ones(count)
+    return PositionCommand(
+        position_rev=0.5 * one,
+        velocity_rev_s=0.0 * one,
+        feedforward_torque_nm=-0.25 * one,
+        kp_scale=one,
+        kd_scale=0.5 * one,
+        maximum_torque_nm=2.0 * one,
+        stop_position_rev=math.nan * one,
+        watchdog_timeout_s=0.1 * one,
+        velocity_limit=math.nan * one,
+        accel_limit=-one,
+    )
+
+
+def test_usual_frame_byte_for_byte() -> None:
+    # Subframes from moteus docs/protocol/can.md; the floats are IEEE 754 by hand.
+    assert encode(position(2), 2) == 2 * [
+        bytes.fromhex(
+            "01000a"  # mode position
+            "0c0620 0000003f 00000000 000080be 0000803f 0000003f 00000040"
+            "0727 6400 0080 18fc"  # 0.1 s, NaN, -1 rev/s^2
+            "1100 1f01 1507 170d"  # the query
+            "5050"
+        )
+    ]
+
+
+def written(frame: bytes) -> dict[int, float]:
+    return {
+        register: value
+        for subframe in parse(frame)
+        if isinstance(subframe, Write)
+        for register, value in enumerate(subframe.values, subframe.register)
+    }
+
+
+def test_every_frame_carries_the_complete_command() -> None:
+    """Writing the mode resets what is not written with it: the position to 0, not to "hold"."""
+    stop_position = 0x026
+    for frame in encode(position(), 1):
+        assert set(written(frame)) == {0, *range(0x020, 0x02A)} - {stop_position}
+        first = parse(frame)[0]
+        assert first == Write(Register.MODE, INT8, (Mode.POSITION,))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"stop_position_rev": 0.75}, {"accel_limit": 50.0}, {"velocity_limit": 10.0}],
+)
+def test_limits_that_int16_cannot_hold_travel_as_floats(change: dict[str, float]) -> None:
+    command = replace(position(), **{key: np.array([value]) for key, value in change.items()})
+    (frame,) = encode(command, 1)
+    assert len(frame) == 64
+    sent = written(frame)
+    assert set(sent) == {0, *range(0x020, 0x02A)}
+    (value,) = change.values()
+    assert value in sent.values()
+
+
+def test_stop_and_damp_frames() -> None:
+    assert encode(Stop(), 1) == [bytes.fromhex("010000 11001f011507170d 50")]
+    (frame,) = encode(Damp(maximum_torque_nm=1.5, watchdog_timeout_s=0.1), 1)
+    assert frame == bytes.fromhex("01000c 0d25 0000c03f 0527 6400 11001f011507170d 505050")
+    frames = encode(Damp(np.array([1.0, 2.0]), 0.1), 2)
+    assert [written(frame)[Register.COMMAND_MAXIMUM_TORQUE] for frame in frames] == [1.0, 2.0]
+
+
+def test_query_asks_for_the_eight_registers() -> None:
+    reads = [subframe for subframe in parse(encode(Stop(), 1)[0]) if isinstance(subframe, Read)]
+    asked = {read.register + i for read in reads for i in range(read.count)}
+    assert asked == {0, 1, 2, 3, 7, 0x0D, 0x0E, 0x0F}
+
+
+@pytest.mark.parametrize(
+    "name", ["velocity_rev_s", "feedforward_torque_nm", "kp_scale", "kd_scale"]
+)
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_values_that_are_not_finite_are_refused_by_name(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=name):
+        encode(replace(position(), **{name: np.array([value])}), 1)
+
+
+def test_nan_position_means_hold_and_infinite_is_refused() -> None:
+    (frame,) = encode(replace(position(), position_rev=np.array([math.nan])), 1)
+    assert math.isnan(written(frame)[Register.COMMAND_POSITION])
+    with pytest.raises(ValueError, match="position_rev"):
+        encode(replace(position(), position_rev=np.array([math.inf])), 1)
+
+
+def test_wrong_length_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"\(3,\)"):
+        encode(position(2), 3)
+
+
+REPLY = bytes.fromhex("21000a 2f01") + struct.pack("<3f", 0.25, -1.0, 0.5)
+REPLY += bytes.fromhex("2507 c800 270d a000 fa00 0000 505050")
+
+
+def test_reading_byte_for_byte() -> None:
+    reading = parse_reading(REPLY)
+    assert reading.mode == Mode.POSITION
+    assert reading.fault == 0
+    assert reading[2:] == pytest.approx((0.25, -1.0, 0.5, 10.0, 16.0, 25.0))
+
+
+def test_reading_in_another_layout() -> None:
+    floats = struct.pack("<3f", 0.25, -1.0, 0.5)
+    other = bytes.fromhex("2d0700002041 230d20190021000a2f01") + floats
+    assert parse_reading(other) == parse_reading(REPLY)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_readings_that_are_not_finite_are_refused(bad: float) -> None:
+    with pytest.raises(ProtocolError):
+        parse_reading(REPLY[:5] + struct.pack("<f", bad) + REPLY[9:])
+
+
+def test_reading_with_an_integer_nan_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="finite"):
+        parse_reading(REPLY.replace(bytes.fromhex("a000"), bytes.fromhex("0080")))
+
+
+def test_reply_without_a_register_names_it() -> None:
+    with pytest.raises(ProtocolError, match="7"):
+        parse_reading(bytes.fromhex("21000a 310701"))

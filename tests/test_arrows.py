@@ -1,0 +1,79 @@
+"""Who may import whom, as drawn in docs/architecture.md."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OURS = {"robosac", "drivers", "sim", "calibration"}
+HEAVY = {"torch", "mujoco", "cv2", "serial", "matplotlib", "tensorboard"}
+PURE = {"numpy"}
+ALLOWED: dict[str, set[str]] = {
+    "drivers": {"numpy", "serial", "cv2", "drivers"},
+    "calibration": {"numpy", "yaml", "cv2", "msgspec", "calibration"},
+    "sim": {"numpy", "mujoco", "drivers", "sim"},
+    "robosac/hal.py": PURE | {"robosac.errors"},
+    "robosac/clock.py": PURE,
+    "robosac/safety.py": PURE | {"robosac.hal", "robosac.errors"},
+}
+FORBIDDEN: dict[str, set[str]] = {
+    "robosac/executor.py": {"drivers", "sim", "torch", "calibration"},
+    "robosac/tasks": {"drivers", "sim", "torch", "calibration"},
+    "robosac/robots": {"sim", "torch", "robosac.executor", "robosac.tasks", "robosac.sac"},
+    "robosac/sac": {"drivers", "sim", "calibration", "robosac.hal", "robosac.tasks"},
+    "robosac": {"pickle", "sim"},
+}
+ONLY_HERE_SIM = {"robosac/assembly.py"}
+"""The one file that may name the twin, and only inside a function."""
+
+
+def files(room: str) -> list[Path]:
+    path = ROOT / room
+    return [path] if path.suffix else sorted(path.rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import; write the whole name"
+            yield node.module or ""
+
+
+def within(name: str, rooms: set[str]) -> bool:
+    return any(name == room or name.startswith(room + ".") for room in rooms)
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_room_imports_only_what_it_may(room: str) -> None:
+    allowed = ALLOWED[room] | set(sys.stdlib_module_names)
+    for path in files(room):
+        wrong = [name for name in imports(path) if not within(name, allowed)]
+        assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}; it may import {ALLOWED[room]}"
+
+
+@pytest.mark.parametrize("room", FORBIDDEN)
+def test_room_does_not_import_what_it_must_not(room: str) -> None:
+    for path in files(room):
+        where = path.relative_to(ROOT).as_posix()
+        forbidden = FORBIDDEN[room] - ({"sim"} if where in ONLY_HERE_SIM else set())
+        wrong = [name for name in imports(path) if within(name, forbidden)]
+        assert not wrong, f"{where} imports {wrong}"
+
+
+def test_sim_is_imported_only_inside_functions() -> None:
+    for where in ONLY_HERE_SIM:
+        top = ast.parse((ROOT / where).read_text()).body
+        names = [n.module or "" for n in top if isinstance(n, ast.ImportFrom)]
+        assert not [name for name in names if within(name, {"sim"})]
+
+
+def test_importing_the_command_line_is_light() -> None:
+    probe = f"import robosac.cli, sys; print(sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
