@@ -70,14 +70,18 @@ def nominal(robot: str) -> Calibration:
     folder = resources.files("calibration") / "nominal"
     file = folder / f"{robot}.yaml"
     if not file.is_file():
-        known = sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+        known = sorted(
+            entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".yaml")
+        )
         raise ValueError(f"no nominal calibration for {robot!r}; known are {', '.join(known)}")
     return _parse(file.read_bytes(), f"nominal/{robot}.yaml")
 
 
 def _parse(text: bytes, where: str) -> Calibration:
     if len(text) > MAX_FILE_BYTES:
-        raise ValueError(f"{where} is {len(text)} bytes; a calibration has at most {MAX_FILE_BYTES}")
+        raise ValueError(
+            f"{where} is {len(text)} bytes; a calibration has at most {MAX_FILE_BYTES}"
+        )
     try:
         return msgspec.convert(yaml.safe_load(text), Calibration)
     except (yaml.YAMLError, msgspec.ValidationError) as error:

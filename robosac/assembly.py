@@ -53,6 +53,8 @@ class Stage:
     env: gymnasium.Env[Any, Any]
     executor: Executor | None
     """Owns the robot; None for a plain Gymnasium environment."""
+    gate: EStopGate
+    """Stops it, from any thread or signal."""
     render: Renderer | None
     """(width, height) -> uint8 picture, where there is something to see."""
     clock_state: ClockState | None
@@ -74,15 +76,16 @@ class Wires:
     clock_state: ClockState | None
 
 
-def make_stage(config: TrainConfig, gate: EStopGate | None = None) -> Stage:
+def make_stage(config: TrainConfig) -> Stage:
     """Build what `config` describes.
 
     Raises:
         ConfigError: a file or an address is wrong; nothing has been opened then.
         RobotError: a port cannot be opened.
     """
+    gate = EStopGate()
     if isinstance(config, GymConfig):
-        return Stage(make_gym(config.environment), None, None, None, 0.0)
+        return Stage(make_gym(config.environment), None, gate, None, None, 0.0)
     if not isinstance(config, RobotConfig):
         raise ConfigError(f"{config.preset} is neither a robot nor a gym: environment")
     file = load_robot_file(config.robot.file, ROBOT_NAME)
@@ -94,13 +97,13 @@ def make_stage(config: TrainConfig, gate: EStopGate | None = None) -> Stage:
     executor = Executor(
         robot,
         wires.clock,
-        gate or EStopGate(),
+        gate,
         config.executor.period_s,
         _executor_settings(config.executor),
     )
     env = MinitaurWalk(executor, wires.operator, config.task)
     period = config.task.control_period_s
-    return Stage(env, executor, wires.render, wires.clock_state, period)
+    return Stage(env, executor, gate, wires.render, wires.clock_state, period)
 
 
 def make_robot(file: RobotFile, measured: Calibration, wires: Wires) -> Robot:
@@ -146,7 +149,7 @@ def make_gym(environment: str) -> gymnasium.Env[Any, Any]:
     spaces = (env.observation_space, env.action_space)
     if not all(isinstance(space, gymnasium.spaces.Box) for space in spaces):
         raise ConfigError(
-            f"gym:{environment} has the action space {env.action_space}; Soft Actor-Critic here needs"
+            f"gym:{environment} has the action space {env.action_space}; Soft Actor-Critic needs"
             " boxes of real numbers"
         )
     if len(spaces[0].shape or ()) != 1:
@@ -194,7 +197,8 @@ def _serial(address: str, file: RobotFile) -> Wires:
     """The robot file's own ports."""
     if address != SERIAL:
         raise ConfigError(
-            f"robot.address {address!r} is not known; valid are {TWIN_SCHEME}{ROBOT_NAME} and {SERIAL}"
+            f"robot.address {address!r} is not known; valid are {TWIN_SCHEME}{ROBOT_NAME} and"
+            f" {SERIAL}"
         )
     from robosac.operator import ConsoleOperator
 

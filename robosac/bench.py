@@ -12,8 +12,8 @@ import torch
 from robosac.assembly import make_stage
 from robosac.config import load_preset
 from robosac.replay import Replay
-from robosac.safety import LimiterSettings, Memory, limit
 from robosac.sac import Sac, SacSettings
+from robosac.safety import Memory, limit
 
 SIZES = ((17, 6), (112, 8))
 """Observations and actions of HalfCheetah and of the quadruped."""
@@ -90,7 +90,7 @@ def limiter_cost(seconds: float) -> Figure:
     """Time of one tick's limiter for eight joints, half of the requests illegal."""
     stage = make_stage(load_preset("minitaur"))
     assert stage.executor is not None
-    limits, settings = stage.executor.limits, LimiterSettings()
+    envelope = stage.executor.envelope
     memory = Memory.anchored(np.full(8, 2.0))
     rng = np.random.default_rng(0)
     requests = [2.0 + rng.uniform(-1, 1, 8) * scale for scale in (0.01, 1.0) for _ in range(500)]
@@ -99,7 +99,7 @@ def limiter_cost(seconds: float) -> Figure:
     def one() -> None:
         nonlocal memory, index
         index = (index + 1) % len(requests)
-        memory = limit(requests[index], memory, memory.position, limits, 0.005, settings).memory
+        memory = limit(requests[index], memory, memory.position, envelope, 0.005).memory
 
     times = _times(one, seconds)
     stage.env.close()

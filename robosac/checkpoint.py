@@ -1,7 +1,7 @@
 """Checkpoints: a whole state on disk, or none.
 
 A checkpoint is a folder with `state.safetensors` and `checkpoint.json`; the second holds the
-caller's document, and sizes and sums that tell damage. It is written beside its place, forced to the
+caller's document, and the sums that reveal damage. It is written beside its place, forced to the
 disk and renamed, so a folder with a checkpoint's name is complete whatever was killed when.
 """
 
@@ -13,7 +13,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,19 +47,22 @@ def save(folder: Path, tensors: Mapping[str, Array], document: Mapping[str, Any]
     """
     if folder.exists():
         raise FileExistsError(f"{folder} exists; a checkpoint is never overwritten")
-    json.dumps(document, allow_nan=False)
+    # As it will be read: tuples become lists and keys strings, which the sum depends on.
+    document = json.loads(json.dumps(document, allow_nan=False))
     unfinished = folder.with_name(UNFINISHED + folder.name)
-    shutil.rmtree(unfinished, ignore_errors=True)
+    if unfinished.exists():
+        shutil.rmtree(unfinished)
     unfinished.mkdir(parents=True)
     size, digest = _write_tensors(unfinished / TENSORS, tensors)
     content = {"tensors": {"size": size, "sha256": digest}, "document": document}
     manifest = {"format": FORMAT, "version": VERSION, "sha256": _digest(content), **content}
     with (unfinished / DOCUMENT).open("w", encoding="utf-8") as file:
         json.dump(manifest, file, indent=1, allow_nan=False)
-        _to_disk(file.fileno(), file.flush)
+        _to_disk(file)
     _sync_folder(unfinished)
     unfinished.rename(folder)
     _sync_folder(folder.parent)
+    _sync_folder(folder.parent.parent)  # the first checkpoint of a run made its parent
 
 
 def load(folder: Path) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -173,13 +176,13 @@ def _write_tensors(path: Path, tensors: Mapping[str, Array]) -> tuple[int, str]:
             data = np.ascontiguousarray(tensors[name]).reshape(-1).view(np.uint8)
             file.write(data.data)
             sha.update(data.data)
-        _to_disk(file.fileno(), file.flush)
+        _to_disk(file)
         return file.tell(), sha.hexdigest()
 
 
-def _to_disk(descriptor: int, flush: Any) -> None:
-    flush()
-    os.fsync(descriptor)
+def _to_disk(file: IO[Any]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

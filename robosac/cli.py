@@ -60,7 +60,7 @@ def train(
 
     Any setting is a flag, by its dotted name.
 
-    Example: `robosac train minitaur --steps 40000 --task.reward.pitch 0.5 --twin.supply-voltage-v 14`
+    Example: `robosac train minitaur --steps 40000 --task.reward.pitch 2 --twin.supply-voltage-v 14`
 
     Example: `robosac train --resume runs/minitaur-20260101-120000`
     """

@@ -16,12 +16,11 @@ from robosac.config import dump, load_preset
 from robosac.errors import RunFolderError
 from robosac.metrics import EvaluationRow, summarise
 from robosac.progress import Progress
+from robosac.published import PUBLISHED
 from robosac.runs import RunFolder, run_path, utc_now
 from robosac.settings import TrainConfig
 
 PICTURE_SIZE = (480, 270)
-PUBLISHED = (("published trot", 0.60, 72.0), ("published gallop", 1.18, 189.0))
-"""The machine's own speed (m/s) and power (W), Tan et al. 2018."""
 
 
 def printed(preset: str, overrides: Sequence[str]) -> str:
@@ -150,12 +149,14 @@ def evaluation_table(row: EvaluationRow, title: str) -> Table:
         _number(row.speed_min_m_s, ".2f"),
         str(row.falls),
         _number(row.power_w, ".0f"),
+        _number(row.mechanical_power_w, ".0f"),
         _number(row.seconds_above_continuous_torque, ".2f", " s"),
         str(row.overheats),
     )
     if row.speed_m_s is not None:
-        for name, speed, power in PUBLISHED:
-            table.add_row(name, "", f"{speed:.2f}", "", "", f"{power:.0f}", "", "")
+        for machine in PUBLISHED:
+            speed, power = f"{machine.speed_m_s:.2f}", f"{machine.power_w:.0f}"
+            table.add_row(f"published {machine.gait}", "", speed, "", "", "", power, "", "")
     return table
 
 

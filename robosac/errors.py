@@ -1,7 +1,7 @@
 """The errors robosac raises on purpose; each is also a builtin kind.
 
 RobosacError
-├── ConfigError        (ValueError)    a setting, preset or file is wrong; the message says what would be valid
+├── ConfigError        (ValueError)    a setting, preset or file is wrong; says what is valid
 ├── RunFolderError     (ValueError)    a folder is not a run, or not one this version reads
 ├── LimitsError        (ValueError)    limits that contradict themselves
 ├── CalibrationMismatch (ValueError)   the calibration belongs to another robot

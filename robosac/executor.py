@@ -17,8 +17,8 @@ from robosac.errors import ArmingError, NotArmedError, RobotError
 from robosac.estop import EStopGate
 from robosac.hal import Drive, Fault, FloatArray, JointCommand, JointState, Robot, RobotState
 from robosac.latch import FaultLatch, LatchedFault
-from robosac.reasons import REJECTED, Reason
-from robosac.requests import ExecutorSettings, Inbox, Request
+from robosac.reasons import Reason
+from robosac.requests import ExecutorSettings, Inbox, Request, interval
 from robosac.safety import Envelope, Limited, LimiterSettings, Memory, brake, limit
 from robosac.states import SafetyState, allowed
 from robosac.thermal import Heat, derate
@@ -62,7 +62,8 @@ class Executor:
         self._robot, self._clock, self._gate = robot, clock, gate
         self._rate = Rate(clock, period)
         joints = len(robot.limits.names)
-        self._zero, self._one = _constant(joints, 0.0), _constant(joints, 1.0)
+        self._zero, self._one = np.zeros(joints), np.ones(joints)
+        self._zero.flags.writeable = self._one.flags.writeable = False
         self._off = JointCommand.stop(joints)
         self._damp = JointCommand.damp(joints, robot.limits.torque)
         self._safety = SafetyState.DISARMED
@@ -223,8 +224,7 @@ class Executor:
 
     def _tick(self, lateness: float) -> Tick:
         now = self._clock.now()
-        # A nanosecond is what the clock resolves; what remains is rounding of the difference.
-        dt = round(now - self._commanded_at, 9)
+        dt = interval(self._commanded_at, now)
         self._commanded_at = now
         self._late = 0 if self.envelope.shortest <= dt <= self.envelope.longest else self._late + 1
         self._check_gate()
@@ -241,15 +241,16 @@ class Executor:
                 limited = brake(self._memory, self.envelope, self._bounded(dt))
             limited.position.flags.writeable = False
             self._memory = limited.memory
-            command = self._to(limited.position, torque)
+            zero, one, goal = self._zero, self._one, limited.position
+            command = JointCommand(Drive.POSITION, goal, zero, zero, one, one, torque)
             reasons |= limited.reasons | hot
         elif before is SafetyState.DAMPED:
             command = self._damp
         state = self._exchange(command, now)
         self._check_gate()
         self._follow(now)
-        executed = state.joints.position if limited is None else limited.position
-        velocity = self._zero if limited is None else limited.velocity
+        executed = limited.position if limited else state.joints.position
+        velocity = limited.velocity if limited else self._zero
         self._tally.tick(reasons, lateness)
         found = self._findings.faults if before in _POWERED else ()
         latched, newest = self._faults.faults, self._inbox.newest
@@ -274,7 +275,7 @@ class Executor:
         target = request.target(now)
         limited = limit(target, self._memory, self._measured.position, self.envelope, dt)
         if not limited.reasons & (Reason.PERIOD | Reason.MEASURED):
-            self._inbox.judge(bool(limited.reasons & REJECTED))
+            self._inbox.judge(limited.reasons)
         return target, limited
 
     def _bounded(self, dt: float) -> float:
@@ -292,19 +293,14 @@ class Executor:
         )
         return torque, Reason.NONE if torque is self.limits.torque else Reason.DERATED
 
-    def _to(self, position: FloatArray, torque: FloatArray) -> JointCommand:
-        zero, one = self._zero, self._one
-        return JointCommand(Drive.POSITION, position, zero, zero, one, one, torque)
-
     def _exchange(self, command: JointCommand, now: float) -> RobotState:
         """One transaction, judged by the monitor while the motors may push."""
         state = self._robot.exchange(command, now + self.settings.deadline_share * self.period)
         self._state, self._measured = state, state.joints
-        driven = command.drive is not Drive.STOP
-        if driven:
-            self._findings = inspect(state, self._watch, self.limits, self.settings.watch, driven)
-        else:
+        if command.drive is Drive.STOP:
             self._findings = Findings(WatchMemory.fresh(len(self._zero)))
+        else:
+            self._findings = inspect(state, self._watch, self.limits, self.settings.watch)
         self._watch = self._findings.memory
         return state
 
@@ -329,8 +325,7 @@ class Executor:
 
     def _demanded(self, now: float) -> Reaction:
         """The strongest reaction that the findings, the requests and the ticks call for."""
-        late = self._late >= self.settings.late_hold
-        ticks = Reaction.HOLD if late else Reaction.NONE
+        ticks = Reaction.HOLD if self._late >= self.settings.late_hold else Reaction.NONE
         return max(self._findings.reaction, self._inbox.demand(now), ticks)
 
     def _why(self, now: float) -> Reason:
@@ -339,8 +334,8 @@ class Executor:
             return Reason.ESTOP if "estop" in self._faults else Reason.FAULT
         if self._safety not in _POWERED:
             return Reason.NONE
-        old = self._inbox.age(now) > self.settings.hold_after
-        return self._findings.reasons | (Reason.AGE if old else Reason.NONE)
+        late = Reason.PERIOD if self._late else Reason.NONE
+        return self._findings.reasons | self._inbox.why(now) | late
 
     def _arm(self) -> None:
         if self._safety is SafetyState.DAMPED and not self._cut():
@@ -350,6 +345,8 @@ class Executor:
         self._rate.restart()
         goal = bring_up(self._arming_tick, self.limits, self.settings.arming, self.period)
         self._memory = Memory.anchored(goal)
+        # The motors' cut-off counts continuous time, so torque off has set it back to zero.
+        self._heat = Heat.cold(len(goal))
         self._inbox.empty(self._commanded_at)
         self._late = 0
         self._enter(SafetyState.ACTIVE)
@@ -394,12 +391,6 @@ class Executor:
             raise RuntimeError(f"no way from {self._safety.value} to {state.value}")
         self._safety = state
         self._tally.enter(state)
-
-
-def _constant(joints: int, value: float) -> FloatArray:
-    array = np.full(joints, value)
-    array.flags.writeable = False
-    return array
 
 
 def _unheard(joints: int) -> JointState:

@@ -209,7 +209,8 @@ class Limits:
         for index, name in enumerate(self.names):
             if not self.lower[index] < self.upper[index]:
                 raise LimitsError(
-                    f"limits of {name}: lower {self.lower[index]} is not below upper {self.upper[index]}"
+                    f"limits of {name}: lower {self.lower[index]} is not below upper"
+                    f" {self.upper[index]}"
                 )
         for key in ("velocity", "acceleration", "torque", "continuous_torque"):
             if not (getattr(self, key) > 0).all():

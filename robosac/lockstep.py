@@ -1,8 +1,8 @@
 """Algorithm 1 of the paper in lock-step: one environment step, then its gradient updates.
 
-The robot and the learner take turns, so under a virtual clock a run depends on its seed alone. All
-state is taken at episode edges, where the environment begins anew from a seed: a run that was killed
-and resumed from its checkpoint equals the run that was never killed.
+The robot and the learner take turns, so under a virtual clock a run depends on its seed alone.
+Checkpoints are taken at episode edges, where the environment begins anew from a seed: a run that was
+killed and resumed equals the run that was never killed.
 """
 
 from __future__ import annotations
@@ -20,13 +20,22 @@ from robosac.assembly import Stage
 from robosac.errors import RunFolderError
 from robosac.evaluation import evaluate, recorder_for
 from robosac.generators import generator_state, restore_generator
-from robosac.metrics import EpisodeRow, EvaluationRow, LearnerRow, MetricsWriter, summarise
+from robosac.metrics import (
+    EpisodeRow,
+    EvaluationRow,
+    LearnerRow,
+    MetricsWriter,
+    TimingRow,
+    summarise,
+)
 from robosac.progress import Progress
 from robosac.recorder import EpisodeRecorder
 from robosac.replay import Replay
 from robosac.runs import RunFolder
 from robosac.sac import Losses, Sac
 from robosac.settings import TrainConfig
+from robosac.stopwatch import Stopwatch
+from robosac.tasks.ends import EpisodeEnd
 
 TRAINING_STREAM, EXPLORATION_STREAM, REPLAY_STREAM = 0, 2, 3
 LEARNER_ROW_STEPS = 1000
@@ -61,6 +70,8 @@ class LockstepTraining:
         assert shape is not None
         self.replay = Replay(self.config.sac.replay_capacity, shape, learner.action_dim)
         self.actor = Actor(stage.env, "lockstep")
+        period = stage.executor.period if stage.executor else stage.seconds_per_step
+        self._ticks_per_step = round(stage.seconds_per_step / period) if period else 1
         self._exploration = np.random.default_rng((self.config.seed, EXPLORATION_STREAM))
         self._sampling = np.random.default_rng((self.config.seed, REPLAY_STREAM))
         self.step = 0
@@ -73,6 +84,8 @@ class LockstepTraining:
         self._started = wall_clock()
         self._recent: list[Losses] = []
         self._recent_since = (0.0, 0)
+        self._stopwatch = Stopwatch(wall_clock)
+        self._ticks_before = (0, 0)
 
     @property
     def wall_s(self) -> float:
@@ -116,7 +129,10 @@ class LockstepTraining:
         )
         recorder = recorder_for(self.stage)
         while recorder.end is None:
-            transition = self.actor.step(self._action(), self.learner.updates)
+            with self._stopwatch.phase("policy"):
+                action = self._action()
+            with self._stopwatch.phase("tick", self._ticks_per_step):
+                transition = self.actor.step(action, self.learner.updates)
             self.replay.add(
                 transition.observation,
                 transition.executed_action,
@@ -128,12 +144,14 @@ class LockstepTraining:
             self.step += 1
             self.robot_s += self.stage.seconds_per_step
             if self.step >= settings.random_steps and len(self.replay) >= settings.batch_size:
-                self._learn()
+                with self._stopwatch.phase("update"):
+                    self._learn()
             self._progress.update(step=self.step, robot_s=self.robot_s)
             if self.step % LEARNER_ROW_STEPS == 0:
                 self._write_learner_row()
+                self._write_timing_row()
         self.episode += 1
-        self.falls += recorder.end.value == "terminated"
+        self.falls += recorder.end is EpisodeEnd.TERMINATED
         self._write_episode_row(recorder)
 
     def _action(self) -> NDArray[np.float32]:
@@ -184,6 +202,30 @@ class LockstepTraining:
             note="",
         )
 
+    def _write_timing_row(self) -> None:
+        """How the executor kept time; only where there is one."""
+        executor = self.stage.executor
+        if executor is None:
+            return
+        counts = executor.statistics()
+        ticks, skipped = self._ticks_before
+        self._ticks_before = (counts.ticks, counts.skipped)
+        self._metrics.write(
+            TimingRow(
+                step=self.step,
+                wall_s=self.wall_s,
+                robot_s=self.robot_s,
+                lateness_p50_ms=counts.lateness_p50 * 1e3,
+                lateness_p99_ms=counts.lateness_p99 * 1e3,
+                lateness_max_ms=counts.lateness_max * 1e3,
+                ticks=counts.ticks - ticks,
+                skipped=counts.skipped - skipped,
+                policy_us=self._stopwatch.take_us("policy"),
+                executor_us=self._stopwatch.take_us("tick"),
+                update_us=self._stopwatch.take_us("update"),
+            )
+        )
+
     def _write_episode_row(self, recorder: EpisodeRecorder) -> None:
         assert recorder.end is not None
         self._metrics.write(
@@ -194,7 +236,7 @@ class LockstepTraining:
                 episode=self.episode - 1,
                 length=recorder.length,
                 return_=recorder.total_reward,
-                end=recorder.end.value,
+                end=recorder.end,
                 speed_m_s=recorder.speed,
                 terms=dict(recorder.terms),
                 limited=recorder.limited,
@@ -262,7 +304,7 @@ def describe(row: EvaluationRow) -> str:
     text = f"return {row.return_mean:.1f} ± {row.return_std:.1f} over {row.episodes}"
     if row.speed_m_s is None:
         return text
-    return f"{row.speed_m_s:.2f} m/s, {row.falls} falls, {row.power_w:.0f} W, {text}"
+    return f"{row.speed_m_s:.2f} m/s, {row.falls} falls, {text}"
 
 
 def _part(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -78,6 +78,8 @@ class EvaluationRow(Row, frozen=True, tag_field="kind", tag="evaluation"):
     """Episodes that ended in a fall."""
     power_w: Number = None
     """Mean electrical power, W."""
+    mechanical_power_w: Number = None
+    """Mean of the sum of |torque * velocity|, W: what Tan et al. 2018 publish."""
     seconds_above_continuous_torque: Number = None
     """Longest time any motor spent above its continuous torque without a pause, s."""
     overheats: int = 0
@@ -116,6 +118,7 @@ class EpisodeResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     end: EpisodeEnd
     speed_m_s: Number = None
     power_w: Number = None
+    mechanical_power_w: Number = None
     seconds_above_continuous_torque: Number = None
     overheats: int = 0
 
@@ -129,6 +132,7 @@ def summarise(
     spread = (sum((value - mean) ** 2 for value in returns) / len(returns)) ** 0.5
     speeds = [e.speed_m_s for e in episodes if e.speed_m_s is not None]
     powers = [e.power_w for e in episodes if e.power_w is not None]
+    works = [e.mechanical_power_w for e in episodes if e.mechanical_power_w is not None]
     above = [e.seconds_above_continuous_torque for e in episodes]
     return EvaluationRow(
         step=step,
@@ -141,6 +145,7 @@ def summarise(
         speed_min_m_s=min(speeds, default=None),
         falls=sum(episode.end == EpisodeEnd.TERMINATED for episode in episodes),
         power_w=sum(powers) / len(powers) if powers else None,
+        mechanical_power_w=sum(works) / len(works) if works else None,
         seconds_above_continuous_torque=max((s for s in above if s is not None), default=None),
         overheats=sum(episode.overheats for episode in episodes),
     )

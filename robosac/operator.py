@@ -19,7 +19,7 @@ class ConsoleOperator:
         self._asked = False
 
     def place(self, seed: int, faults: tuple[str, ...]) -> None:
-        """Ask for the robot on its feet, and for a look at its faults; `seed` says nothing to a person.
+        """Ask for the robot on its feet, and for a look at its faults; `seed` is for twins.
 
         Raises:
             EOFError: nobody is there to answer.
@@ -27,7 +27,9 @@ class ConsoleOperator:
         del seed
         self._asked = False
         if faults:
-            self._say(f"The robot stopped with: {', '.join(faults)}. Find and mend the cause first. ")
+            self._say(
+                f"The robot stopped with: {', '.join(faults)}. Find and mend the cause first. "
+            )
         self._say("Set the robot on its feet at the start line, hold its body, and press Enter: ")
         self._answer()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,24 +11,12 @@ from numpy.typing import NDArray
 
 from robosac.metrics import AnyRow, EpisodeRow, EvaluationRow, LearnerRow, Number, Row, TimingRow
 from robosac.plot_style import Theme, legend, new_figure, reference_line
+from robosac.published import PUBLISHED
 from robosac.tasks.ends import EpisodeEnd
 
 FloatArray = NDArray[np.float64]
 MEAN_EPISODES = 10
 HEAT_COLUMNS = 80
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What the machine did in the literature."""
-
-    gait: str
-    speed_m_s: float
-    power_w: float
-
-
-PUBLISHED = (Published("trot", 0.60, 72.0), Published("gallop", 1.18, 189.0))
-"""A policy trained in simulation, on the real Minitaur: Tan et al. 2018, arXiv 1804.10332."""
 
 
 class Rows:

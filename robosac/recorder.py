@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from robosac.ticks import Tick
 from robosac.metrics import EpisodeResult
 from robosac.reasons import Reason
 from robosac.tasks.ends import EpisodeEnd
+from robosac.ticks import Tick
 from robosac.trace import Trace
 from robosac.transition import Transition
 
@@ -36,7 +36,7 @@ class EpisodeRecorder:
         self._actions: list[np.ndarray] = []
         self._ticks = 0
         self._reasons: dict[Reason, int] = {}
-        self._energy = 0.0
+        self._energy = self._work = 0.0
         self._above: np.ndarray | None = None
         self._longest_above = 0.0
         self._faults: set[tuple[str, str]] = set()
@@ -65,6 +65,11 @@ class EpisodeRecorder:
         return self._energy / self._ticks if self._ticks else None
 
     @property
+    def mechanical_power(self) -> float | None:
+        """Mean of the sum of |torque * velocity|, W: the figure published for the machine."""
+        return self._work / self._ticks if self._ticks else None
+
+    @property
     def smoothness(self) -> float | None:
         """Mean |second difference| of the executed actions."""
         if len(self._actions) < 3:
@@ -87,9 +92,10 @@ class EpisodeRecorder:
         return EpisodeResult(
             length=self.length,
             return_=self.total_reward,
-            end=self.end.value,
+            end=self.end,
             speed_m_s=self.speed,
             power_w=self.power,
+            mechanical_power_w=self.mechanical_power,
             seconds_above_continuous_torque=self._longest_above if self._ticks else None,
             overheats=sum(name == OVERHEAT for name, _ in self._faults),
         )
@@ -98,6 +104,7 @@ class EpisodeRecorder:
         self._ticks += 1
         joints = tick.state.joints
         self._energy += float(joints.power.sum())
+        self._work += float(np.abs(joints.torque * joints.velocity).sum())
         if self._above is None:
             self._above = np.zeros(len(joints.torque))
         # The longest unbroken time counts: that is what the motor's own cut-off measures.

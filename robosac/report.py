@@ -17,7 +17,8 @@ from robosac import gait_plot, plots
 from robosac.files import write_whole
 from robosac.metrics import EvaluationRow, Number
 from robosac.plot_style import LIGHT, THEMES, Theme, render
-from robosac.plots import PUBLISHED, Rows
+from robosac.plots import Rows
+from robosac.published import PUBLISHED
 from robosac.runs import RunFolder
 from robosac.settings import RobotConfig
 from robosac.trace import Trace
@@ -105,7 +106,9 @@ def _evaluations(rows: Rows) -> str:
         _note(
             "Published: policies trained in simulation on the real Minitaur, Tan et al. 2018"
             " (arXiv 1804.10332). Overload is the longest time any motor spent above its"
-            " continuous torque without a pause."
+            " continuous torque without a pause. Mechanical power is the mean of |torque * velocity|,"
+            " which is how we read the published figures; electrical power is what the controllers"
+            " report, copper losses included."
         ),
     )
 
@@ -128,14 +131,25 @@ def _return_table(evaluations: list[EvaluationRow]) -> str:
 
 
 def _speed_table(evaluations: list[EvaluationRow]) -> str:
-    head = ("", "speed", "slowest", "power", "energy per metre", "falls", "overload", "return")
+    head = (
+        "",
+        "speed",
+        "slowest",
+        "electrical power",
+        "mechanical power",
+        "mechanical work per metre",
+        "falls",
+        "overload",
+        "return",
+    )
     body = [
         (
             name,
             _number(row.speed_m_s, ".2f", " m/s"),
             _number(row.speed_min_m_s, ".2f", " m/s"),
             _number(row.power_w, ".0f", " W"),
-            _energy(row.power_w, row.speed_m_s),
+            _number(row.mechanical_power_w, ".0f", " W"),
+            _energy(row.mechanical_power_w, row.speed_m_s),
             f"{row.falls} of {row.episodes}",
             _number(row.seconds_above_continuous_torque, ".2f", " s"),
             f"{_number(row.return_mean, '.1f')} ± {_number(row.return_std, '.1f')}",
@@ -146,6 +160,7 @@ def _speed_table(evaluations: list[EvaluationRow]) -> str:
         (
             f"published {machine.gait}",
             f"{machine.speed_m_s:.2f} m/s",
+            DASH,
             DASH,
             f"{machine.power_w:.0f} W",
             _energy(machine.power_w, machine.speed_m_s),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from robosac.arming import ArmingSettings
 from robosac.hal import Fault, FloatArray
+from robosac.reasons import REJECTED, Reason
 from robosac.safety import is_vector
 from robosac.thermal import ThermalSettings
 from robosac.watch import Reaction, WatchSettings
@@ -49,6 +50,15 @@ class ExecutorSettings:
             )
 
 
+def interval(begin: float, end: float) -> float:
+    """Time from `begin` to `end`, s, in whole nanoseconds.
+
+    Finer than that is only the rounding of large clock times, which would make what follows depend
+    on when a run was started.
+    """
+    return round(end - begin, 9)
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """The newest goal and how to get there."""
@@ -62,9 +72,8 @@ class Request:
 
     def target(self, now: float) -> object:
         """The goal, or the point on the straight way to it that belongs to `now` (s)."""
-        elapsed = now - self.time
-        # Half a nanosecond: what is left of the last tick of the ramp is rounding.
-        if elapsed >= self.ramp - 5e-10 or not is_vector(self.goal, self.start.shape):
+        elapsed = interval(self.time, now)
+        if elapsed >= self.ramp or not is_vector(self.goal, self.start.shape):
             return self.goal
         if elapsed <= 0.0:
             return self.start
@@ -81,6 +90,7 @@ class Inbox:
         self._judged: Request | None = None
         self._fresh_at = now
         self._rejected = 0
+        self._refusal = Reason.NONE
 
     @property
     def newest(self) -> Request | None:
@@ -90,27 +100,32 @@ class Inbox:
     def empty(self, now: float) -> None:
         """Begin anew, as at arming, which counts as a request made `now` (s)."""
         self._request = self._judged = None
-        self._fresh_at, self._rejected = now, 0
+        self._fresh_at, self._rejected, self._refusal = now, 0, Reason.NONE
 
     def put(self, request: Request) -> None:
         """Replace the newest request."""
         self._request = request
 
-    def judge(self, rejected: bool) -> None:
-        """Note, once for each request, whether the limiter took it."""
+    def judge(self, reasons: Reason) -> None:
+        """Note, once for each request, for which `reasons` the limiter rejected it, if any."""
         if self._request is None or self._request is self._judged:
             return
-        self._judged = self._request
-        if rejected:
+        self._judged, self._refusal = self._request, reasons & REJECTED
+        if self._refusal:
             self._rejected += 1
         else:
             self._rejected, self._fresh_at = 0, self._request.time
 
+    def why(self, now: float) -> Reason:
+        """What is wrong with the newest request: its age, and why it was rejected."""
+        refusal = self._refusal if self._request is self._judged else Reason.NONE
+        return refusal | Reason.AGE if self.age(now) > self._settings.hold_after else refusal
+
     def age(self, now: float) -> float:
         """Age of the newest request that was not rejected, s; arming counts as one."""
         if self._request is not None and self._request is not self._judged:
-            return now - self._request.time
-        return now - self._fresh_at
+            return interval(self._request.time, now)
+        return interval(self._fresh_at, now)
 
     def demand(self, now: float) -> Reaction:
         """The reaction that age and rejections call for."""

@@ -32,6 +32,17 @@ CodeArray = NDArray[np.uint8]
 _ROUNDING_ULPS = 4.0
 _ACCEPTED = (np.dtype(np.float64), np.dtype(np.float32))
 
+# By "too fast" + 2 "too abrupt"; what neither bound explains is the braking distance to a stop.
+_STEP_CODES = np.array(
+    [
+        Reason.POSITION.value,
+        Reason.VELOCITY.value,
+        Reason.ACCELERATION.value,
+        (Reason.VELOCITY | Reason.ACCELERATION).value,
+    ],
+    dtype=np.uint8,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class LimiterSettings:
@@ -80,9 +91,9 @@ class Braking:
 
 
 class Bits:
-    """One full-length array for each reason of the limiter."""
+    """One full-length array for each reason that lies in the goal."""
 
-    __slots__ = ("acceleration", "distance", "measured", "non_finite", "position", "velocity")
+    __slots__ = ("distance", "measured", "non_finite", "position")
 
     def __init__(self, joints: int) -> None:
         def bit(reason: Reason) -> CodeArray:
@@ -90,7 +101,6 @@ class Bits:
 
         self.non_finite, self.measured = bit(Reason.NON_FINITE), bit(Reason.MEASURED)
         self.position, self.distance = bit(Reason.POSITION), bit(Reason.DISTANCE)
-        self.velocity, self.acceleration = bit(Reason.VELOCITY), bit(Reason.ACCELERATION)
 
 
 class Envelope:
@@ -290,11 +300,13 @@ def _limit_finite(
     velocity = _admissible(toward, caps, memory, step)
     stepped = _inside(start + velocity * step.one.dt, start, limits)
     codes = _bounded_step(wanted, ~gentle, envelope) * ~reachable
+    # Not the same as `goal` itself: a bound of zero may have turned the sign of a zero.
+    goal = np.where(kept, request, goal)
     if np.count_nonzero(kept) != goal.size:
         codes |= _bits((request < limits.lower) | (request > limits.upper), envelope.bits.position)
         codes |= _bits((request < nearest) | (request > farthest), envelope.bits.distance)
     return Limited(
-        np.where(reachable, np.where(kept, request, goal), stepped),
+        np.where(reachable, goal, stepped),
         np.where(reachable, wanted, velocity),
         codes,
         reachable,
@@ -315,11 +327,10 @@ def _admissible(wish: FloatArray, caps: FloatArray, memory: Memory, step: Step) 
 
 
 def _bounded_step(wanted: FloatArray, abrupt: BoolArray, envelope: Envelope) -> CodeArray:
-    """Bits for steps that break a bound; what no other bound explains is the braking distance."""
-    fast = np.abs(wanted) > envelope.limits.velocity
-    codes = _bits(fast, envelope.bits.velocity)
-    codes |= _bits(abrupt, envelope.bits.acceleration)
-    return codes | _bits(~(fast | abrupt), envelope.bits.position)
+    """Bits for steps that break a bound, looked up by which of the two it is."""
+    fast = (np.abs(wanted) > envelope.limits.velocity).view(np.uint8)
+    steep = abrupt.view(np.uint8)
+    return _STEP_CODES.take(fast + steep + steep)
 
 
 def _bits(where: BoolArray, bit: CodeArray) -> CodeArray:

@@ -60,21 +60,21 @@ class RewardSection(Section, frozen=True):
 
     forward_velocity: Annotated[
         float, Meta(ge=0, description="reward per m/s of forward velocity, each step")
-    ] = 1.0
+    ] = 10.0
     velocity_cap_m_s: Annotated[
         float, Meta(gt=0, description="m/s of forward velocity beyond which nothing more is earned")
     ] = 1.0
     acceleration: Annotated[
         float,
         Meta(ge=0, description="cost per unit of the actions' second difference, mean of joints"),
-    ] = 0.1
-    pitch: Annotated[float, Meta(ge=0, description="cost per rad of pitch past its bound")] = 1.0
+    ] = 0.3
+    pitch: Annotated[float, Meta(ge=0, description="cost per rad of pitch past its bound")] = 3.0
     pitch_bound_rad: Annotated[
         float, Meta(ge=0, description="rad of pitch, either way, that costs nothing")
     ] = 0.1
     folded_front_legs: Annotated[
         float, Meta(ge=0, description="cost per rad that a front leg swings back past its bound")
-    ] = 0.5
+    ] = 1.5
     front_swing_bound_rad: Annotated[
         float, Meta(ge=0, description="rad of backward front-leg swing that costs nothing")
     ] = 0.3
@@ -92,13 +92,13 @@ class WalkSection(Section, frozen=True):
     ] = 2.0
     extension_range_rad: Annotated[
         float, Meta(gt=0, le=1.5, description="rad, leg extension added at action 1")
-    ] = 0.5
+    ] = 0.35
     swing_centre_rad: Annotated[
         float, Meta(ge=-1.0, le=1.0, description="rad, leg swing at action 0; forward is positive")
     ] = -0.1
     swing_range_rad: Annotated[
         float, Meta(gt=0, le=1.5, description="rad, leg swing added at action 1")
-    ] = 0.5
+    ] = 0.4
     history: Annotated[
         int, Meta(ge=0, le=50, description="past observations and actions seen beside the present")
     ] = 5
@@ -111,6 +111,10 @@ class WalkSection(Section, frozen=True):
     fall_angle_rad: Annotated[
         float, Meta(gt=0, le=3.2, description="rad of body tilt that ends the episode as a fall")
     ] = 0.5
+    fold_angle_rad: Annotated[
+        float,
+        Meta(gt=0, le=3.2, description="rad a front leg may swing back; beyond it is a fall too"),
+    ] = 0.65
     reward: RewardSection = RewardSection()
 
 

@@ -101,13 +101,13 @@ class _Verdict:
 
 
 def inspect(
-    state: RobotState, memory: WatchMemory, limits: Limits, settings: WatchSettings, driven: bool
+    state: RobotState, memory: WatchMemory, limits: Limits, settings: WatchSettings
 ) -> Findings:
-    """Judge `state`; `driven` tells whether the motors were commanded to produce torque."""
+    """Judge the `state` that answered a command to hold or to damp."""
     verdict = _Verdict()
     for fault in state.faults:
         verdict.add(Reaction.FAULT, Reason.FAULT, fault)
-    following = _count(state.joints, memory, limits, settings, driven)
+    following = _count(state.joints, memory, limits, settings)
     if not following.quiet:
         _judge_joints(state.joints, following, limits, settings, verdict)
     _judge_temperature(state.joints, limits, verdict)
@@ -123,7 +123,7 @@ def inspect(
 
 
 def _count(
-    joints: JointState, memory: WatchMemory, limits: Limits, settings: WatchSettings, driven: bool
+    joints: JointState, memory: WatchMemory, limits: Limits, settings: WatchSettings
 ) -> WatchMemory:
     """Advance the counters; the memory itself comes back while nothing is or was wrong."""
     beyond = ~(
@@ -132,7 +132,7 @@ def _count(
     )
     fast = ~(np.abs(joints.velocity) <= limits.velocity * settings.overspeed_factor)
     missed = ~joints.valid
-    undriven = ~joints.driving if driven else np.zeros_like(missed)
+    undriven = ~joints.driving
     if memory.quiet and not np.count_nonzero(beyond | fast | missed | undriven):
         return memory
     # A joint that did not answer says nothing new: counters of its measured values stand still.

@@ -201,7 +201,9 @@ class MinitaurTwin:
         """One sample in the sensor's axes: FRD in NED, scalar last."""
         row, noise = self._sensors.read(self._sensor_delay), self.options.noise
         errors = self._rng.standard_normal(9)
-        attitude = noise.attitude_rad if self.draw.imu_noise_rad is None else self.draw.imu_noise_rad
+        attitude = (
+            noise.attitude_rad if self.draw.imu_noise_rad is None else self.draw.imu_noise_rad
+        )
         tilt = attitude * errors[:3]
         tilt[:2] += self.draw.imu_bias_rad
         w, x, y, z = _turned(row[_QUATERNION], tilt)
@@ -234,7 +236,11 @@ def _turned(quaternion: FloatArray, small: FloatArray) -> FloatArray:
     w, x, y, z = quaternion
     a, b, c = small / 2.0
     turned = np.array(
-        [w - x * a - y * b - z * c, x + w * a + y * c - z * b, y + w * b + z * a - x * c,
-         z + w * c + x * b - y * a]
+        [
+            w - x * a - y * b - z * c,
+            x + w * a + y * c - z * b,
+            y + w * b + z * a - x * c,
+            z + w * c + x * b - y * a,
+        ]
     )
     return turned / math.sqrt(float(turned @ turned))

@@ -68,7 +68,8 @@ class OverheadTracker:
         self._rng = rng
         self._start = now
         self._exposures = 0
-        self._next = now
+        self._next = 0.0
+        self._last_elapsed = 0.0
         # Fixes still on their way, and two more: what falls out unread has long been overtaken.
         on_their_way = math.ceil(self.settings.latency_s * self.settings.rate_hz)
         self._pending: deque[PlanarFix] = deque(maxlen=on_their_way + 2)
@@ -77,11 +78,14 @@ class OverheadTracker:
 
     def step(self, now: float) -> None:
         """Expose if it is time to; call once every physics step."""
-        if now < self._next - 1e-9:
+        # Rounded, so that an episode's fixes do not depend on when it began, to the last bit.
+        elapsed = round(now - self._start, 9)
+        if elapsed < self._next - 1e-9:
             return
         self._exposures += 1
-        self._next = self._start + self._exposures * self._period
-        fix = self._measure(now)
+        self._next = self._exposures * self._period
+        fix = self._measure(now, elapsed - self._last_elapsed)
+        self._last_elapsed = elapsed
         self._last = fix
         self._pending.append(fix)
 
@@ -92,8 +96,8 @@ class OverheadTracker:
             self._arrived = self._pending.popleft()
         return self._arrived
 
-    def _measure(self, now: float) -> PlanarFix:
-        """One exposure: errors added, velocity from this fix and the one before."""
+    def _measure(self, now: float, elapsed: float) -> PlanarFix:
+        """One exposure: errors added, velocity from this fix and the one `elapsed` (s) before."""
         true, settings = self._pose(), self.settings
         errors = self._rng.standard_normal(3).tolist()
         x = true.x + settings.position_noise_m * errors[0]
@@ -102,7 +106,6 @@ class OverheadTracker:
         last = self._last
         if last is None:
             return PlanarFix(now, x, y, yaw, 0.0)
-        elapsed = now - last.time
         along = ((x - last.x) * math.cos(yaw) + (y - last.y) * math.sin(yaw)) / elapsed
         velocity = last.forward_velocity + self._share * (along - last.forward_velocity)
         return PlanarFix(now, x, y, yaw, velocity)

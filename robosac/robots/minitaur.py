@@ -22,7 +22,6 @@ from robosac.hal import (
     BoolArray,
     Drive,
     Fault,
-    FloatArray,
     ImuSample,
     JointCommand,
     JointState,
@@ -94,8 +93,8 @@ class Minitaur:
             ]
             if missing:
                 raise RobotError(
-                    f"no answer from the motors of {', '.join(missing)}; check power, wiring and the"
-                    " ids in the robot file"
+                    f"no answer from the motors of {', '.join(missing)}; check power, wiring and"
+                    " the ids in the robot file"
                 )
             self._imu.configure(divisor=IMU_RATE_DIVISOR)
             unconfirmed = self._bus.stop_all(STOP_ATTEMPTS)
@@ -125,7 +124,7 @@ class Minitaur:
         try:
             return not self._bus.stop_all(STOP_ATTEMPTS)
         except WireClosed:
-            # The port is gone: the controllers' own watchdogs stop the motors, but we cannot say so.
+            # The port is gone: the controllers' watchdogs stop the motors, but we cannot say so.
             return False
 
     def close(self) -> None:

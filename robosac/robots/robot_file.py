@@ -22,14 +22,14 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Base of every section: frozen, and strict about its keys."""
 
 
-class Ports(_Part):
+class Ports(_Part, frozen=True):
     """Stable names of the serial ports."""
 
     legs: str
     imu: str
 
 
-class Motor(_Part):
+class Motor(_Part, frozen=True):
     """One motor and the joint it turns."""
 
     id: Annotated[int, Meta(ge=1, le=126)]
@@ -44,14 +44,14 @@ class Motor(_Part):
             raise ValueError(f"direction is {self.direction}; valid are 1 and -1")
 
 
-class Gains(_Part):
+class Gains(_Part, frozen=True):
     """The position loop as configured in the controllers."""
 
     stiffness_n_m_per_rad: Positive
     damping_n_m_s_per_rad: Positive
 
 
-class LimitSection(_Part):
+class LimitSection(_Part, frozen=True):
     """Limits common to all joints; see `robosac.hal.Limits`."""
 
     lower_rad: float
@@ -65,7 +65,7 @@ class LimitSection(_Part):
     tilt_rad: Positive
 
 
-class SupplyRange(_Part):
+class SupplyRange(_Part, frozen=True):
     """Supply voltage within which the robot may be armed, V."""
 
     lower: Positive
@@ -76,7 +76,7 @@ class SupplyRange(_Part):
             raise ValueError(f"supply_v: lower {self.lower} is not below upper {self.upper}")
 
 
-class RobotFile(_Part):
+class RobotFile(_Part, frozen=True):
     """A quadruped's wiring, limits and gains."""
 
     name: str

@@ -21,14 +21,17 @@ from robosac.reasons import Reason
 from robosac.settings import WalkSection
 from robosac.states import SafetyState
 from robosac.tasks.ends import EpisodeEnd
-from robosac.tasks.legs import FloatArray, joints_from_legs, legs_from_joints
+from robosac.tasks.legs import FRONT_LEGS, FloatArray, joints_from_legs, legs_from_joints
 from robosac.tasks.walk_reward import walk_reward
 from robosac.ticks import Tick
 
-OBSERVATION_SIZE = 12
-"""Eight joint angles, roll, pitch, roll rate, pitch rate."""
+OBSERVATION_BOUNDS = np.array([2 * np.pi] * 8 + [np.pi] * 2 + [50.0] * 2)
+"""Eight joint angles (rad), roll, pitch (rad), roll rate, pitch rate (rad/s); clipped to +-."""
+OBSERVATION_SIZE = len(OBSERVATION_BOUNDS)
 ACTION_SIZE = 8
 """Swing of each leg, then extension of each leg."""
+ACTION_BOUND = 10.0
+"""Of an executed action; the joint limits keep it well inside."""
 
 
 class Operator(Protocol):
@@ -60,8 +63,13 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
     def __init__(self, executor: Executor, operator: Operator, settings: WalkSection) -> None:
         self.executor, self.operator, self.settings = executor, operator, settings
         self.ticks_per_step = round(settings.control_period_s / executor.period)
-        size = OBSERVATION_SIZE * (settings.history + 1) + ACTION_SIZE * settings.history
-        self.observation_space = Box(-np.inf, np.inf, (size,), np.float32)
+        bounds = np.concatenate(
+            [
+                np.tile(OBSERVATION_BOUNDS, settings.history + 1),
+                np.full(ACTION_SIZE * settings.history, ACTION_BOUND),
+            ]
+        ).astype(np.float32)
+        self.observation_space = Box(-bounds, bounds, dtype=np.float32)
         self.action_space = Box(-1.0, 1.0, (ACTION_SIZE,), np.float32)
         self._observations: deque[FloatArray] = deque(maxlen=settings.history + 1)
         self._actions: deque[FloatArray] = deque(maxlen=max(settings.history, 3))
@@ -117,6 +125,9 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
         )
         end = self._end(state, ticks[-1])
         self._over = end is not None
+        if end is not None and ticks[-1].safety is not SafetyState.FAULT:
+            # Nobody drives between episodes, however long learning or a person takes.
+            self.executor.disarm()
         info = {
             "terms": terms,
             "executed_action": executed.astype(np.float32),
@@ -139,13 +150,16 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
         return joints_from_legs(swing, extension)
 
     def action_from_joints(self, joints: FloatArray) -> FloatArray:
-        """The action whose targets are `joints` (rad); clipped to [-1, 1]."""
+        """The action whose targets are `joints` (rad).
+
+        A motor that lags behind can leave the box of actions: then slightly outside [-1, 1].
+        """
         settings = self.settings
         swing, extension = legs_from_joints(joints)
         action = np.empty(ACTION_SIZE)
         action[:4] = (swing - settings.swing_centre_rad) / settings.swing_range_rad
         action[4:] = (extension - settings.extension_centre_rad) / settings.extension_range_rad
-        return np.clip(action, -1.0, 1.0)
+        return action
 
     def _drive(self, goal: FloatArray) -> list[Tick]:
         """Send one goal and tick through its control period; stops early when no longer active."""
@@ -161,10 +175,9 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
         """Move to `goal` over `seconds` and return the last tick."""
         periods = max(1, round(seconds / self.settings.control_period_s))
         start = self.executor.commanded_position
-        for period in range(periods):
-            share = (period + 1) / periods
-            ticks = self._drive(start + share * (goal - start))
-        return ticks[-1]
+        for period in range(1, periods):
+            self._drive(start + period / periods * (goal - start))
+        return self._drive(goal)[-1]
 
     def _sense(self, state: RobotState) -> FloatArray:
         """One observation; an IMU that never spoke cannot pass arming."""
@@ -175,15 +188,25 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
             observation[8:] = 0.0
         else:
             observation[8:] = imu.roll, imu.pitch, imu.angular_velocity[0], imu.angular_velocity[1]
-        return observation
+        return np.clip(observation, -OBSERVATION_BOUNDS, OBSERVATION_BOUNDS)
 
     def _stacked(self) -> np.ndarray:
         history = self.settings.history
         actions = list(self._actions)[len(self._actions) - history :]
         return np.concatenate([*self._observations, *actions]).astype(np.float32)
 
+    def _fallen(self, state: RobotState) -> bool:
+        """True for a tilted body, and for front legs folded back under it.
+
+        The second is what the paper calls the commonest failure that needs a person's hand.
+        """
+        swing, _ = legs_from_joints(state.joints.position)
+        folded = float(swing[list(FRONT_LEGS)].min()) < -self.settings.fold_angle_rad
+        tilted = state.imu is not None and state.imu.tilt > self.settings.fall_angle_rad
+        return folded or tilted
+
     def _end(self, state: RobotState, tick: Tick) -> EpisodeEnd | None:
-        if state.imu is not None and state.imu.tilt > self.settings.fall_angle_rad:
+        if self._fallen(state):
             return EpisodeEnd.TERMINATED
         if tick.safety is not SafetyState.ACTIVE:
             return EpisodeEnd.SAFETY_STOP

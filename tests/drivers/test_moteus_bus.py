@@ -92,6 +92,15 @@ def test_a_reply_that_comes_late_is_never_taken_for_the_next_one() -> None:
     assert bus.statistics.resyncs == 1
 
 
+def test_replies_sent_twice_do_not_answer_the_next_exchange() -> None:
+    bus, wire = bus_with(BOTH, BOTH)
+    bus.exchange(Stop(), 0.004)
+    wire.arrived.append(reply(1, 9.0) + reply(2, 9.0))
+    readings = bus.exchange(Stop(), 0.009)
+    np.testing.assert_allclose(readings.position_rev, [0.25, 0.5])
+    assert (bus.statistics.late, bus.statistics.resyncs) == (2, 0)
+
+
 def test_after_a_miss_the_line_must_fall_silent_before_the_next_write() -> None:
     bus, wire = bus_with(reply(2), BOTH)
     bus.exchange(Stop(), 0.004)

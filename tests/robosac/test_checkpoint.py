@@ -41,6 +41,12 @@ def test_what_was_saved_comes_back(saved: Path) -> None:
         np.testing.assert_array_equal(tensors[name], value)
 
 
+def test_a_document_comes_back_as_json_has_it(tmp_path: Path) -> None:
+    folder = checkpoint.folder_for(tmp_path, 1)
+    checkpoint.save(folder, {}, {"pair": (1, 2), "by_id": {10: "a", 9: "b"}})
+    assert checkpoint.load(folder)[1] == {"pair": [1, 2], "by_id": {"10": "a", "9": "b"}}
+
+
 def test_the_file_is_plain_safetensors(saved: Path) -> None:
     tensors = load_file(saved / checkpoint.TENSORS)
     np.testing.assert_array_equal(tensors["transposed"], TENSORS["transposed"])
@@ -123,7 +129,7 @@ def test_everything_is_on_the_disk_before_the_name_appears(
     checkpoint.save(checkpoint.folder_for(tmp_path, 1), TENSORS, DOCUMENT)
     written = [checkpoint.TENSORS, checkpoint.DOCUMENT, checkpoint.UNFINISHED + "0000000001"]
     assert events[:4] == [*written, "rename"]
-    assert events[4] == "checkpoints"
+    assert events[4:] == ["checkpoints", tmp_path.name]
 
 
 def test_latest_and_prune_go_by_step_and_ignore_what_is_unfinished(tmp_path: Path) -> None:

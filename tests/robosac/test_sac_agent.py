@@ -306,7 +306,7 @@ def test_an_observation_of_the_wrong_length_is_refused() -> None:
 
 
 def test_identity_task_is_learned() -> None:
-    """Reward is minus the squared distance of the action from the observation: copy what you see."""
+    """Reward is minus ten times the squared distance of action and observation."""
     settings = SacSettings(hidden_units=(64, 64), learning_rate=3e-3, discount=0.0)
     agent, replay, rng = (
         Sac(settings, 1, 1, seed=0),

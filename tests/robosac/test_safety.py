@@ -130,13 +130,27 @@ def test_both_float_widths_pass_exactly(kind: type[np.floating]) -> None:
     assert limited.position.tobytes() == request.astype(np.float64).tobytes()
 
 
-def test_negative_zero_at_a_limit_of_zero_keeps_its_sign() -> None:
-    one = np.ones(1)
-    limits = Limits(("a",), 0.0 * one, one, 5.0 * one, 50.0 * one, one, one, 1.0, 80.0)
-    limited = limit(
-        np.array([-0.0]), Memory.anchored(np.zeros(1)), np.zeros(1), Envelope(limits), PERIOD
+@pytest.mark.parametrize("other", [-0.0, 0.9, 3.0])
+@pytest.mark.parametrize(("lower", "upper"), [(0.0, 1.0), (-1.0, 0.0)])
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_zero_at_a_limit_of_zero_keeps_its_sign(
+    lower: float, upper: float, zero: float, other: float
+) -> None:
+    one = np.ones(2)
+    limits = Limits(
+        ("a", "b"),
+        np.array([lower, -1.0]),
+        np.array([upper, 1.0]),
+        5.0 * one,
+        50.0 * one,
+        one,
+        one,
+        1.0,
+        80.0,
     )
-    assert np.signbit(limited.position).all()
+    request = np.array([zero, other])
+    limited = limit(request, Memory.anchored(np.zeros(2)), np.zeros(2), Envelope(limits), PERIOD)
+    assert limited.position[0].tobytes() == request[0].tobytes()
 
 
 def test_stop_is_reached_exactly_and_without_ringing() -> None:

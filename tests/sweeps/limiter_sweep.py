@@ -1,4 +1,4 @@
-"""Throw adversarial actions at the limiter and count broken bounds; the same function as on the robot.
+"""Throw adversarial actions at the limiter, the robot's own function, and count broken bounds.
 
 python tests/sweeps/limiter_sweep.py --actions 10000000
 """
@@ -91,6 +91,7 @@ def attack(actions: int, period: float, vary: bool, seed: int = 0) -> Count:
     envelope, count = make_envelope(period), Count()
     limits, begin = envelope.limits, time.perf_counter()
     memory = Memory.anchored(np.zeros((ROWS, JOINTS)))
+    request = memory.position
     for step in range(-(-actions // ROWS)):
         if step % 200 == 0:
             memory = Memory.anchored(rng.uniform(limits.lower, limits.upper, (ROWS, JOINTS)))
@@ -132,7 +133,7 @@ def behave(actions: int, period: float, seed: int = 1) -> Count:
 
 
 def legal(rng: np.random.Generator, memory: Memory, limits: Limits, dt: float) -> FloatArray:
-    """A request within all bounds from which the joint can stop with a second to spare nowhere near.
+    """A request within all bounds, often exactly on the velocity or acceleration bound.
 
     Turns back as soon as braking at the bound would end beyond three quarters of the range.
     """
@@ -144,6 +145,7 @@ def legal(rng: np.random.Generator, memory: Memory, limits: Limits, dt: float) -
     late = (ahead > 0.75 * limits.upper) | (ahead < 0.75 * limits.lower)
     back = memory.velocity - np.minimum(np.maximum(memory.velocity, -reach), reach)
     home = memory.velocity - np.sign(memory.position) * reach
+    home = np.clip(home, -limits.velocity, limits.velocity)
     back = np.where(np.abs(memory.velocity) < reach, home, back)
     return memory.position + np.where(late, back, wanted) * dt
 

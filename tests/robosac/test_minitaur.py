@@ -1,0 +1,170 @@
+"""The quadruped through the twin's bytes: the contract, and what can go wrong on a bus."""
+
+import math
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+
+import calibration
+from calibration import Calibration, JointCalibration
+from drivers.moteus import MoteusBus
+from drivers.vectornav_port import VectorNavPort
+from robosac.errors import CalibrationMismatch, RobotError
+from robosac.hal import JointCommand
+from robosac.robots.minitaur import Minitaur
+from robosac.robots.robot_file import RobotFile, load_robot_file
+from sim.minitaur import MinitaurTwin, SensorNoise, TwinOptions
+from tests.robosac.robot_contract import Rig, RobotContract
+
+QUIET = TwinOptions(noise=SensorNoise(0, 0, 0, 0, 0), sensor_latency_s=0.0)
+
+
+def nominal() -> tuple[RobotFile, Calibration]:
+    return load_robot_file(None, "minitaur"), calibration.nominal("minitaur")
+
+
+def build(
+    twin: MinitaurTwin, file: RobotFile | None = None, measured: Calibration | None = None
+) -> Rig:
+    drawn, as_drawn = nominal()
+    file = file or drawn
+    ids = [motor.id for motor in file.motors.values()]
+    now = twin.clock.now
+    robot = Minitaur(
+        file,
+        measured or as_drawn,
+        MoteusBus(twin.legs, ids, now),
+        VectorNavPort(twin.imu, now),
+        twin.tracker,
+        now,
+    )
+    return Rig(robot, twin.clock)
+
+
+class TestMinitaur(RobotContract):
+    @pytest.fixture
+    def rig(self) -> Rig:
+        return build(MinitaurTwin(QUIET))
+
+
+def test_joint_angles_are_those_of_the_plant() -> None:
+    twin = MinitaurTwin(QUIET)
+    rig = build(twin)
+    rig.robot.configure()
+    state = rig.hold(40)
+    np.testing.assert_allclose(state.joints.position, twin.plant.joint_position, atol=0.02)
+    assert state.imu is not None
+    assert state.imu.tilt < 0.02
+    assert state.imu.acceleration[2] == pytest.approx(9.81, abs=0.5)
+
+
+def test_offsets_and_their_correction_cancel() -> None:
+    file, measured = nominal()
+    name = "front_left_front"
+    moved = msgspec.structs.replace(
+        file,
+        motors={**file.motors, name: msgspec.structs.replace(file.motors[name], offset_rad=0.3)},
+    )
+    wrong = build(MinitaurTwin(QUIET), moved)
+    right = build(
+        MinitaurTwin(QUIET),
+        moved,
+        msgspec.structs.replace(
+            measured,
+            joints={
+                **measured.joints,
+                name: JointCalibration(motor_id=1, offset_correction_rad=0.3),
+            },
+        ),
+    )
+    as_drawn = build(MinitaurTwin(QUIET))
+    positions = []
+    for rig in (wrong, right, as_drawn):
+        rig.robot.configure()
+        positions.append(rig.tick(JointCommand.stop(8)).joints.position)
+    assert positions[0][0] == pytest.approx(positions[2][0] - 0.3, abs=1e-3)
+    np.testing.assert_allclose(positions[1], positions[2], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"robot": "claw"}, "claw"),
+        ({"joints": {}}, "joints"),
+    ],
+)
+def test_another_robots_calibration_is_refused(change: dict[str, object], says: str) -> None:
+    measured = msgspec.structs.replace(nominal()[1], **change)
+    with pytest.raises(CalibrationMismatch, match=says):
+        build(MinitaurTwin(QUIET), measured=measured)
+
+
+def test_a_calibration_of_another_motor_is_refused() -> None:
+    measured = nominal()[1]
+    swapped = {**measured.joints, "front_left_front": JointCalibration(motor_id=9)}
+    with pytest.raises(CalibrationMismatch, match="motor 9"):
+        build(MinitaurTwin(QUIET), measured=msgspec.structs.replace(measured, joints=swapped))
+
+
+def test_a_missing_motor_is_named() -> None:
+    file, measured = nominal()
+    motors = {**file.motors}
+    motors["back_right_rear"] = msgspec.structs.replace(motors["back_right_rear"], id=60)
+    joints = {**measured.joints, "back_right_rear": JointCalibration(motor_id=60)}
+    rig = build(
+        MinitaurTwin(QUIET),
+        msgspec.structs.replace(file, motors=motors),
+        msgspec.structs.replace(measured, joints=joints),
+    )
+    with pytest.raises(RobotError, match="back_right_rear"):
+        rig.robot.configure()
+
+
+def test_an_unplugged_bus_is_a_fault_and_its_values_grow_old() -> None:
+    twin = MinitaurTwin(QUIET)
+    rig = build(twin)
+    rig.robot.configure()
+    held = rig.hold(20)
+    twin.legs.unplug()
+    state = rig.tick(JointCommand.to(held.joints.position, rig.robot.limits.torque))
+    assert [fault.name for fault in state.faults] == ["bus_dead"]
+    assert not state.joints.valid.any()
+    np.testing.assert_array_equal(state.joints.time, held.joints.time)
+    assert not rig.robot.stop()
+
+
+def test_silence_trips_the_watchdog_which_latches() -> None:
+    rig = build(MinitaurTwin(QUIET))
+    rig.robot.configure()
+    held = rig.hold(20)
+    rig.clock.wait_until(rig.clock.now() + 0.2)
+    command = JointCommand.to(held.joints.position, rig.robot.limits.torque)
+    state = rig.tick(command)
+    state = rig.tick(command)
+    assert {fault.name for fault in state.faults} == {"motor_watchdog"}
+    assert len(state.faults) == 8
+    rig.robot.stop()
+    assert not rig.tick(JointCommand.stop(8)).faults
+
+
+def test_an_overheated_motor_is_cut_off_and_named() -> None:
+    twin = MinitaurTwin(replace(QUIET))
+    rig = build(twin)
+    rig.robot.configure()
+    held = rig.hold(20)
+    # The operator holds the body while one leg is pressed against itself for over a second.
+    goal = held.joints.position.copy()
+    goal[0], goal[1] = goal[0] - 1.4, goal[1] + 1.4
+    names: set[str] = set()
+    for _ in range(400):
+        state = rig.tick(JointCommand.to(goal, np.full(8, math.inf)))
+        names |= {f"{fault.name} {fault.source}" for fault in state.faults}
+        goal[0] -= 0.01
+        goal[1] += 0.01
+        if names:
+            break
+    else:
+        pytest.skip("this pose does not stall the motors")
+    assert any(name.startswith("motor_fault front_left") for name in names)

@@ -1,0 +1,120 @@
+"""Proof, for all real numbers, that the limiter's interval keeps every bound and stays viable.
+
+Everything is told for the upper stop; the lower one is its mirror. Lengths are measured in a s^2,
+times in s (the shortest period), so a = s = 1: the formulas are homogeneous, nothing is lost.
+Variables: d room to the stop, v last velocity, h present period in [1, 4] (T/2 to 2T), m the
+velocity bound, w the velocity that is chosen, r the root in `speed_to_stop`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import z3  # type: ignore[import-untyped]
+
+from robosac.safety import Braking, speed_to_stop
+
+VARIABLES: Any = z3.Reals("d v h m w r f")
+d, v, h, m, w, r, f = VARIABLES
+TIMEOUT_MS = 20_000
+
+
+HALF: Any = z3.RealVal("1/2")
+
+
+def maximum(a: Any, b: Any) -> Any:
+    return z3.If(a > b, a, b)
+
+
+def minimum(a: Any, b: Any) -> Any:
+    return z3.If(a < b, a, b)
+
+
+def viable(room: Any, speed: Any) -> Any:
+    """The joint can stop within `room`: at once, or by braking over several shortest periods."""
+    within_one = speed <= 1
+    several = (speed - HALF) * (speed - HALF) <= 2 * room
+    return z3.And(room >= 0, z3.Or(within_one, several))
+
+
+CAP = maximum(r - (h - HALF), minimum(d / h, 1))
+ROOT = z3.And(r >= 0, r * r == 2 * d + h * (h - 1))
+PERIOD = z3.And(h >= 1, h <= 4)
+STATE = z3.And(m > 0, v <= m, v >= -m)
+UPPER = minimum(maximum(minimum(CAP, m), v - h), v + h)
+"""Upper end of the interval, as in `_admissible`."""
+
+
+def prove(claim: Any, *premises: Any) -> None:
+    solver = z3.Solver()
+    solver.set("timeout", TIMEOUT_MS)
+    solver.add(*premises)
+    assert solver.check() == z3.sat, "the premises contradict each other: the proof would be empty"
+    solver.add(z3.Not(claim))
+    result = solver.check()
+    assert result == z3.unsat, f"{result}: {solver.model() if result == z3.sat else 'no answer'}"
+
+
+def test_interval_is_never_empty_and_keeps_the_acceleration_bound() -> None:
+    lower = minimum(maximum(-minimum(f, m), v - h), v + h)
+    cap: Any = z3.Real("cap")
+    upper = minimum(maximum(minimum(cap, m), v - h), v + h)
+    prove(lower <= upper, cap >= 0, f >= 0, m > 0, h > 0)
+    prove(z3.And(w - v <= h, v - w <= h), h > 0, w >= lower, w <= upper, lower <= upper)
+
+
+def test_caps_are_never_negative() -> None:
+    prove(CAP >= 0, ROOT, PERIOD, d >= 0)
+
+
+def test_velocity_bound_holds() -> None:
+    prove(m >= UPPER, STATE, PERIOD, CAP >= 0)
+
+
+def test_a_viable_state_never_needs_more_than_the_bound_to_stay_under_its_cap() -> None:
+    prove(maximum(v - h, 0) <= CAP, ROOT, PERIOD, STATE, viable(d, v))
+
+
+def test_position_bound_holds_and_the_next_state_is_viable() -> None:
+    premises = (ROOT, PERIOD, STATE, viable(d, v), w <= UPPER)
+    prove(d - w * h >= 0, *premises)
+    prove(viable(d - w * h, w), *premises)
+
+
+def test_a_plain_clamp_is_refuted() -> None:
+    """The same machinery must be able to say no: rate, velocity, position clamps break a bound."""
+    goal: Any = z3.Real("goal")
+    stepped = minimum(maximum(minimum(maximum(goal / h, v - h), v + h), -m), m)
+    clamped = minimum(stepped * h, d) / h
+    solver = z3.Solver()
+    solver.add(PERIOD, STATE, d >= 0, z3.Not(v - clamped <= h))
+    assert solver.check() == z3.sat
+
+
+def test_a_cap_without_the_discrete_terms_is_refuted() -> None:
+    """sqrt(2 a d), the bound of continuous time, is too fast for steps."""
+    solver = z3.Solver()
+    solver.add(r >= 0, r * r == 2 * d, d >= 0, h == 1, w == r, d - w * h < 0)
+    assert solver.check() == z3.sat
+
+
+@pytest.mark.parametrize("share", [1.0, 1.7, 4.0])
+def test_the_proved_formula_is_the_one_that_runs(share: float) -> None:
+    """Scale by a and s and compare with `speed_to_stop`."""
+    acceleration, shortest = 70.0, 0.0025
+    room = np.array([0.0, 1e-6, 1e-4, 0.03, 2.0])
+    scaled = room / (acceleration * shortest**2)
+    several = np.sqrt(2 * scaled + share * (share - 1)) - (share - 0.5)
+    cap = np.maximum(several, np.minimum(scaled / share, 1.0)) * acceleration * shortest
+    braking = Braking.within(np.full(5, acceleration), share * shortest, shortest)
+    assert speed_to_stop(room, braking) == pytest.approx(cap, rel=1e-12)
+
+
+def test_with_one_period_it_is_the_published_formula() -> None:
+    """v <= a (-h/2 + sqrt(h^2/4 + 2 (d - a h^2/8) / a)) once braking takes several periods."""
+    a, period, room = 50.0, 0.02, np.array([0.05, 0.5, 2.0])
+    published = a * (-period / 2 + np.sqrt(period**2 / 4 + 2 * (room - a * period**2 / 8) / a))
+    braking = Braking.within(np.full(3, a), period, period)
+    assert speed_to_stop(room, braking) == pytest.approx(published, rel=1e-12)
