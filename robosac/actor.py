@@ -28,12 +28,13 @@ class Actor:
         self.observation: NDArray[np.float32] = np.zeros(0, np.float32)
         """The newest observation; what the next action must answer."""
         self.info: dict[str, Any] = {}
-        """The newest `info`."""
+        """The newest `info`, and the executor's `ticks` where the environment has some."""
         self._episode = self._step = 0
 
     def begin(self, episode: int, seed: int) -> None:
         """Reset the environment for an episode."""
-        observation, self.info = self.env.reset(seed=seed)
+        observation, info = self.env.reset(seed=seed)
+        self.info = self._with_ticks(info)
         self.observation = np.asarray(observation, dtype=np.float32)
         self._episode, self._step = episode, 0
 
@@ -41,7 +42,8 @@ class Actor:
         """Act once and return what came of it; its `end` says whether the episode goes on."""
         before, observed_at = self.observation, self._time()
         observation, reward, terminated, truncated, info = self.env.step(action)
-        self.observation, self.info = np.asarray(observation, dtype=np.float32), info
+        self.observation = np.asarray(observation, dtype=np.float32)
+        self.info = info = self._with_ticks(info)
         transition = Transition(
             actor_id=self.actor_id,
             episode=self._episode,
@@ -57,7 +59,7 @@ class Actor:
             next_observation=self.observation,
             end=_end(terminated, truncated, info),
             observed_at=observed_at,
-            commanded_at=info["ticks"][0].time if info.get("ticks") else observed_at,
+            commanded_at=info["ticks"][0].time if info["ticks"] else observed_at,
         )
         self._step += 1
         self.sequence += 1
@@ -65,10 +67,11 @@ class Actor:
 
     def _time(self) -> float:
         """Time of the newest observation on the robot's clock, s; 0 where there is no robot."""
-        if "ticks" in self.info:
-            return self.info["ticks"][-1].state.time
-        tick = self.info.get("tick")
-        return tick.state.time if tick is not None else 0.0
+        ticks = self.info["ticks"]
+        return ticks[-1].state.time if ticks else 0.0
+
+    def _with_ticks(self, info: dict[str, Any]) -> dict[str, Any]:
+        return {**info, "ticks": getattr(self.env.unwrapped, "ticks", [])}
 
 
 def _end(terminated: bool, truncated: bool, info: dict[str, Any]) -> EpisodeEnd | None:

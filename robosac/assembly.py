@@ -23,7 +23,7 @@ from drivers.vectornav_port import VectorNavPort
 from drivers.wire import SerialWire, Wire
 from robosac.clock import Clock, MonotonicClock
 from robosac.config import load_preset
-from robosac.errors import ConfigError, RobotError
+from robosac.errors import ConfigError
 from robosac.estop import EStopGate
 from robosac.executor import Executor, ExecutorSettings
 from robosac.hal import Robot
@@ -80,8 +80,7 @@ def make_stage(config: TrainConfig) -> Stage:
     """Build what `config` describes.
 
     Raises:
-        ConfigError: a file or an address is wrong; nothing has been opened then.
-        RobotError: a port cannot be opened.
+        ConfigError: a file, an address or a port is wrong; nothing stays open then.
     """
     gate = EStopGate()
     if isinstance(config, GymConfig):
@@ -210,7 +209,7 @@ def _serial(address: str, file: RobotFile) -> Wires:
             legs.close()
             raise
     except WireClosed as error:
-        raise RobotError(str(error)) from error
+        raise ConfigError(f"{error}; ports are named in the robot file") from error
     return Wires(legs, imu, None, MonotonicClock(), ConsoleOperator(), None, None)
 
 

@@ -51,7 +51,7 @@ class EpisodeRecorder:
         if "forward_velocity" in info:
             self._speeds.append(info["forward_velocity"])
         self._actions.append(transition.executed_action)
-        for tick in info.get("ticks", ()):
+        for tick in info["ticks"]:
             self._add_tick(tick)
 
     @property

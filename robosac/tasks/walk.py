@@ -73,6 +73,8 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
         self.action_space = Box(-1.0, 1.0, (ACTION_SIZE,), np.float32)
         self._observations: deque[FloatArray] = deque(maxlen=settings.history + 1)
         self._actions: deque[FloatArray] = deque(maxlen=max(settings.history, 3))
+        self.ticks: list[Tick] = []
+        """The executor's ticks of the last control period, oldest first."""
         self._steps = 0
         self._over = True
 
@@ -98,18 +100,19 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
         self._observations.extend([self._sense(tick.state)] * (settings.history + 1))
         self._actions.extend([np.zeros(ACTION_SIZE)] * max(settings.history, 3))
         self._steps, self._over = 0, False
-        return self._stacked(), {"tick": tick}
+        self.ticks = [tick]
+        return self._stacked(), {}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Drive for one control period.
 
         Info: `terms` (reward by name), `executed_action`, `reasons`, `end` (EpisodeEnd or None),
-        `forward_velocity` (m/s), `ticks` (every executor tick of the period).
+        `forward_velocity` (m/s). Every executor tick of the period is in `self.ticks`.
         """
         if self._over:
             raise gymnasium.error.ResetNeeded("the episode is over; call reset() first")
         action = np.asarray(action, dtype=np.float64)
-        ticks = self._drive(self.joints_from_action(action))
+        self.ticks = ticks = self._drive(self.joints_from_action(action))
         state = ticks[-1].state
         executed = self.action_from_joints(ticks[-1].executed)
         self._observations.append(self._sense(state))
@@ -134,7 +137,6 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
             "reasons": _union(ticks),
             "end": end,
             "forward_velocity": velocity,
-            "ticks": ticks,
         }
         terminated = end is EpisodeEnd.TERMINATED
         return self._stacked(), sum(terms.values()), terminated, self._over and not terminated, info

@@ -130,6 +130,6 @@ def test_what_was_executed_is_what_is_reported(make_twin: Make) -> None:
         action = rng.uniform(-1, 1, 8).astype(np.float32)
         *_, info = env.step(action)
         joints = env.joints_from_action(info["executed_action"].astype(float))
-        np.testing.assert_allclose(joints, info["ticks"][-1].executed, atol=1e-5)
+        np.testing.assert_allclose(joints, env.ticks[-1].executed, atol=1e-5)
         limited += bool(np.abs(info["executed_action"] - action).max() > 1e-3)
     assert limited, "uniform random actions must run into the limits"
