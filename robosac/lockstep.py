@@ -1,8 +1,8 @@
 """Algorithm 1 of the paper in lock-step: one environment step, then its gradient updates.
 
 The robot and the learner take turns, so under a virtual clock a run depends on its seed alone.
-Checkpoints are taken at episode edges, where the environment begins anew from a seed: a run that was
-killed and resumed equals the run that was never killed.
+Checkpoints are taken at episode edges, where the environment begins anew from a seed: a run that
+was killed and resumed equals the run that was never killed.
 """
 
 from __future__ import annotations

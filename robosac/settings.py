@@ -68,7 +68,7 @@ class RewardSection(Section, frozen=True):
         float,
         Meta(ge=0, description="cost per unit of the actions' second difference, mean of joints"),
     ] = 0.3
-    pitch: Annotated[float, Meta(ge=0, description="cost per rad of pitch past its bound")] = 3.0
+    pitch: Annotated[float, Meta(ge=0, description="cost per rad of pitch past its bound")] = 5.0
     pitch_bound_rad: Annotated[
         float, Meta(ge=0, description="rad of pitch, either way, that costs nothing")
     ] = 0.1
@@ -114,7 +114,7 @@ class WalkSection(Section, frozen=True):
     fold_angle_rad: Annotated[
         float,
         Meta(gt=0, le=3.2, description="rad a front leg may swing back; beyond it is a fall too"),
-    ] = 0.65
+    ] = 0.8
     reward: RewardSection = RewardSection()
 
 
@@ -166,7 +166,7 @@ class ExecutorSection(Section, frozen=True):
     position_tolerance_rad: Annotated[
         float,
         Meta(ge=0, le=1, description="rad a joint may be measured past a limit; the legs give way"),
-    ] = 0.35
+    ] = 0.6
 
     def __post_init__(self) -> None:
         if not self.hold_after_s < self.damp_after_s < self.stop_after_s:

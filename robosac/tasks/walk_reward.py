@@ -1,8 +1,8 @@
 """The walking reward of Haarnoja et al. 2018 (arXiv 1812.05905, section 7.2), term by term.
 
-Forward velocity counts for it; against it count the acceleration of the last three actions by finite
-difference, large pitch, and front legs swung back under the body. The paper gives no coefficients:
-ours are settings.
+Forward velocity counts for it; against it count the acceleration of the last three actions by
+finite difference, large pitch, and front legs swung back under the body. The paper gives no
+coefficients: ours are settings.
 """
 
 from __future__ import annotations
