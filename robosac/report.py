@@ -107,8 +107,8 @@ def _evaluations(rows: Rows) -> str:
             "Published: policies trained in simulation on the real Minitaur, Tan et al. 2018"
             " (arXiv 1804.10332). Overload is the longest time any motor spent above its"
             " continuous torque without a pause. Mechanical power is the mean of |torque *"
-            " velocity|, which is how we read the published figures; electrical power is what the controllers"
-            " report, copper losses included."
+            " velocity|, which is how we read the published figures; electrical power is what the"
+            " controllers report, copper losses included."
         ),
     )
 

@@ -67,8 +67,8 @@ class RewardSection(Section, frozen=True):
     acceleration: Annotated[
         float,
         Meta(ge=0, description="cost per unit of the actions' second difference, mean of joints"),
-    ] = 0.3
-    pitch: Annotated[float, Meta(ge=0, description="cost per rad of pitch past its bound")] = 5.0
+    ] = 1.0
+    pitch: Annotated[float, Meta(ge=0, description="cost per rad of pitch past its bound")] = 3.0
     pitch_bound_rad: Annotated[
         float, Meta(ge=0, description="rad of pitch, either way, that costs nothing")
     ] = 0.1

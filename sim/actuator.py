@@ -71,7 +71,8 @@ class DcMotor:
         self._torques: FloatArray = np.concatenate([-torques[:0:-1], torques])
         self._strength: FloatArray = np.ones(count)
         self._viscous: FloatArray = np.zeros(count)
-        self._latched = False
+        self.any_overheated = False
+        """True once a motor is overheated: cheaper to ask every step than the array."""
 
     def configure(self, strength: ArrayLike = 1.0, viscous: ArrayLike = 0.0) -> None:
         """Set this robot's own motors.
@@ -98,7 +99,7 @@ class DcMotor:
             array[:] = 0.0
         self._hot_time[:] = 0.0
         self.overheated[:] = False
-        self._latched = False
+        self.any_overheated = False
 
     def step(
         self, voltage: FloatArray, velocity: FloatArray, driving: BoolArray, dt: float
@@ -122,7 +123,7 @@ class DcMotor:
         np.subtract(voltage, scratch, out=scratch)
         scratch *= 1.0 / parameters.resistance_ohm
         np.multiply(scratch, driving, out=current)
-        if self._latched:
+        if self.any_overheated:
             current[self.overheated] = 0.0
         np.multiply(np.interp(current, self._amps, self._torques), self._strength, out=torque)
         np.multiply(voltage, current, out=self.power_w)
@@ -141,4 +142,4 @@ class DcMotor:
         if hot.max() >= self.parameters.overheat_time_s - 0.5 * dt:
             np.greater_equal(hot, self.parameters.overheat_time_s - 0.5 * dt, out=mask)
             self.overheated |= mask
-            self._latched = True
+            self.any_overheated = True

@@ -98,6 +98,7 @@ class MinitaurTwin:
         # How this machine is bolted together: left motors turn the other way round.
         self._direction = np.repeat([-1.0, 1.0], JOINTS // 2)
         self._to_turns = self._direction / RADIANS_PER_TURN
+        self._to_turns_twice = np.tile(self._to_turns, 2)
         self._vn100 = Vn100()
         self.legs = TwinWire(_Legs(self, Fdcanusb(self._bank.handle_frame)), self.clock)
         self.imu = TwinWire(self._vn100, self.clock)
@@ -165,11 +166,10 @@ class MinitaurTwin:
         """One physics step."""
         plant, motor, bank = self.plant, self._motor, self._bank
         delayed = self._encoders.read(self._pd_delay)
-        voltage = bank.control(
-            delayed[:JOINTS] * self._to_turns, delayed[JOINTS:] * self._to_turns, self._supply, DT
-        )
+        delayed *= self._to_turns_twice
+        voltage = bank.control(delayed[:JOINTS], delayed[JOINTS:], self._supply, DT)
         torque = motor.step(voltage * self._direction, plant.joint_velocity, bank.driving, DT)
-        if motor.overheated.any():
+        if motor.any_overheated:
             self._cut_off()
         plant.step(torque)
         self._gather()
