@@ -87,16 +87,19 @@ def train(
 def evaluate(
     run: RunArgument,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes.")] = 10,
+    best: Annotated[
+        bool, typer.Option("--best", help="The policy that did best in training's evaluations.")
+    ] = False,
     video: Annotated[bool, typer.Option(help="Record the first episode.")] = True,
     json: JsonFlag = False,
 ) -> None:
-    """Run the newest policy by its mean: a table, and a video of the first episode.
+    """Run the newest policy by its mean, in episodes it has not seen: a table and a video.
 
-    Example: `robosac evaluate runs/demo --episodes 10`
+    Example: `robosac evaluate runs/demo --best --episodes 10`
     """
     from robosac import commands
 
-    _guarded(lambda: commands.evaluate(run, episodes, video, json))
+    _guarded(lambda: commands.evaluate(run, episodes, best, video, json))
 
 
 @app.command()

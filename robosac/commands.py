@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from robosac.runs import RunFolder, run_path, utc_now
 from robosac.settings import TrainConfig
 
 PICTURE_SIZE = (480, 270)
+FRESH_EPISODES = 1_000_000
+"""Number of the first episode here: none was seen when the best policy was chosen."""
 
 
 def printed(preset: str, overrides: Sequence[str]) -> str:
@@ -85,40 +88,61 @@ def make_learner(config: TrainConfig, stage: Any) -> Any:
     return Sac(settings, spaces[0][0], spaces[1][0], config.seed)
 
 
-def evaluate(folder: Path, episodes: int, with_video: bool, as_json: bool) -> None:
-    """Evaluate the newest policy of a run, and keep the result in the run folder."""
+@dataclass(frozen=True)
+class _Judged:
+    """A policy of a run, and where in the run it stood."""
+
+    policy: Any
+    step: int
+    wall_s: float
+    robot_s: float
+
+
+def _newest(run: RunFolder, stage: Any) -> _Judged:
+    """The policy of the newest checkpoint."""
+    newest = checkpoint.latest(run.path)
+    if newest is None:
+        raise RunFolderError(f"{run.path} has no checkpoint yet; train longer, or resume it")
+    learner = make_learner(run.config, stage)
+    tensors, document = checkpoint.load(newest)
+    prefix = "learner."
+    learner.load({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+    return _Judged(learner.policy(), document["step"], document["wall_s"], document["robot_s"])
+
+
+def _best(run: RunFolder) -> _Judged:
+    """The policy that did best when it was evaluated during training."""
+    from robosac.policies import best_evaluation, load_policy
+
+    row = best_evaluation(run)
+    return _Judged(load_policy(run.evaluation_folder(row.step)), row.step, row.wall_s, row.robot_s)
+
+
+def evaluate(folder: Path, episodes: int, best: bool, with_video: bool, as_json: bool) -> None:
+    """Evaluate a policy of a run, and keep the result in the run folder."""
     from robosac.assembly import make_stage
     from robosac.evaluation import evaluate as run_episodes
     from robosac.video import write_video
 
     run = RunFolder.open(folder)
-    newest = checkpoint.latest(run.path)
-    if newest is None:
-        raise RunFolderError(f"{folder} has no checkpoint yet; train longer, or resume it")
     stage = make_stage(run.config)
-    learner = make_learner(run.config, stage)
-    tensors, document = checkpoint.load(newest)
-    prefix = "learner."
-    learner.load({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
-    step = document["step"]
     picture = PICTURE_SIZE if with_video and stage.render is not None else None
     console = Console(stderr=as_json)
     try:
+        judged = _best(run) if best else _newest(run, stage)
         with console.status(f"evaluating {episodes} episodes"):
             found = run_episodes(
-                stage, learner.policy(), episodes, run.config.seed, picture_size=picture
+                stage, judged.policy, episodes, run.config.seed, FRESH_EPISODES, picture
             )
     finally:
         stage.env.close()
-    target = run.evaluation_folder(step)
-    run.save_episodes(step, found.episodes)
+    target = run.evaluation_folder(judged.step)
+    run.save_episodes(judged.step, found.episodes)
     if found.trace is not None:
         found.trace.save(target / "trace.npz")
     if found.frames:
         write_video(target / "walk", found.frames, frames_per_s=25)
-    row = summarise(
-        found.episodes, step=step, wall_s=document["wall_s"], robot_s=document["robot_s"]
-    )
+    row = summarise(found.episodes, step=judged.step, wall_s=judged.wall_s, robot_s=judged.robot_s)
     with run.metrics_writer() as metrics:
         metrics.write(row)
     if as_json:
@@ -136,7 +160,8 @@ def evaluation_table(row: EvaluationRow, title: str) -> Table:
         "speed m/s",
         "slowest m/s",
         "falls",
-        "power W",
+        "electrical W",
+        "mechanical W",
         "longest > 2.45 N m",
         "overheats",
     )

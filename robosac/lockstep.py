@@ -28,7 +28,9 @@ from robosac.metrics import (
     TimingRow,
     summarise,
 )
+from robosac.policies import save_policy
 from robosac.progress import Progress
+from robosac.published import PUBLISHED
 from robosac.recorder import EpisodeRecorder
 from robosac.replay import Replay
 from robosac.runs import RunFolder
@@ -112,9 +114,11 @@ class LockstepTraining:
         """Run the configured evaluation and record it."""
         self._progress.update(note="evaluating")
         section = self.config.evaluation
-        found = evaluate(self.stage, self.learner.policy(), section.episodes, self.config.seed)
+        policy = self.learner.policy()
+        found = evaluate(self.stage, policy, section.episodes, self.config.seed)
         row = summarise(found.episodes, step=self.step, wall_s=self.wall_s, robot_s=self.robot_s)
         self.run.save_episodes(self.step, found.episodes)
+        save_policy(self.run.evaluation_folder(self.step), policy)
         if found.trace is not None:
             found.trace.save(self.run.evaluation_folder(self.step) / "trace.npz")
         self._metrics.write(row)
@@ -302,9 +306,15 @@ class LockstepTraining:
 def describe(row: EvaluationRow) -> str:
     """An evaluation in one phrase."""
     text = f"return {row.return_mean:.1f} ± {row.return_std:.1f} over {row.episodes}"
-    if row.speed_m_s is None:
+    if row.speed_m_s is None or row.power_w is None:
         return text
-    return f"{row.speed_m_s:.2f} m/s, {row.falls} falls, {text}"
+    trot = PUBLISHED[0]
+    return (
+        f"{row.speed_m_s:.2f} m/s (published {trot.gait} {trot.speed_m_s:.2f}), {row.falls} falls,"
+        f" {row.power_w:.0f} W electrical, {row.mechanical_power_w or 0:.0f} W mechanical"
+        f" (published {trot.power_w:.0f}), longest overload"
+        f" {row.seconds_above_continuous_torque or 0:.2f} s, {text}"
+    )
 
 
 def _part(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class RewardSection(Section, frozen=True):
     acceleration: Annotated[
         float,
         Meta(ge=0, description="cost per unit of the actions' second difference, mean of joints"),
-    ] = 1.0
+    ] = 0.3
     pitch: Annotated[float, Meta(ge=0, description="cost per rad of pitch past its bound")] = 3.0
     pitch_bound_rad: Annotated[
         float, Meta(ge=0, description="rad of pitch, either way, that costs nothing")
@@ -98,7 +98,7 @@ class WalkSection(Section, frozen=True):
     ] = -0.1
     swing_range_rad: Annotated[
         float, Meta(gt=0, le=1.5, description="rad, leg swing added at action 1")
-    ] = 0.4
+    ] = 0.3
     history: Annotated[
         int, Meta(ge=0, le=50, description="past observations and actions seen beside the present")
     ] = 5
@@ -114,7 +114,7 @@ class WalkSection(Section, frozen=True):
     fold_angle_rad: Annotated[
         float,
         Meta(gt=0, le=3.2, description="rad a front leg may swing back; beyond it is a fall too"),
-    ] = 0.8
+    ] = 0.65
     reward: RewardSection = RewardSection()
 
 

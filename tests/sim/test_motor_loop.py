@@ -1,7 +1,7 @@
 """Controller and motor together against the published law, written here a second time.
 
-pwm = clip(kp (goal - q) - kd dq, +-1); I = (pwm V - Kt dq) / R; torque by the measured table, with q
-and dq 3 ms old in the first term. Source: pybullet `motor.py` and `minitaur_motor_model_v2.py`
+pwm = clip(kp (goal - q) - kd dq, +-1); I = (pwm V - Kt dq) / R; torque by the measured table, with
+q and dq 3 ms old in the first term. Source: pybullet `motor.py` and `minitaur_motor_model_v2.py`
 (Tan et al. 2018, arXiv 1804.10332).
 """
 
