@@ -1,7 +1,8 @@
 # One door. Every target does its own set-up: a virtual environment in .venv, pinned versions, nothing global.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-RUN ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
+RUN := runs/demo-$(shell date +%Y%m%d-%H%M%S)
+STEPS ?= 25000
 SOURCES := robosac drivers sim calibration tests
 
 .DEFAULT_GOAL := help
@@ -19,8 +20,8 @@ setup: .venv/ready ## the virtual environment, with pinned dependencies
 	@touch $@
 
 demo: setup ## watch the twin learn to walk, then read the report (about 10 minutes)
-	$(BIN)/robosac train minitaur --run $(RUN) --steps 40000
-	$(BIN)/robosac evaluate $(RUN) --episodes 3
+	$(BIN)/robosac train minitaur --run $(RUN) --seed 1 --steps $(STEPS) --evaluation.every-steps 2500
+	$(BIN)/robosac evaluate $(RUN) --best --episodes 3
 	$(BIN)/robosac report $(RUN)
 
 test: setup ## the whole test suite, no hardware needed

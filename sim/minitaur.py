@@ -106,6 +106,7 @@ class MinitaurTwin:
         self._encoders = DelayLine(2 * JOINTS, round(options.pd_latency_s / DT) + 1)
         self._sensors = DelayLine(_CHANNELS, MAX_SENSOR_DELAY_STEPS)
         self._row = np.zeros(_CHANNELS)
+        self._temperature = np.full(JOINTS, AMBIENT_C)
         self._view: RayView | None = None
         self.place(0)
 
@@ -158,7 +159,7 @@ class MinitaurTwin:
             velocity * self._to_turns,
             row[_TORQUE] * self._direction,
             row[_POWER],
-            np.full(JOINTS, AMBIENT_C),
+            self._temperature,
             self._supply,
         )
 

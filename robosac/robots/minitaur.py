@@ -172,8 +172,10 @@ class Minitaur:
     def _motor_faults(self, readings: ServoReadings, drive: Drive) -> list[Fault]:
         """Faults that the controllers report of themselves."""
         faults: list[Fault] = []
+        if drive is Drive.STOP:
+            return faults
         latched = readings.valid & ((readings.mode == Mode.FAULT) | (readings.mode == Mode.TIMEOUT))
-        if not latched.any() or drive is Drive.STOP:
+        if not latched.any():
             return faults
         for index in np.flatnonzero(latched):
             name, mode = self.joint_names[index], Mode(int(readings.mode[index]))

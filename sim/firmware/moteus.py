@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,26 @@ _USUAL_LIMITS = bytes.fromhex("0727")
 _USUAL_QUERY = bytes.fromhex("11001f011507170d5050")
 _USUAL_GOAL, _USUAL_COUNTS = struct.Struct("<6f"), struct.Struct("<3h")
 _USUAL_REPLY = struct.Struct("<3B2s3f2sh2s3h3s")
+
+
+@lru_cache(maxsize=64)
+def _usual_limits(counts: bytes) -> tuple[float, float, float]:
+    """Watchdog time (s), velocity and acceleration limit of a usual frame: seldom new ones."""
+    timeout, speed, accel = _USUAL_COUNTS.unpack(counts)
+    return (
+        from_raw(timeout, INT16, Quantity.TIME),
+        from_raw(speed, INT16, Quantity.VELOCITY),
+        from_raw(accel, INT16, Quantity.ACCELERATION),
+    )
+
+
+@lru_cache(maxsize=64)
+def _usual_health(supply_v: float, temperature_c: float) -> tuple[int, int]:
+    """Voltage and temperature as a reply carries them: seldom new ones."""
+    return (
+        int(to_raw(supply_v, INT16, Quantity.VOLTAGE)),
+        int(to_raw(temperature_c, INT16, Quantity.TEMPERATURE)),
+    )
 
 
 class MoteusBank:
@@ -175,14 +196,14 @@ class MoteusBank:
         """The usual frame without the detour through single registers; None: it is another one."""
         if (data[:6], data[30:32], data[38:]) != (_USUAL_HEAD, _USUAL_LIMITS, _USUAL_QUERY):
             return None
-        timeout, speed, accel = _USUAL_COUNTS.unpack_from(data, 32)
+        timeout, speed, accel = _usual_limits(data[32:38])
         reply = self._usual_reply(index)
         command = ServoCommand(
             Mode.POSITION,
             *_USUAL_GOAL.unpack_from(data, 6),
-            timeout=from_raw(timeout, INT16, Quantity.TIME),
-            velocity_limit=from_raw(speed, INT16, Quantity.VELOCITY),
-            accel_limit=from_raw(accel, INT16, Quantity.ACCELERATION),
+            timeout=timeout,
+            velocity_limit=speed,
+            accel_limit=accel,
         )
         self._pending[index] = command
         self._servos.command(index, command)
@@ -194,8 +215,8 @@ class MoteusBank:
             *(0x21, 0x00, self._servos.mode[index]),
             *(b"\x2f\x01", position, velocity, torque),
             *(b"\x25\x07", to_raw(power, INT16, Quantity.POWER)),
-            *(b"\x27\x0d", to_raw(self._supply, INT16, Quantity.VOLTAGE)),
-            to_raw(temperature, INT16, Quantity.TEMPERATURE),
+            b"\x27\x0d",
+            *_usual_health(self._supply, temperature),
             self._servos.limiting(index),
             b"\x50\x50\x50",
         )

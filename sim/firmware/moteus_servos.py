@@ -19,6 +19,7 @@ FloatArray = NDArray[np.float64]
 
 RADIANS_PER_TURN = 2.0 * math.pi
 _TIME_TOLERANCE = 1e-9
+_BEYOND_GOAL = ServoCommand._fields.index("position") + 1
 _OPEN = frozenset({Mode.STOPPED, Mode.FAULT, Mode.ENABLING})
 """Modes in which no phase is driven."""
 
@@ -58,6 +59,8 @@ class MoteusServos:
         self.mode: list[int] = [Mode.STOPPED] * count
         self.fault: list[int] = [FaultCode.NONE] * count
         self._commands = [ServoCommand()] * count
+        self._held: list[tuple[float, ...] | None] = [None] * count
+        """What each position command said besides its goal, where nothing else is going on."""
         self._due = [math.inf] * count
         self._alarm = math.inf
         self.time = 0.0
@@ -145,6 +148,11 @@ class MoteusServos:
     def _obey(self, index: int, command: ServoCommand) -> None:
         """Put the command of a controller that may drive into effect."""
         before, mode = self.mode[index], command.mode
+        if command[_BEYOND_GOAL:] == self._held[index] and command.position == command.position:
+            # The usual tick: only the goal is new, and the watchdog is fed.
+            self._goal[index] = command.position
+            self._feed(index, command)
+            return
         self.mode[index] = mode
         self.driving[index] = mode not in _OPEN
         if mode == Mode.POSITION:
@@ -178,6 +186,11 @@ class MoteusServos:
         self._kd[index] = self.config.kd_nm_s_per_rev * _finite(command.kd_scale)
         self._feedforward[index] = _finite(command.feedforward)
         self._cap(index, command.maximum_torque)
+        self._feed(index, command)
+        self._held[index] = None if limited or rate else command[_BEYOND_GOAL:]
+
+    def _feed(self, index: int, command: ServoCommand) -> None:
+        """Give the watchdog the command's time."""
         timeout = command.timeout or self.config.default_timeout_s
         self._set_due(index, self.time + timeout if timeout == timeout else math.inf)
 
@@ -191,6 +204,7 @@ class MoteusServos:
     def _damp(self, index: int, kd_scale: float) -> None:
         """Resist motion; with a scale of 0 the phases are shorted, which is what a brake does."""
         self.moving.discard(index)
+        self._held[index] = None
         self._kp[index] = self._feedforward[index] = self._rate[index] = 0.0
         self._goal[index] = self._position[index]
         self._kd[index] = self.config.kd_nm_s_per_rev * _finite(kd_scale)

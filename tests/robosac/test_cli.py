@@ -78,7 +78,7 @@ def test_help_has_an_example(command: str) -> None:
 
 def test_train_evaluate_report(here: Path) -> None:
     assert run(app, ["train", "minitaur", "--run", "r", *WALK]).exit_code == 0
-    table = run(app, ["evaluate", "r", "--episodes", "1", "--json"])
+    table = run(app, ["evaluate", "r", "--best", "--episodes", "1", "--json"])
     assert table.exit_code == 0, table.output
     row = json.loads(table.stdout)
     assert row["kind"] == "evaluation"
