@@ -25,7 +25,10 @@ class Rows:
     def __init__(self, rows: Sequence[AnyRow]) -> None:
         self.episodes = [row for row in rows if isinstance(row, EpisodeRow)]
         self.learner = [row for row in rows if isinstance(row, LearnerRow)]
-        self.evaluations = [row for row in rows if isinstance(row, EvaluationRow)]
+        # By step: `robosac evaluate` may have judged an earlier policy later.
+        self.evaluations = sorted(
+            (row for row in rows if isinstance(row, EvaluationRow)), key=lambda row: row.step
+        )
         self.timing = [row for row in rows if isinstance(row, TimingRow)]
         self.has_robot = any(row.robot_s > 0 for row in rows)
         self.axis_label = "robot time [min]" if self.has_robot else "environment steps"
