@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 RUN := runs/demo-$(shell date +%Y%m%d-%H%M%S)
-STEPS ?= 25000
+STEPS ?= 20000
 SOURCES := robosac drivers sim calibration tests
 
 .DEFAULT_GOAL := help
