@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from robosac.errors import RunFolderError
+from robosac.files import sync_folder
 
 Array = NDArray[Any]
 FORMAT, VERSION = "robosac-checkpoint", 1
@@ -59,10 +60,10 @@ def save(folder: Path, tensors: Mapping[str, Array], document: Mapping[str, Any]
     with (unfinished / DOCUMENT).open("w", encoding="utf-8") as file:
         json.dump(manifest, file, indent=1, allow_nan=False)
         _to_disk(file)
-    _sync_folder(unfinished)
+    sync_folder(unfinished)
     unfinished.rename(folder)
-    _sync_folder(folder.parent)
-    _sync_folder(folder.parent.parent)  # the first checkpoint of a run made its parent
+    sync_folder(folder.parent)
+    sync_folder(folder.parent.parent)  # the first checkpoint of a run made its parent
 
 
 def load(folder: Path) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -183,12 +184,3 @@ def _write_tensors(path: Path, tensors: Mapping[str, Array]) -> tuple[int, str]:
 def _to_disk(file: IO[Any]) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Force a folder's own entries to the disk: a rename is durable only after this."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

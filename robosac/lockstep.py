@@ -8,6 +8,7 @@ was killed and resumed equals the run that was never killed.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,8 @@ from robosac.tasks.ends import EpisodeEnd
 
 TRAINING_STREAM, EXPLORATION_STREAM, REPLAY_STREAM = 0, 2, 3
 LEARNER_ROW_STEPS = 1000
+AVERAGED_UPDATES = 100
+"""The newest updates that a learner row averages over."""
 KEPT_CHECKPOINTS = 2
 
 
@@ -84,7 +87,7 @@ class LockstepTraining:
         """Updates the ratio still asks for; less than one between steps."""
         self._wall_before = 0.0
         self._started = wall_clock()
-        self._recent: list[Losses] = []
+        self._recent: deque[Losses] = deque(maxlen=AVERAGED_UPDATES)
         self._recent_since = (0.0, 0)
         self._stopwatch = Stopwatch(wall_clock)
         self._ticks_before = (0, 0)
@@ -181,11 +184,12 @@ class LockstepTraining:
             self._progress.update(note="random actions")
             return
         names = ("critic_loss", "actor_loss", "alpha", "entropy", "q_mean")
-        values = [losses.floats() for losses in self._recent[-100:]]
+        values = [losses.floats() for losses in self._recent]
         means = {name: float(np.mean([value[name] for value in values])) for name in names}
         now, (since, updates) = self._wall_clock(), self._recent_since
         rate = (self.learner.updates - updates) / max(now - since, 1e-9)
-        self._recent, self._recent_since = [], (now, self.learner.updates)
+        self._recent.clear()
+        self._recent_since = (now, self.learner.updates)
         target = self.learner.target_entropy
         self._metrics.write(
             LearnerRow(

@@ -40,12 +40,11 @@ def best_evaluation(run: RunFolder) -> EvaluationRow:
     Raises:
         RunFolderError: the run has none.
     """
+    kept = {int(file.parent.name) for file in run.path.glob(f"evaluation/*/{FILE}")}
     rows = [
         row
         for row in run.rows()
-        if isinstance(row, EvaluationRow)
-        and row.return_mean is not None
-        and (run.evaluation_folder(row.step) / FILE).is_file()
+        if isinstance(row, EvaluationRow) and row.return_mean is not None and row.step in kept
     ]
     if not rows:
         raise RunFolderError(f"{run.path} has kept no evaluated policy yet; train longer")
