@@ -57,8 +57,9 @@ class RandomWorld(gymnasium.Env[np.ndarray, np.ndarray]):
 
 def peer(observation_dim: int, action_dim: int) -> Update:
     """stable-baselines3's SAC on random transitions, with its default settings."""
-    from stable_baselines3 import SAC
-    from stable_baselines3.common.logger import Logger
+    # Only `make bench` installs the peer.
+    from stable_baselines3 import SAC  # pyright: ignore[reportMissingImports]
+    from stable_baselines3.common.logger import Logger  # pyright: ignore[reportMissingImports]
 
     world = RandomWorld(observation_dim, action_dim)
     agent = SAC("MlpPolicy", world, buffer_size=FILL, device="cpu", seed=0)
