@@ -48,11 +48,13 @@ class Heat:
     counted: FloatArray
     """Leaky time above the continuous torque, s."""
     derated: BoolArray
+    resting: bool = False
+    """True only if nothing is counted and nothing derated."""
 
     @classmethod
     def cold(cls, joints: int) -> Heat:
         """Nothing counted, nothing derated."""
-        return cls(np.zeros(joints), np.zeros(joints, dtype=np.bool_))
+        return cls(np.zeros(joints), np.zeros(joints, dtype=np.bool_), resting=True)
 
 
 def derate(
@@ -74,11 +76,13 @@ def derate(
         settings: when and how far to derate.
     """
     loaded = ~(np.abs(torque) <= settings.counted_share * limits.continuous_torque)
+    hot = ~(temperature <= limits.temperature - settings.temperature_margin)
+    if heat.resting and not np.count_nonzero(loaded | hot):
+        return limits.torque, heat
     counted = np.maximum(heat.counted + np.where(loaded, dt, -dt), 0.0)
     worn = counted >= settings.derate_share * limits.continuous_time
-    hot = ~(temperature <= limits.temperature - settings.temperature_margin)
     derated = worn | hot | (heat.derated & (counted > 0.0))
     if not np.count_nonzero(derated):
-        return limits.torque, Heat(counted, derated)
+        return limits.torque, Heat(counted, derated, resting=not np.count_nonzero(counted))
     reduced = np.minimum(settings.derated_share * limits.continuous_torque, limits.torque)
     return np.where(derated, reduced, limits.torque), Heat(counted, derated)

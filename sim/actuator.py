@@ -54,21 +54,28 @@ class DcMotor:
         self.parameters = parameters
         self.current_a: FloatArray = np.zeros(count)
         """Phase current, A."""
-        self.power_w: FloatArray = np.zeros(count)
-        """Electrical power drawn, W; negative while the motor brakes into the battery."""
-        self.motor_torque_nm: FloatArray = np.zeros(count)
+        self.output: FloatArray = np.zeros(2 * count)
+        """`motor_torque_nm` and `power_w`, which are its halves."""
+        self.motor_torque_nm: FloatArray = self.output[:count]
         """Electromagnetic torque, N m: what the motor controller reports and what heats."""
+        self.power_w: FloatArray = self.output[count:]
+        """Electrical power drawn, W; negative while the motor brakes into the battery."""
         self.torque_nm: FloatArray = np.zeros(count)
         """Torque on the joint, N m: electromagnetic less viscous friction."""
         self.overheated: BoolArray = np.zeros(count, dtype=np.bool_)
         """Latched by the cut-off until `reset`; such a motor is an open circuit."""
         self._hot_time: FloatArray = np.zeros(count)
+        self._warm = False
         self._scratch: FloatArray = np.zeros(count)
         self._mask: BoolArray = np.zeros(count, dtype=np.bool_)
         # The table is odd in the current: mirrored once here, one look-up a step below.
         amps, torques = np.array(parameters.current_points_a), np.array(parameters.torque_points_nm)
         self._amps: FloatArray = np.concatenate([-amps[:0:-1], amps])
         self._torques: FloatArray = np.concatenate([-torques[:0:-1], torques])
+        # Arrays, for numpy takes twice as long to multiply by a Python number.
+        self._torque_constant: FloatArray = np.full(count, parameters.torque_constant)
+        self._conductance: FloatArray = np.full(count, 1.0 / parameters.resistance_ohm)
+        self._hot_torque: FloatArray = np.full(count, parameters.overheat_torque_nm)
         self._strength: FloatArray = np.ones(count)
         self._viscous: FloatArray = np.zeros(count)
         self.any_overheated = False
@@ -98,6 +105,7 @@ class DcMotor:
         for array in (self.current_a, self.power_w, self.motor_torque_nm, self.torque_nm):
             array[:] = 0.0
         self._hot_time[:] = 0.0
+        self._warm = False
         self.overheated[:] = False
         self.any_overheated = False
 
@@ -118,24 +126,30 @@ class DcMotor:
             self._scratch,
             self._mask,
         )
-        parameters = self.parameters
-        np.multiply(velocity, parameters.torque_constant, out=scratch)
-        np.subtract(voltage, scratch, out=scratch)
-        scratch *= 1.0 / parameters.resistance_ohm
-        np.multiply(scratch, driving, out=current)
+        np.multiply(velocity, self._torque_constant, scratch)
+        np.subtract(voltage, scratch, scratch)
+        np.multiply(scratch, self._conductance, scratch)
+        np.multiply(scratch, driving, current)
         if self.any_overheated:
             current[self.overheated] = 0.0
-        np.multiply(np.interp(current, self._amps, self._torques), self._strength, out=torque)
-        np.multiply(voltage, current, out=self.power_w)
+        np.multiply(np.interp(current, self._amps, self._torques), self._strength, torque)
+        np.multiply(voltage, current, self.power_w)
         self._heat(dt, mask, scratch)
-        np.multiply(velocity, self._viscous, out=scratch)
-        return np.subtract(torque, scratch, out=self.torque_nm)
+        np.multiply(velocity, self._viscous, scratch)
+        return np.subtract(torque, scratch, self.torque_nm)
 
     def _heat(self, dt: float, mask: BoolArray, scratch: FloatArray) -> None:
         """Count the time above the cut-off torque, and latch the motors whose time is up."""
+        np.absolute(self.motor_torque_nm, scratch)
+        np.greater(scratch, self._hot_torque, mask)
         hot = self._hot_time
-        np.absolute(self.motor_torque_nm, out=scratch)
-        np.greater(scratch, self.parameters.overheat_torque_nm, out=mask)
+        if not np.count_nonzero(mask):
+            # The usual step: no motor is above, so that every count begins anew.
+            if self._warm:
+                hot.fill(0.0)
+                self._warm = False
+            return
+        self._warm = True
         hot += dt
         hot *= mask  # one step below the threshold starts the count anew
         # Half a step of slack: sums of dt carry rounding errors.

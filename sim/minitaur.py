@@ -38,6 +38,7 @@ MAX_SENSOR_DELAY_STEPS = 101
 
 _POSITION, _VELOCITY, _TORQUE, _POWER = (slice(8 * i, 8 * i + 8) for i in range(4))
 _QUATERNION, _GYRO, _FORCE = slice(32, 36), slice(36, 39), slice(39, 42)
+_MOTOR_OUTPUT, _INERTIAL = slice(16, 32), slice(32, 42)
 _CHANNELS = 42
 
 
@@ -106,6 +107,7 @@ class MinitaurTwin:
         self._encoders = DelayLine(2 * JOINTS, round(options.pd_latency_s / DT) + 1)
         self._sensors = DelayLine(_CHANNELS, MAX_SENSOR_DELAY_STEPS)
         self._row = np.zeros(_CHANNELS)
+        self._encoder_row = self._row[: 2 * JOINTS]
         self._temperature = np.full(JOINTS, AMBIENT_C)
         self._view: RayView | None = None
         self.place(0)
@@ -135,7 +137,7 @@ class MinitaurTwin:
         self._imu_countdown = IMU_PERIOD_STEPS
         self._gather()
         self._sensors.fill(self._row)
-        self._encoders.fill(self._row[: 2 * JOINTS])
+        self._encoders.fill(self._encoder_row)
 
     def released(self) -> bool:
         """Let go of the body; True at once, for the twin's operator never hesitates."""
@@ -174,7 +176,7 @@ class MinitaurTwin:
             self._cut_off()
         plant.step(torque)
         self._gather()
-        self._encoders.push(self._row[: 2 * JOINTS])
+        self._encoders.push(self._encoder_row)
         self._sensors.push(self._row)
         self.tracker.step(self.clock.now())
         self._imu_countdown -= 1
@@ -184,14 +186,11 @@ class MinitaurTwin:
 
     def _gather(self) -> None:
         """The sensors' true values now."""
-        row, plant, motor = self._row, self.plant, self._motor
+        row, plant = self._row, self.plant
         row[_POSITION] = plant.joint_position
         row[_VELOCITY] = plant.joint_velocity
-        row[_TORQUE] = motor.motor_torque_nm
-        row[_POWER] = motor.power_w
-        row[_QUATERNION] = plant.orientation
-        row[_GYRO] = plant.angular_velocity
-        row[_FORCE] = plant.specific_force
+        row[_MOTOR_OUTPUT] = self._motor.output
+        row[_INERTIAL] = plant.inertial
 
     def _cut_off(self) -> None:
         """An overheated motor is switched off by its controller, which latches the fault."""
@@ -207,9 +206,9 @@ class MinitaurTwin:
         )
         tilt = attitude * errors[:3]
         tilt[:2] += self.draw.imu_bias_rad
-        w, x, y, z = _turned(row[_QUATERNION], tilt)
-        gyro = row[_GYRO] + noise.angular_velocity_rad_s * errors[3:6]
-        force = row[_FORCE] + noise.acceleration_m_s2 * errors[6:]
+        w, x, y, z = _turned(row[_QUATERNION], tilt).tolist()
+        gyro = (row[_GYRO] + noise.angular_velocity_rad_s * errors[3:6]).tolist()
+        force = (row[_FORCE] + noise.acceleration_m_s2 * errors[6:]).tolist()
         self._vn100.sample(
             round(self.clock.now() * 1e9),
             (x, -y, -z, w),
@@ -234,8 +233,8 @@ class _Legs:
 
 def _turned(quaternion: FloatArray, small: FloatArray) -> FloatArray:
     """An attitude (w, x, y, z) turned by a small body-frame rotation vector, rad; normalised."""
-    w, x, y, z = quaternion
-    a, b, c = small / 2.0
+    w, x, y, z = quaternion.tolist()
+    a, b, c = (small / 2.0).tolist()
     turned = np.array(
         [
             w - x * a - y * b - z * c,

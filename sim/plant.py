@@ -18,6 +18,7 @@ FloatArray = NDArray[np.float64]
 
 MODEL_PATH: Final = Path(__file__).parent / "models" / "minitaur.xml"
 MOTORS: Final = 8
+INERTIAL_SENSORS: Final = ("orientation", "angular_velocity", "specific_force")
 
 
 class PlantDiverged(RuntimeError):
@@ -81,13 +82,17 @@ class MinitaurPlant:
             if addresses != (7 + 2 * index, 8 + 2 * index, 6 + 2 * index, 7 + 2 * index):
                 raise RuntimeError(f"{MODEL_PATH.name}: joint {name} lies at {addresses}")
         sensors = self.data.sensordata
+        addresses = [int(self.model.sensor(name).adr[0]) for name in INERTIAL_SENSORS]
+        if addresses != [0, 4, 7] or sensors.shape != (10,):
+            raise RuntimeError(f"{MODEL_PATH.name}: inertial sensors lie at {addresses}")
+        self._inertial = _read_only(sensors[:])
         self._joint_position = _read_only(self._qpos[7::2])
         self._joint_velocity = _read_only(self._qvel[6::2])
         self._position = _read_only(self._qpos[:3])
         self._velocity = _read_only(self._qvel[:3])
-        self._orientation = _read_only(sensors[self.model.sensor("orientation").adr[0] :][:4])
-        self._gyro = _read_only(sensors[self.model.sensor("angular_velocity").adr[0] :][:3])
-        self._accelerometer = _read_only(sensors[self.model.sensor("specific_force").adr[0] :][:3])
+        self._orientation = self._inertial[:4]
+        self._gyro = self._inertial[4:7]
+        self._accelerometer = self._inertial[7:]
 
     def reset(
         self,
@@ -219,6 +224,11 @@ class MinitaurPlant:
         At rest about (0, 0, +9.81).
         """
         return self._accelerometer
+
+    @property
+    def inertial(self) -> FloatArray:
+        """`orientation`, `angular_velocity` and `specific_force` in one view, shape (10,)."""
+        return self._inertial
 
     def planar_pose(self) -> PlanarPose:
         """Where an overhead camera would see the body, without error or delay."""
