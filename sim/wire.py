@@ -63,6 +63,7 @@ class TwinWire:
         self.faults = faults
         self._device, self._clock = device, clock
         self._gone: str | None = None
+        self._unplugged = False
 
     def write(self, data: bytes) -> None:
         self._check()
@@ -88,14 +89,19 @@ class TwinWire:
     def close(self) -> None:
         self._gone = self._gone or "closed"
 
-    def unplug(self) -> None:
-        """Pull the cable out: every later use raises WireClosed."""
-        self._gone = "unplugged"
-
-    def plug_in(self) -> None:
-        """Put the cable back, and throw away what the device said meanwhile."""
+    def reopen(self) -> None:
+        if self._unplugged:
+            self._check()
         self._device.transmit()
         self._gone = None
+
+    def unplug(self) -> None:
+        """Pull the cable out: every later use raises WireClosed."""
+        self._gone, self._unplugged = "unplugged", True
+
+    def plug_in(self) -> None:
+        """Put the cable back; as with a real port, whoever had it open must `reopen` it."""
+        self._unplugged = False
 
     def _check(self) -> None:
         if self._gone is not None:

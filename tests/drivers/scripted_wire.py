@@ -46,6 +46,10 @@ class ScriptedWire:
         self._check()
         return self.arrived.popleft() if self.arrived else b""
 
+    def reopen(self) -> None:
+        self.arrived.clear()
+        self.open = True
+
     def close(self) -> None:
         self.open = False
 

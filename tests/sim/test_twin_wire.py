@@ -137,14 +137,19 @@ def test_late_replies_are_counted_and_not_believed() -> None:
     assert bus.statistics.late == 8
 
 
-def test_unplugging_is_told_and_plugging_in_heals() -> None:
+def test_unplugging_is_told_and_reopening_heals() -> None:
     twin = Twin()
     twin.tick(goto(twin.position))
     twin.legs.unplug()
     with pytest.raises(WireClosed, match="unplugged"):
         twin.tick(goto(twin.position))
+    with pytest.raises(WireClosed, match="unplugged"):
+        twin.legs.reopen()
     twin.wait_until(twin.now() + 0.2)
     twin.legs.plug_in()
+    with pytest.raises(WireClosed):
+        twin.tick(Stop())
+    twin.legs.reopen()
     assert twin.tick(Stop()).valid.all()
 
 
