@@ -152,36 +152,25 @@ def evaluate(folder: Path, episodes: int, best: bool, with_video: bool, as_json:
 
 
 def evaluation_table(row: EvaluationRow, title: str) -> Table:
-    """The evaluation beside the published machine."""
+    """The evaluation beside the published machine: one line a measure."""
     table = Table(title=f"{title}, step {row.step:,}, {row.episodes} episodes")
-    columns = (
-        "",
-        "return",
-        "speed m/s",
-        "slowest m/s",
-        "falls",
-        "electrical W",
-        "mechanical W",
-        "longest > 2.45 N m",
-        "overheats",
-    )
-    for column in columns:
-        table.add_column(column, justify="left" if not column else "right")
-    table.add_row(
-        "this policy",
-        f"{row.return_mean:.1f} ± {row.return_std:.1f}",
-        _number(row.speed_m_s, ".2f"),
-        _number(row.speed_min_m_s, ".2f"),
-        str(row.falls),
-        _number(row.power_w, ".0f"),
-        _number(row.mechanical_power_w, ".0f"),
-        _number(row.seconds_above_continuous_torque, ".2f", " s"),
-        str(row.overheats),
-    )
-    if row.speed_m_s is not None:
-        for machine in PUBLISHED:
-            speed, power = f"{machine.speed_m_s:.2f}", f"{machine.power_w:.0f}"
-            table.add_row(f"published {machine.gait}", "", speed, "", "", "", power, "", "")
+    table.add_column("")
+    table.add_column("this policy", justify="right")
+    machines = () if row.speed_m_s is None else PUBLISHED
+    for machine in machines:
+        table.add_column(f"published {machine.gait}", justify="right")
+    table.add_row("return", f"{row.return_mean:.1f} ± {row.return_std:.1f}")
+    speeds = (f"{machine.speed_m_s:.2f}" for machine in machines)
+    table.add_row("speed, m/s", _number(row.speed_m_s, ".2f"), *speeds)
+    if machines:
+        powers = (f"{machine.power_w:.0f}" for machine in machines)
+        table.add_row("slowest episode, m/s", _number(row.speed_min_m_s, ".2f"))
+        table.add_row("falls", str(row.falls))
+        table.add_row("electrical power, W", _number(row.power_w, ".0f"))
+        table.add_row("mechanical power, W", _number(row.mechanical_power_w, ".0f"), *powers)
+        overload = _number(row.seconds_above_continuous_torque, ".2f")
+        table.add_row("longest > 2.45 N m, s", overload)
+        table.add_row("thermal cut-offs", str(row.overheats))
     return table
 
 
@@ -210,5 +199,5 @@ def bench(seconds: float, threads: int, as_json: bool) -> None:
     Console().print(table)
 
 
-def _number(value: float | None, form: str, unit: str = "") -> str:
-    return "–" if value is None else f"{value:{form}}{unit}"
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else f"{value:{form}}"
