@@ -39,6 +39,34 @@ def crc16(data: bytes) -> int:
     return binascii.crc_hqx(data, 0)
 
 
+_BUYPASS_POLYNOMIAL = 0x8005
+
+
+def _buypass_table() -> tuple[int, ...]:
+    table: list[int] = []
+    for value in range(256):
+        crc = value << 8
+        for _ in range(8):
+            crc = crc << 1 ^ _BUYPASS_POLYNOMIAL if crc & 0x8000 else crc << 1
+        table.append(crc & 0xFFFF)
+    return tuple(table)
+
+
+_BUYPASS_TABLE = _buypass_table()
+
+
+def crc16_buypass(data: bytes, crc: int = 0) -> int:
+    """CRC-16/BUYPASS of Dynamixel Protocol 2.0: polynomial 0x8005, start 0, not reflected.
+
+    A running sum goes on from `crc`. Source: ROBOTIS e-manual, "DYNAMIXEL Protocol 2.0", CRC. The
+    check value of b"123456789" is 0xFEE8.
+    """
+    table = _BUYPASS_TABLE
+    for byte in data:
+        crc = (crc << 8 & 0xFF00) ^ table[crc >> 8 ^ byte]
+    return crc
+
+
 def xor8(data: bytes) -> int:
     """Exclusive or of all bytes: the VN-100's ASCII checksum between `$` and `*` (UM001)."""
     result = 0

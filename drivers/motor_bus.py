@@ -65,6 +65,14 @@ class MotorBus(Protocol[Command_contra, Readings_co, Info_co]):
         """Ask every motor who it is; those that do not answer are left out."""
         ...
 
+    def reopen(self) -> None:
+        """Open the wire anew after it was gone; the motors must be configured afresh.
+
+        Raises:
+            WireClosed: it is not back.
+        """
+        ...
+
     def close(self) -> None:
         """Release the wire; safe to call twice."""
         ...

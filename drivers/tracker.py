@@ -19,12 +19,12 @@ class PlanarFix:
     yaw: float
     """rad, counter-clockwise seen from above"""
     forward_velocity: float
-    """Velocity along the robot's own heading, m/s."""
+    """Velocity along the robot's own heading, m/s; late by the tracker's own filter."""
 
 
 class Tracker(Protocol):
     """Anything that can say where the robot is."""
 
     def newest(self, now: float) -> PlanarFix | None:
-        """The newest fix that had arrived at `now` (s); None: there is none yet."""
+        """The newest fix that had arrived at `now` (s); None: there is none, or it is too old."""
         ...

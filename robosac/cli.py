@@ -128,6 +128,34 @@ def bench(
     _guarded(lambda: commands.bench(seconds, threads, json))
 
 
+@app.command()
+def twin(
+    preset: Annotated[str, typer.Argument(help="`minitaur` or `claw`.")],
+    link: Annotated[
+        Path | None, typer.Option(help="Folder for stable names of the ports, made if need be.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random in the twin.")] = 0,
+    faults: Annotated[
+        str, typer.Option(help="What shall fail, such as `servo:3=off@2.0,bus=drop:0.05`.")
+    ] = "",
+    floor: Annotated[
+        bool, typer.Option("--floor", help="Put the robot on the floor, not on a stand.")
+    ] = False,
+    json: JsonFlag = False,
+) -> None:
+    """Serve a twin's devices on pseudo-terminals, in real time, until Ctrl-C.
+
+    Faults are TARGET=KIND[:AMOUNT][@START-END]. Targets: servo, servo:ID, imu, bus, bus:PORT.
+    Kinds: off, stuck, garbage, wrong, slow, delayed, intermittent, reboot; of a bus also drop,
+    flip, truncate, split, duplicate, late, wrong-id, unplug, brownout.
+
+    Example: `robosac twin minitaur --link /tmp/minitaur --faults "imu=stuck@5-8,bus=flip:0.01"`
+    """
+    from robosac import commands
+
+    _guarded(lambda: commands.twin(preset, link, seed, faults, floor, json))
+
+
 def main() -> None:
     """Entry point of the console script."""
     app()

@@ -199,5 +199,14 @@ def bench(seconds: float, threads: int, as_json: bool) -> None:
     Console().print(table)
 
 
+def twin(
+    preset: str, link: Path | None, seed: int, faults: str, floor: bool, as_json: bool
+) -> None:
+    """Serve a twin until interrupted."""
+    from robosac.twin_server import TwinRequest, serve
+
+    serve(TwinRequest(preset, link, seed, faults, floor), as_json)
+
+
 def _number(value: float | None, form: str) -> str:
     return "–" if value is None else f"{value:{form}}"

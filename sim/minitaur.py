@@ -77,17 +77,30 @@ class MinitaurTwin:
         legs, imu: the wires.
         tracker: the overhead tracker.
         draw: what this episode's robot is like.
+        adapter, bank, vn100: the firmware behind the wires.
+
+    Args:
+        options: everything that is not the robot's own design.
+        ids: the controllers' CAN ids, in the order of the motors.
+        bank_type: makes the controllers, such as ones that can be made to fail.
+        imu_type: makes the inertial sensor.
 
     Raises:
         ValueError: a latency is longer than the twin remembers.
     """
 
-    def __init__(self, options: TwinOptions, ids: tuple[int, ...] = tuple(range(1, 9))) -> None:
+    def __init__(
+        self,
+        options: TwinOptions,
+        ids: tuple[int, ...] = tuple(range(1, 9)),
+        bank_type: type[MoteusBank] = MoteusBank,
+        imu_type: type[Vn100] = Vn100,
+    ) -> None:
         self.options = options
         self.plant = MinitaurPlant(DT)
         self.clock = VirtualClock(self._step, DT)
         stiffness, damping = options.gains
-        self._bank = MoteusBank(
+        self.bank = bank_type(
             ids,
             MoteusConfig(
                 kp_nm_per_rev=stiffness * RADIANS_PER_TURN,
@@ -100,9 +113,10 @@ class MinitaurTwin:
         self._direction = np.repeat([-1.0, 1.0], JOINTS // 2)
         self._to_turns = self._direction / RADIANS_PER_TURN
         self._to_turns_twice = np.tile(self._to_turns, 2)
-        self._vn100 = Vn100()
-        self.legs = TwinWire(_Legs(self, Fdcanusb(self._bank.handle_frame)), self.clock)
-        self.imu = TwinWire(self._vn100, self.clock)
+        self.vn100 = imu_type()
+        self.adapter = Fdcanusb(self.bank.handle_frame)
+        self.legs = TwinWire(_Legs(self, self.adapter), self.clock)
+        self.imu = TwinWire(self.vn100, self.clock)
         self.tracker = OverheadTracker(self.plant.planar_pose, options.tracker)
         self._encoders = DelayLine(2 * JOINTS, round(options.pd_latency_s / DT) + 1)
         self._sensors = DelayLine(_CHANNELS, MAX_SENSOR_DELAY_STEPS)
@@ -125,7 +139,7 @@ class MinitaurTwin:
         self.plant.apply(self.draw)
         self._motor.configure(self.draw.motor_strength, self.draw.viscous_friction)
         self._motor.reset()
-        self._bank.power_cycle()
+        self.bank.power_cycle()
         self._supply = options.supply_v if self.draw.supply_v is None else self.draw.supply_v
         latency = options.sensor_latency_s if self.draw.latency_s is None else self.draw.latency_s
         self._sensor_delay = latency / DT
@@ -156,7 +170,7 @@ class MinitaurTwin:
         errors = self._rng.standard_normal(2 * JOINTS)
         position = row[_POSITION] + noise.joint_position_rad * errors[:JOINTS]
         velocity = row[_VELOCITY] + noise.joint_velocity_rad_s * errors[JOINTS:]
-        self._bank.sense(
+        self.bank.sense(
             position * self._to_turns,
             velocity * self._to_turns,
             row[_TORQUE] * self._direction,
@@ -167,7 +181,7 @@ class MinitaurTwin:
 
     def _step(self) -> None:
         """One physics step."""
-        plant, motor, bank = self.plant, self._motor, self._bank
+        plant, motor, bank = self.plant, self._motor, self.bank
         delayed = self._encoders.read(self._pd_delay)
         delayed *= self._to_turns_twice
         voltage = bank.control(delayed[:JOINTS], delayed[JOINTS:], self._supply, DT)
@@ -194,8 +208,8 @@ class MinitaurTwin:
 
     def _cut_off(self) -> None:
         """An overheated motor is switched off by its controller, which latches the fault."""
-        for index in np.flatnonzero(self._motor.overheated & self._bank.driving):
-            self._bank.trip(int(index), OVERTEMPERATURE_FAULT)
+        for index in np.flatnonzero(self._motor.overheated & self.bank.driving):
+            self.bank.trip(int(index), OVERTEMPERATURE_FAULT)
 
     def _send_imu(self) -> None:
         """One sample in the sensor's axes: FRD in NED, scalar last."""
@@ -209,7 +223,7 @@ class MinitaurTwin:
         w, x, y, z = _turned(row[_QUATERNION], tilt).tolist()
         gyro = (row[_GYRO] + noise.angular_velocity_rad_s * errors[3:6]).tolist()
         force = (row[_FORCE] + noise.acceleration_m_s2 * errors[6:]).tolist()
-        self._vn100.sample(
+        self.vn100.sample(
             round(self.clock.now() * 1e9),
             (x, -y, -z, w),
             (gyro[0], -gyro[1], -gyro[2]),

@@ -65,6 +65,11 @@ class TwinWire:
         self._gone: str | None = None
         self._unplugged = False
 
+    @property
+    def device(self) -> Device:
+        """The firmware's end, for whoever brings a wire of his own."""
+        return self._device
+
     def write(self, data: bytes) -> None:
         self._check()
         if self.faults is not None:

@@ -2,52 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from drivers.errors import BusTimeout, DeviceError, ProtocolError
+import numpy as np
+
+from drivers.errors import ProtocolError
+from drivers.moteus import configuration, console
 from drivers.moteus.command import Command, Stop, encode
-from drivers.moteus.fdcanusb import CanFrame, LineSplitter, Refused, encode_send, parse_line
-from drivers.moteus.multiplex import Read, Write, reply_values
-from drivers.moteus.multiplex import encode as encode_subframes
-from drivers.moteus.readings import NEVER, ServoReading, ServoReadings, collect, parse_reading
-from drivers.moteus.registers import REPLY_REQUESTED, Mode, Register, Resolution
+from drivers.moteus.configuration import ServoInfo
+from drivers.moteus.console import Difference
+from drivers.moteus.fdcanusb import CanFrame
+from drivers.moteus.link import CONFIGURE_TIMEOUT_S, AdapterLink
+from drivers.moteus.multiplex import Read, Write
+from drivers.moteus.readings import Plausibility, ReadingTable, ServoReadings
+from drivers.moteus.registers import BROADCAST_ID, REPLY_REQUESTED, Mode, Resolution
+from drivers.statistics import BusStatistics
 from drivers.wire import Wire
-
-IDLE_S = 0.0005
-"""Silence that counts as an idle bus: more than the 0.14 ms of the longest frame, s."""
-RESYNC_READS = 4
-"""A resynchronisation gives up waiting for silence after so many reads."""
-CONFIGURE_TIMEOUT_S = 0.02
-"""How long one try outside the control tick waits for its reply, s."""
-
-
-@dataclass(frozen=True, slots=True)
-class BusStatistics:
-    """What happened on the wire since the bus was made."""
-
-    exchanges: int = 0
-    lost: int = 0
-    """Replies that did not arrive before their deadline."""
-    late: int = 0
-    """Replies that arrived when nobody waited for them any more, or twice."""
-    corrupt: int = 0
-    """Lines and replies that could not be understood or were not plausible."""
-    refused: int = 0
-    """Lines the adapter answered with ERR."""
-    resyncs: int = 0
-    """Times the line was emptied after a lost reply."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServoInfo:
-    """Who a controller says it is."""
-
-    model: int
-    firmware: int
-    """Version as 0xMMmmpp."""
-    serial: tuple[int, int, int]
 
 
 class MoteusBus:
@@ -58,6 +28,7 @@ class MoteusBus:
         ids: CAN ids, 1 to 126, each once; their order is the order of every array.
         now: the clock that the wire's deadlines belong to, monotonic seconds.
         checksum: the UART dialect, with a CRC behind every line.
+        plausible: what a reading can be; one outside is not taken, and counted.
 
     Raises:
         ValueError: an id that is out of range or listed twice.
@@ -69,19 +40,17 @@ class MoteusBus:
         ids: Sequence[int],
         now: Callable[[], float],
         checksum: bool = False,
+        plausible: Plausibility | None = None,
     ) -> None:
-        if len(set(ids)) != len(ids) or not all(1 <= id < 127 for id in ids):
+        if len(set(ids)) != len(ids) or not all(1 <= id < BROADCAST_ID for id in ids):
             raise ValueError(f"ids must be distinct and 1 to 126, got {list(ids)}")
-        self._wire, self._ids, self._now, self._checksum = wire, tuple(ids), now, checksum
+        self._ids = tuple(ids)
+        self._link = AdapterLink(wire, now, checksum)
         self._targets = tuple(REPLY_REQUESTED | id for id in ids)
         # A reply goes from the controller (high byte) to the host, which is 0.
-        self._index = {id << 8: index for index, id in enumerate(ids)}
-        self._splitter = LineSplitter()
-        self._rows: list[ServoReading] = [NEVER] * len(ids)
-        self._times = [-math.inf] * len(ids)
-        self._unsettled = False
-        self._exchanges = self._lost = self._late = 0
-        self._corrupt = self._refused = self._resyncs = 0
+        self._senders = [id << 8 for id in ids]
+        self._index = {sender: index for index, sender in enumerate(self._senders)}
+        self._table = ReadingTable(len(ids), plausible or Plausibility())
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -91,9 +60,8 @@ class MoteusBus:
     @property
     def statistics(self) -> BusStatistics:
         """A snapshot of the counters."""
-        return BusStatistics(
-            self._exchanges, self._lost, self._late, self._corrupt, self._refused, self._resyncs
-        )
+        self._link.counters.implausible = self._table.implausible
+        return self._link.counters.snapshot()
 
     def exchange(self, command: Command, deadline: float) -> ServoReadings:
         """Command every controller in one write and collect the replies until `deadline` (s).
@@ -104,28 +72,30 @@ class MoteusBus:
             ValueError: the command has the wrong shape or is not finite.
             WireClosed: the port is gone.
         """
-        frames = encode(command, len(self._ids))
-        self._settle(deadline)
-        self._send(zip(self._targets, frames, strict=True))
-        valid = [False] * len(self._ids)
-        for frame in self._frames_until(deadline):
-            index = self._index.get(frame.arbitration_id)
-            if index is None:
-                self._corrupt += 1
-            elif self._accept(index, frame.data):
-                self._late += valid[index]
-                valid[index] = True
-                if all(valid):
-                    break
-        missing = valid.count(False)
-        self._exchanges += 1
-        self._lost += missing
-        self._unsettled = missing > 0
-        return collect(self._rows, self._times, valid)
+        link, count = self._link, len(self._ids)
+        frames = encode(command, count)
+        started = link.now()
+        link.settle(deadline)
+        link.send(list(zip(self._targets, frames, strict=True)))
+        valid = [False] * count
+        missing = count
+        for received in link.received(deadline):
+            if missing == count and self._take_all(received):
+                valid, missing = [True] * count, 0
+                break
+            for frame in received:
+                missing -= self._take(frame, valid)
+            if not missing:
+                break
+        if missing:
+            link.counters.lost += missing
+            link.missed()
+        link.counters.exchanged(link.now() - started)
+        return self._table.readings(np.array(valid, dtype=np.bool_))
 
     def last_readings(self) -> ServoReadings:
         """What is known without asking: every value old, none valid."""
-        return collect(self._rows, self._times, [False] * len(self._ids))
+        return self._table.readings(np.zeros(len(self._ids), dtype=np.bool_))
 
     def stop_all(self, attempts: int) -> list[int]:
         """Send stop until every controller was read back in mode 0; return the ids that were not.
@@ -135,7 +105,7 @@ class MoteusBus:
         """
         unconfirmed = set(self._ids)
         for _ in range(attempts):
-            readings = self.exchange(Stop(), self._now() + CONFIGURE_TIMEOUT_S)
+            readings = self.exchange(Stop(), self._link.now() + CONFIGURE_TIMEOUT_S)
             stopped = readings.valid & (readings.mode == Mode.STOPPED)
             unconfirmed -= {id for id, done in zip(self._ids, stopped, strict=True) if done}
             if not unconfirmed:
@@ -149,25 +119,7 @@ class MoteusBus:
             DeviceError: one answers, but not as a moteus would.
             WireClosed: the port is gone.
         """
-        found: dict[int, ServoInfo] = {}
-        query = encode_subframes(
-            (
-                Read(Register.MODEL_NUMBER, Resolution.INT32, 2),
-                Read(Register.SERIAL_NUMBER_1, Resolution.INT32, 3),
-            )
-        )
-        for id in self._ids:
-            try:
-                values = self._ask(id, query, attempts)
-            except BusTimeout:
-                continue
-            try:
-                model, firmware = (int(values[Register.MODEL_NUMBER + i]) for i in range(2))
-                a, b, c = (int(values[Register.SERIAL_NUMBER_1 + i]) for i in range(3))
-            except KeyError as error:
-                raise DeviceError(f"controller {id} tells no register {error}") from error
-            found[id] = ServoInfo(model, firmware, (a, b, c))
-        return found
+        return configuration.probe(self._link, self._ids, attempts)
 
     def read(
         self, id: int, register: int, resolution: Resolution = Resolution.FLOAT, attempts: int = 3
@@ -177,10 +129,15 @@ class MoteusBus:
         Raises:
             BusTimeout: no reply. DeviceError: the controller refuses. WireClosed: the port is gone.
         """
-        values = self._ask(id, encode_subframes([Read(register, resolution)]), attempts)
-        if register not in values:
-            raise DeviceError(f"controller {id} answered without register 0x{register:03x}")
-        return values[register]
+        return self.read_many(id, [Read(register, resolution)], attempts)[register]
+
+    def read_many(self, id: int, blocks: Sequence[Read], attempts: int = 3) -> dict[int, float]:
+        """Several blocks of registers in one frame, each value in its unit, by register.
+
+        Raises:
+            ValueError: request or reply do not fit into a frame. Else as `read`.
+        """
+        return configuration.read_registers(self._link, id, blocks, attempts)
 
     def write(
         self,
@@ -195,80 +152,123 @@ class MoteusBus:
         Raises:
             BusTimeout: no reply. DeviceError: the controller refuses. WireClosed: the port is gone.
         """
-        self._ask(id, encode_subframes([Write(register, resolution, (value,))]), attempts)
+        self.write_many(id, [Write(register, resolution, (value,))], attempts)
+
+    def write_many(self, id: int, blocks: Sequence[Write], attempts: int = 3) -> None:
+        """Set several blocks of registers in one frame, in the order given.
+
+        Raises:
+            ValueError: they do not fit into a frame. Else as `write`.
+        """
+        configuration.write_registers(self._link, id, blocks, attempts)
+
+    def rezero(self, id: int, position_rev: float, exact: bool = False) -> float:
+        """Tell a stopped controller where its output is; the position read back, revolutions.
+
+        Args:
+            id: one of this bus's controllers.
+            position_rev: where the output is, revolutions.
+            exact: take the position as it is; else only whole turns of the rotor are added, so that
+                the encoder's own zero stays.
+
+        Raises:
+            ValueError: not one of our ids, or the position is not finite.
+            DeviceError: it is not stopped, or it does not read back as it should.
+            BusTimeout: no reply. WireClosed: the port is gone.
+        """
+        index = self._own(id)
+        # Forgotten before and not after: who knows what a reply that was lost had done.
+        self._table.forget_position(index)
+        return configuration.rezero(self._link, id, position_rev, exact)
+
+    def recapture(self, id: int) -> None:
+        """Make a stopped controller's set-point start from where and how fast its output is.
+
+        Raises:
+            DeviceError: it is not stopped. BusTimeout: no reply. WireClosed: the port is gone.
+        """
+        configuration.recapture(self._link, id)
+
+    def configuration(self, id: int, keys: Iterable[str]) -> dict[str, float | None]:
+        """Options of a controller by name; NaN is a value, None: its firmware has no such option.
+
+        Raises:
+            ValueError: not an option's name. BusTimeout: no answer. WireClosed: the port is gone.
+        """
+        return {key: console.get_option(self._link, id, key) for key in keys}
+
+    def check_configuration(self, id: int, wanted: Mapping[str, float]) -> list[Difference]:
+        """Where a controller's options are not what they should be; empty if all are.
+
+        Raises:
+            As `configuration`.
+        """
+        return console.differences(self.configuration(id, wanted), wanted)
+
+    def set_configuration(self, id: int, key: str, value: float) -> None:
+        """Change one option of a stopped controller in its memory, and read it back.
+
+        It lasts until the next power cycle unless `save_configuration` follows.
+
+        Raises:
+            ValueError: not an option's name or value.
+            DeviceError: the controller is not stopped, refuses, or reads back another value.
+            BusTimeout: no answer. WireClosed: the port is gone.
+        """
+        configuration.require_stopped(self._link, id, f"{key} is changed")
+        console.set_option(self._link, id, key, value)
+
+    def save_configuration(self, id: int) -> None:
+        """Make a stopped controller's options last over a power cycle. The flash wears out.
+
+        Raises:
+            DeviceError: it is not stopped, or refuses. BusTimeout: no answer.
+            WireClosed: the port is gone.
+        """
+        configuration.require_stopped(self._link, id, "its configuration is saved")
+        console.save(self._link, id)
+
+    def reopen(self) -> None:
+        """Open the wire anew after it was gone; the controllers must be configured afresh.
+
+        Raises:
+            WireClosed: it is not back.
+        """
+        self._link.reopen()
+        for index in range(len(self._ids)):
+            self._table.forget_position(index)
 
     def close(self) -> None:
         """Release the wire; safe to call twice."""
-        self._wire.close()
+        self._link.close()
 
-    def _accept(self, index: int, data: bytes) -> bool:
-        try:
-            self._rows[index] = parse_reading(data)
-        except ProtocolError:
-            self._corrupt += 1
+    def _own(self, id: int) -> int:
+        if id not in self._ids:
+            raise ValueError(f"controller {id} is not on this bus; valid: {list(self._ids)}")
+        return self._ids.index(id)
+
+    def _take_all(self, frames: list[CanFrame]) -> bool:
+        """The usual case, all at once: one plausible reply of each, in order."""
+        if [frame.arbitration_id for frame in frames] != self._senders:
             return False
-        self._times[index] = self._now()
+        return self._table.take_all(b"".join([frame.data for frame in frames]), self._link.now())
+
+    def _take(self, frame: CanFrame, valid: list[bool]) -> bool:
+        """Take one reply; True if its controller was missing until now."""
+        counters = self._link.counters
+        index = self._index.get(frame.arbitration_id)
+        if index is None:
+            counters.corrupt += 1
+            return False
+        try:
+            taken = self._table.take(index, frame.data, self._link.now())
+        except ProtocolError:
+            counters.corrupt += 1
+            return False
+        if not taken:
+            return False
+        if valid[index]:
+            counters.late += 1
+            return False
+        valid[index] = True
         return True
-
-    def _ask(self, id: int, query: bytes, attempts: int) -> dict[int, float]:
-        for _ in range(attempts):
-            deadline = self._now() + CONFIGURE_TIMEOUT_S
-            self._settle(deadline)
-            self._send([(REPLY_REQUESTED | id, query)])
-            for frame in self._frames_until(deadline):
-                if frame.arbitration_id != id << 8:
-                    self._late += 1
-                    continue
-                try:
-                    values, errors = reply_values(frame.data)
-                except ProtocolError:
-                    self._corrupt += 1
-                    continue
-                if errors:
-                    raise DeviceError(f"controller {id} refuses: {errors}")
-                return values
-            self._unsettled = True
-        raise BusTimeout(
-            f"controller {id} did not answer in {attempts} tries; check power and wiring"
-        )
-
-    def _send(self, frames: Iterator[tuple[int, bytes]] | list[tuple[int, bytes]]) -> None:
-        checksum = self._checksum
-        self._wire.write(b"".join([encode_send(to, data, checksum) for to, data in frames]))
-
-    def _frames_until(self, deadline: float) -> Iterator[CanFrame]:
-        """Received frames, as they arrive, until the deadline."""
-        while data := self._wire.read(deadline):
-            yield from self._frames(data)
-            if self._now() >= deadline:
-                return
-
-    def _frames(self, data: bytes) -> Iterator[CanFrame]:
-        for text in self._splitter.feed(data):
-            try:
-                line = parse_line(text, self._checksum)
-            except ProtocolError:
-                self._corrupt += 1
-                continue
-            if isinstance(line, CanFrame):
-                yield line
-            elif isinstance(line, Refused):
-                self._refused += 1
-
-    def _settle(self, deadline: float) -> None:
-        """Take what nobody waited for off the line, so that no old reply passes for a new one.
-
-        Replies carry no sequence number; after a miss the line must therefore fall silent first.
-        """
-        if data := self._wire.drain():
-            self._late += sum(1 for _ in self._frames(data))
-        if not self._unsettled:
-            return
-        self._resyncs += 1
-        for _ in range(RESYNC_READS):
-            data = self._wire.read(min(deadline, self._now() + IDLE_S))
-            if not data:
-                break
-            self._late += sum(1 for _ in self._frames(data))
-        self._splitter.clear()
-        self._unsettled = False

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,16 +66,62 @@ class Damp:
     """s; scalar or shape (n,)."""
 
 
-Command = PositionCommand | Stop | Damp
+@dataclass(frozen=True, slots=True)
+class StayWithin:
+    """Give only the feed-forward torque between two bounds, and push back outside them (mode 13).
+
+    Every array has shape (n,). The watchdog is that of a position command.
+    """
+
+    lower_rev: FloatArray
+    """revolutions; NaN: no lower bound."""
+    upper_rev: FloatArray
+    """revolutions; NaN: no upper bound."""
+    feedforward_torque_nm: FloatArray
+    """N m"""
+    kp_scale: FloatArray
+    """Share of the configured position gain, at the bound that is violated."""
+    kd_scale: FloatArray
+    """Share of the configured velocity gain, likewise."""
+    maximum_torque_nm: FloatArray
+    """Torque that the controller may not exceed, N m."""
+    watchdog_timeout_s: FloatArray
+    """How long this command is valid, s; 0: the configured time, NaN: for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brake:
+    """Short all phases to ground: resists motion without a supply; has no watchdog (mode 15)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """Drive a current (mode 9). WITHOUT SAFETY: for the bench, never in a control loop.
+
+    This mode knows no position, no velocity, no commanded torque limit and no watchdog: a motor
+    whose host dies keeps the last current until power is cut. Only servo.max_current_A bounds it.
+    """
+
+    q_current_a: FloatArray
+    """Torque-making current, A; shape (n,)."""
+    d_current_a: FloatArray
+    """Current along the field, A; shape (n,); it heats and makes no torque."""
+
+
+Command = PositionCommand | Stop | Damp | StayWithin | Brake | Current
 
 _TIMEOUT_PER_S, _VELOCITY_PER_UNIT, _ACCEL_PER_UNIT = 1000.0, 4000.0, 1000.0
 """int16 counts per s, revolution/s and revolution/s^2 (registers.md, mappings)."""
+_LARGEST_FLOAT: Final = 3.4028234e38
+"""Beyond it a 32-bit float is infinite."""
 
 # write int8 0x000; write 6 floats from 0x020; write 3 int16 from 0x027; query; two NOP: 48 bytes.
-_COMPACT = struct.Struct("<6s6f2s3h10s")
-_COMPACT_HEAD = bytes([0x01, 0x00, Mode.POSITION, 0x0C, 0x06, 0x20])
-_COMPACT_LIMITS = bytes([0x07, 0x27])
-_COMPACT_TAIL = QUERY + bytes([NOP, NOP])
+_COMPACT_FRAME = (
+    *(bytes([0x01, 0x00, Mode.POSITION, 0x0C, 0x06, 0x20]), bytes(24)),
+    *(bytes([0x07, 0x27]), bytes(6), QUERY + bytes([NOP, NOP])),
+)
+_COMPACT_SIZE, _COMPACT_GOAL, _COMPACT_COUNTS = 48, slice(6, 30), slice(32, 38)
+_COUNTS = struct.Struct("<3h")
 
 # write int8 0x000; write 10 floats from 0x020; query; ten NOP: 64 bytes.
 _FULL = struct.Struct("<6s10f18s")
@@ -86,7 +134,17 @@ _DAMP_HEAD = bytes([0x01, 0x00, Mode.ZERO_VELOCITY, 0x0D, 0x25])
 _DAMP_TIMEOUT = bytes([0x05, 0x27])
 _DAMP_TAIL = QUERY + bytes([NOP] * 3)
 
+# write int8 0x000; write 7 floats from 0x040; query; six NOP: 48 bytes.
+_WITHIN = struct.Struct("<6s7f14s")
+_WITHIN_HEAD = bytes([0x01, 0x00, Mode.STAY_WITHIN, 0x0C, 0x07, 0x40])
+_WITHIN_TAIL = QUERY + bytes([NOP] * 6)
+
+# write int8 0x000; write 2 floats from 0x01c; query; three NOP: 24 bytes.
+_CURRENT = struct.Struct("<5s2f11s")
+_CURRENT_HEAD = bytes([0x01, 0x00, Mode.CURRENT, 0x0E, 0x1C])
+
 _STOP_FRAME = bytes([0x01, 0x00, Mode.STOPPED]) + QUERY + bytes([NOP])
+_BRAKE_FRAME = bytes([0x01, 0x00, Mode.BRAKE]) + QUERY + bytes([NOP])
 
 
 def encode(command: Command, count: int) -> list[bytes]:
@@ -102,6 +160,12 @@ def encode(command: Command, count: int) -> list[bytes]:
             return [_STOP_FRAME] * count
         case Damp():
             return _encode_damp(command, count)
+        case StayWithin():
+            return _encode_within(command, count)
+        case Brake():
+            return [_BRAKE_FRAME] * count
+        case Current():
+            return _encode_current(command, count)
 
 
 def _encode_position(command: PositionCommand, count: int) -> list[bytes]:
@@ -121,43 +185,91 @@ def _encode_position(command: PositionCommand, count: int) -> list[bytes]:
             command.watchdog_timeout_s,
             command.velocity_limit,
             command.accel_limit,
-        )
+        ),
+        dtype=np.float64,
     )
     if goal.shape != (6, count) or limits.shape != (4, count):
         raise ValueError(f"every array of a position command must have shape ({count},)")
-    if not np.isfinite(goal).all():
-        _check_finite(command)
-    # As int16 the limits saturate at 8.2 revolutions/s and 32.8 revolutions/s^2: floats then.
-    rows = limits.T.tolist()
-    if all(stop != stop and not speed >= 0 and not accel >= 0 for stop, _, speed, accel in rows):
+    if not (np.abs(goal) <= _LARGEST_FLOAT).all():
+        _check_position(command)
+    template = _compact_template(limits.tobytes(), count)
+    if template is None:
+        if (np.abs(limits) > _LARGEST_FLOAT).any():
+            raise ValueError(f"limits and times must be finite or NaN, got {command}")
         return [
-            _COMPACT.pack(
-                _COMPACT_HEAD,
-                *values,
-                _COMPACT_LIMITS,
-                _int16(timeout, _TIMEOUT_PER_S),
-                _int16(speed, _VELOCITY_PER_UNIT),
-                _int16(accel, _ACCEL_PER_UNIT),
-                _COMPACT_TAIL,
-            )
-            for values, (_, timeout, speed, accel) in zip(goal.T.tolist(), rows, strict=True)
+            _FULL.pack(_FULL_HEAD, *values, *row, _FULL_TAIL)
+            for values, row in zip(goal.T.tolist(), limits.T.tolist(), strict=True)
         ]
-    return [
-        _FULL.pack(_FULL_HEAD, *values, *row, _FULL_TAIL)
-        for values, row in zip(goal.T.tolist(), rows, strict=True)
+    frames = template.copy()
+    frames[:, _COMPACT_GOAL] = goal.T.astype("<f4", order="C").view(np.uint8)
+    data = frames.tobytes()
+    return [data[at : at + _COMPACT_SIZE] for at in range(0, len(data), _COMPACT_SIZE)]
+
+
+@lru_cache(maxsize=64)
+def _compact_template(limits: bytes, count: int) -> NDArray[np.uint8] | None:
+    """The frames for these limits (float64, shape (4, count)) without a goal, one in each row.
+
+    From tick to tick the limits stay as they are. None: as int16 a limit would saturate, at 8.2
+    revolutions/s or 32.8 revolutions/s^2, or there is a stop position: they must travel as floats.
+    """
+    rows = np.frombuffer(limits).reshape(4, count).T.tolist()
+    if any(stop == stop or speed >= 0 or accel >= 0 for stop, _, speed, accel in rows):
+        return None
+    head, goal, counts_head, _, tail = _COMPACT_FRAME
+    frames = [
+        head
+        + goal
+        + counts_head
+        + _COUNTS.pack(
+            _int16(timeout, _TIMEOUT_PER_S),
+            _int16(speed, _VELOCITY_PER_UNIT),
+            _int16(accel, _ACCEL_PER_UNIT),
+        )
+        + tail
+        for _, timeout, speed, accel in rows
     ]
+    return np.frombuffer(b"".join(frames), np.uint8).reshape(count, _COMPACT_SIZE)
 
 
 def _encode_damp(command: Damp, count: int) -> list[bytes]:
     torque = np.broadcast_to(command.maximum_torque_nm, (count,)).tolist()
     timeout = np.broadcast_to(command.watchdog_timeout_s, (count,)).tolist()
+    if any(abs(most) > _LARGEST_FLOAT for most in torque):
+        raise ValueError(f"maximum_torque_nm must be finite or NaN, got {torque}")
     return [
         _DAMP.pack(_DAMP_HEAD, most, _DAMP_TIMEOUT, _int16(valid, _TIMEOUT_PER_S), _DAMP_TAIL)
         for most, valid in zip(torque, timeout, strict=True)
     ]
 
 
-def _check_finite(command: PositionCommand) -> None:
+def _encode_within(command: StayWithin, count: int) -> list[bytes]:
+    bounds = (command.lower_rev, command.upper_rev)
+    rest = (
+        command.feedforward_torque_nm,
+        command.kp_scale,
+        command.kd_scale,
+        command.maximum_torque_nm,
+    )
+    table = np.array((*bounds, *rest, command.watchdog_timeout_s), dtype=np.float64)
+    if table.shape != (7, count):
+        raise ValueError(f"every array of a stay-within command must have shape ({count},)")
+    # Bounds and timeout may be NaN; nothing may be infinite.
+    if not np.isfinite(table[2:6]).all() or (np.abs(table) > _LARGEST_FLOAT).any():
+        raise ValueError(f"only bounds and timeout of a stay-within command may be NaN: {command}")
+    return [_WITHIN.pack(_WITHIN_HEAD, *row, _WITHIN_TAIL) for row in table.T.tolist()]
+
+
+def _encode_current(command: Current, count: int) -> list[bytes]:
+    table = np.array((command.q_current_a, command.d_current_a), dtype=np.float64)
+    if table.shape != (2, count):
+        raise ValueError(f"every array of a current command must have shape ({count},)")
+    if not (np.abs(table) <= _LARGEST_FLOAT).all():
+        raise ValueError(f"a current must be finite, got {command}")
+    return [_CURRENT.pack(_CURRENT_HEAD, *row, _DAMP_TAIL) for row in table.T.tolist()]
+
+
+def _check_position(command: PositionCommand) -> None:
     for name in (
         "velocity_rev_s",
         "feedforward_torque_nm",
@@ -166,9 +278,9 @@ def _check_finite(command: PositionCommand) -> None:
         "maximum_torque_nm",
     ):
         values: FloatArray = getattr(command, name)
-        if not np.isfinite(values).all():
+        if not (np.abs(values) <= _LARGEST_FLOAT).all():
             raise ValueError(f"{name} must be finite, got {values}")
-    if np.isinf(command.position_rev).any():
+    if (np.abs(command.position_rev) > _LARGEST_FLOAT).any():
         raise ValueError(f"position_rev must be finite or NaN (hold), got {command.position_rev}")
 
 

@@ -8,6 +8,7 @@ docs/integration/uart.md.
 
 from __future__ import annotations
 
+from binascii import unhexlify
 from typing import NamedTuple
 
 from drivers.checksum import crc8
@@ -42,10 +43,10 @@ _ACCEPTED = Accepted()
 def encode_send(arbitration_id: int, data: bytes, checksum: bool = False) -> bytes:
     """The line that puts a frame on the bus."""
     line = f"can send {arbitration_id:04x} {data.hex()}"
-    if checksum:
-        line += " "
-        line += f"*{crc8(line.encode('ascii')):02X}"
-    return line.encode("ascii") + b"\n"
+    if not checksum:
+        return (line + "\n").encode("ascii")
+    summed = (line + " ").encode("ascii")
+    return b"%b*%02X\n" % (summed, crc8(summed))
 
 
 def parse_line(line: bytes, checksum: bool = False) -> Line:
@@ -54,20 +55,19 @@ def parse_line(line: bytes, checksum: bool = False) -> Line:
     Raises:
         ProtocolError: not a line of the protocol, or its checksum is wrong or missing.
     """
-    text = line.decode("ascii", errors="replace")
     if checksum:
-        text = _without_checksum(text)
-    if text.startswith("rcv "):
-        parts = text.split(" ", 3)
-        try:
-            return CanFrame(int(parts[1], 16), bytes.fromhex(parts[2]))
-        except (ValueError, IndexError) as error:
-            raise ProtocolError(f"damaged rcv line {text!r}: {error}") from error
-    if text == "OK":
+        line = _without_checksum(line)
+    if line == b"OK":
         return _ACCEPTED
-    if text.startswith("ERR"):
-        return Refused(text[3:].strip())
-    raise ProtocolError(f"neither rcv, OK nor ERR: {text!r}")
+    if line.startswith(b"rcv "):
+        parts = line.split(b" ", 3)
+        try:
+            return CanFrame(int(parts[1], 16), unhexlify(parts[2]))
+        except (ValueError, IndexError) as error:
+            raise ProtocolError(f"damaged rcv line {line!r}: {error}") from error
+    if line.startswith(b"ERR"):
+        return Refused(line[3:].decode("ascii", errors="replace").strip())
+    raise ProtocolError(f"neither rcv, OK nor ERR: {line!r}")
 
 
 class LineSplitter:
@@ -87,13 +87,13 @@ class LineSplitter:
         self._rest = b""
 
 
-def _without_checksum(text: str) -> str:
+def _without_checksum(line: bytes) -> bytes:
     """Check and cut ` *XX`; the CRC covers everything before the star."""
-    head, star, digits = text.rpartition("*")
+    head, star, digits = line.rpartition(b"*")
     try:
-        right = bool(star) and int(digits, 16) == crc8(head.encode("ascii"))
+        right = bool(star) and len(digits) == 2 and int(digits, 16) == crc8(head)
     except ValueError:
         right = False
     if not right:
-        raise ProtocolError(f"wrong or missing checksum: {text!r}")
-    return head.removesuffix(" ")
+        raise ProtocolError(f"wrong or missing checksum: {line!r}")
+    return head.removesuffix(b" ")

@@ -102,6 +102,24 @@ def varuint(value: int) -> bytes:
     return bytes(groups)
 
 
+def varuint_at(frame: bytes, offset: int) -> tuple[int, int]:
+    """The varuint at `offset` of a frame, and the offset behind it.
+
+    Raises:
+        ProtocolError: it is cut short, or longer than five bytes.
+    """
+    value = 0
+    for shift in range(0, 35, 7):
+        if offset >= len(frame):
+            raise ProtocolError(f"a varuint is cut short in {frame.hex()}")
+        byte = frame[offset]
+        offset += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, offset
+    raise ProtocolError(f"a varuint is longer than five bytes in {frame.hex()}")
+
+
 def pad(frame: bytes) -> bytes:
     """Fill up with NOP to the next size that a CAN-FD frame can have.
 
@@ -136,8 +154,8 @@ def parse(frame: bytes) -> list[Subframe]:
         if kind == NOP:
             offset += 1
         elif kind in (_WRITE_ERROR, _READ_ERROR):
-            register, offset = _varuint_at(frame, offset + 1)
-            code, offset = _varuint_at(frame, offset)
+            register, offset = varuint_at(frame, offset + 1)
+            code, offset = varuint_at(frame, offset)
             found.append(RegisterError(register, code, writing=kind == _WRITE_ERROR))
         elif kind < _WRITE_ERROR:
             subframe, offset = _parse_registers(frame, offset)
@@ -161,6 +179,12 @@ def reply_values(frame: bytes) -> tuple[dict[int, float], list[RegisterError]]:
         elif isinstance(subframe, RegisterError):
             errors.append(subframe)
     return values, errors
+
+
+def reply_size(read: Read) -> int:
+    """Bytes that the reply to `read` takes in its frame."""
+    head = 1 + len(varuint(read.register)) + (len(varuint(read.count)) if read.count > 3 else 0)
+    return head + read.count * _SIZES[read.resolution]
 
 
 def quantity_of(register: int) -> Quantity:
@@ -206,8 +230,8 @@ def _parse_registers(frame: bytes, offset: int) -> tuple[Write | Read | Reply, i
     kind, resolution, count = first & 0xF0, Resolution(first >> 2 & 3), first & 3
     offset += 1
     if count == 0:
-        count, offset = _varuint_at(frame, offset)
-    register, offset = _varuint_at(frame, offset)
+        count, offset = varuint_at(frame, offset)
+    register, offset = varuint_at(frame, offset)
     if kind == _READ:
         return Read(register, resolution, count), offset
     end = offset + count * _SIZES[resolution]
@@ -220,17 +244,3 @@ def _parse_registers(frame: bytes, offset: int) -> tuple[Write | Read | Reply, i
             for number, value in enumerate(raw, register)
         )
     return (Write if kind == _WRITE else Reply)(register, resolution, raw), end
-
-
-def _varuint_at(frame: bytes, offset: int) -> tuple[int, int]:
-    """The varuint at `offset` and the offset behind it."""
-    value = 0
-    for shift in range(0, 35, 7):
-        if offset >= len(frame):
-            raise ProtocolError(f"a varuint is cut short in {frame.hex()}")
-        byte = frame[offset]
-        offset += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, offset
-    raise ProtocolError(f"a varuint is longer than five bytes in {frame.hex()}")

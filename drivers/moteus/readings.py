@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from drivers.errors import ProtocolError
 from drivers.moteus.multiplex import reply_values
-from drivers.moteus.registers import Register
+from drivers.moteus.registers import Mode, Register
 
 FloatArray = NDArray[np.float64]
 
@@ -23,7 +23,28 @@ temperature, fault (int16)."""
 UNKNOWN_MODE: Final = -1
 """In `ServoReadings.mode`: this controller has never answered."""
 
+REPLY_SIZE: Final = 32
+"""Length of the frame in which firmware answers QUERY, bytes."""
+
 _REPLY = struct.Struct("<2sb2s3f2sh2s3h3s")
+# The same layout for many replies at once: where the values are, and what all else must be.
+_REPLY_FIELDS = np.dtype(
+    {
+        "names": ["mode", "motion", "power", "health"],
+        "formats": ["i1", ("<f4", (3,)), "<i2", ("<i2", (3,))],
+        "offsets": [2, 5, 19, 23],
+        "itemsize": REPLY_SIZE,
+    }
+)
+_KEYS = np.frombuffer(
+    bytes.fromhex("2100 00 2f01 000000000000000000000000 2507 0000 270d 000000000000 505050"),
+    dtype="<u8",
+)
+_KEY_MASK = np.frombuffer(
+    bytes.fromhex("ffff 00 ffff 000000000000000000000000 ffff 0000 ffff 000000000000 ffffff"),
+    dtype="<u8",
+)
+
 _REPLY_KEYS = (b"\x21\x00", b"\x2f\x01", b"\x25\x07", b"\x27\x0d", b"\x50\x50\x50")
 _NEEDED = tuple(
     int(register)
@@ -55,6 +76,44 @@ class ServoReading(NamedTuple):
 
 NEVER: Final = ServoReading(UNKNOWN_MODE, 0, *(math.nan,) * 6)
 """Stands for a controller that has never answered."""
+
+_MODE, _FAULT, _POSITION = 0, 1, 2
+_DRIVING = Mode.PWM
+"""The modes from here on drive the motor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plausibility:
+    """What a reading can be; anything else got past the checksum by chance, or a sensor is gone.
+
+    The defaults hold for any moteus on a direct drive and leave room above what is healthy.
+    """
+
+    maximum_speed_rev_s: float = 50.0
+    """Bounds the velocity, and how far a position can be from the last one; revolutions/s."""
+    position_slack_rev: float = 0.05
+    """Noise and timing error of a position, revolutions."""
+    maximum_position_rev: float = 32768.0
+    """The firmware's positions wrap here, revolutions."""
+    maximum_torque_nm: float = 100.0
+    voltage_v: tuple[float, float] = (0.0, 60.0)
+    """No moteus takes more than 54 V."""
+    temperature_c: tuple[float, float] = (-40.0, 150.0)
+
+    def bounds(self) -> tuple[FloatArray, FloatArray]:
+        """Lowest and highest value of each field of a ServoReading, each of shape (8, 1)."""
+        speed, position, torque = (
+            self.maximum_speed_rev_s,
+            self.maximum_position_rev,
+            self.maximum_torque_nm,
+        )
+        # An int16 power goes up to 1638.35 W; a fault code fits in a byte.
+        highest = (max(Mode), 255, position, speed, torque, 1638.4)
+        lowest = (0, 0, -position, -speed, -torque, -1638.36)
+        ranges = (self.voltage_v, self.temperature_c)
+        low = np.array([*lowest, *(pair[0] for pair in ranges)], dtype=np.float64)
+        high = np.array([*highest, *(pair[1] for pair in ranges)], dtype=np.float64)
+        return low[:, None], high[:, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +181,103 @@ def _parse_any_layout(frame: bytes) -> ServoReading:
     return ServoReading(*(values[register] for register in _NEEDED))
 
 
-def collect(rows: list[ServoReading], times: list[float], valid: list[bool]) -> ServoReadings:
-    """Turn one row for each controller into fresh arrays."""
-    table = np.array(rows, dtype=np.float64).T.copy()
-    return ServoReadings(
-        time=np.array(times, dtype=np.float64),
-        valid=np.array(valid, dtype=np.bool_),
-        mode=table[0].astype(np.int64),
-        fault=table[1].astype(np.int64),
-        position_rev=table[2],
-        velocity_rev_s=table[3],
-        torque_nm=table[4],
-        power_w=table[5],
-        voltage_v=table[6],
-        temperature_c=table[7],
-    )
+def parse_block(frames: bytes, count: int) -> FloatArray | None:
+    """`count` answers to QUERY behind each other, all in the firmware's own layout.
+
+    Returns:
+        Fields of a ServoReading by controller, shape (8, count), not checked any further; None if
+        a frame has another layout.
+    """
+    if len(frames) != count * REPLY_SIZE:
+        return None
+    words = np.frombuffer(frames, dtype="<u8").reshape(count, REPLY_SIZE // 8)
+    if ((words & _KEY_MASK) != _KEYS).any():
+        return None
+    fields = np.frombuffer(frames, dtype=_REPLY_FIELDS)
+    health = fields["health"]
+    table = np.empty((len(ServoReading._fields), count))
+    table[0] = fields["mode"]
+    table[1] = health[:, 2]
+    table[2:5] = fields["motion"].T
+    np.multiply(fields["power"], 0.05, out=table[5])
+    np.multiply(health[:, :2].T, 0.1, out=table[6:])
+    return table
+
+
+class ReadingTable:
+    """The newest plausible reading of every controller in a row, with its time.
+
+    Attributes:
+        implausible: readings refused since the table was made.
+    """
+
+    def __init__(self, count: int, limits: Plausibility) -> None:
+        self.implausible = 0
+        self._limits = limits
+        self._low, self._high = limits.bounds()
+        self._values = np.array([NEVER] * count, dtype=np.float64).T.copy()
+        self._times = np.full(count, -math.inf)
+        self._common_time = math.nan
+        """The time of all readings where they were taken together, else NaN; s."""
+
+    def take_all(self, frames: bytes, time: float) -> bool:
+        """Take one reply of each controller, in order, if all is in order with every one of them.
+
+        False: something is not; nothing was taken, and `take` will tell what it is.
+        """
+        values = parse_block(frames, len(self._times))
+        if values is None or not ((values >= self._low) & (values <= self._high)).all():
+            return False
+        moved = np.abs(values[_POSITION] - self._values[_POSITION])
+        slack, speed = self._limits.position_slack_rev, self._limits.maximum_speed_rev_s
+        if not moved.max() <= slack + speed * (time - self._common_time):
+            far = ~(moved <= slack + speed * (time - self._times))
+            # Who is not driven may have been switched off, turned by hand or set to a new zero.
+            if (far & (values[_MODE] >= _DRIVING) & (self._times > -math.inf)).any():
+                return False
+        self._values = values
+        self._times.fill(time)
+        self._common_time = time
+        return True
+
+    def take(self, index: int, frame: bytes, time: float) -> bool:
+        """Take the reply of one controller, if it is plausible; else count it.
+
+        Raises:
+            ProtocolError: not a reply to QUERY, or a value that is not finite.
+        """
+        reading = parse_reading(frame)
+        values = np.array(reading)[:, None]
+        plausible = bool(((values >= self._low) & (values <= self._high)).all())
+        if plausible and reading.mode >= _DRIVING:
+            elapsed = time - self._times[index]
+            moved = abs(reading.position_rev - self._values[_POSITION, index])
+            reach = self._limits.position_slack_rev + self._limits.maximum_speed_rev_s * elapsed
+            plausible = not moved > reach
+        if not plausible:
+            self.implausible += 1
+            return False
+        self._values[:, index] = reading
+        self._times[index] = time
+        self._common_time = math.nan
+        return True
+
+    def forget_position(self, index: int) -> None:
+        """The next position may be anywhere, and until then it is NaN: there is a new zero."""
+        self._values[_POSITION, index] = math.nan
+
+    def readings(self, valid: NDArray[np.bool_]) -> ServoReadings:
+        """Fresh arrays of what is known."""
+        values = self._values.copy()
+        return ServoReadings(
+            time=self._times.copy(),
+            valid=valid,
+            mode=values[_MODE].astype(np.int64),
+            fault=values[_FAULT].astype(np.int64),
+            position_rev=values[2],
+            velocity_rev_s=values[3],
+            torque_nm=values[4],
+            power_w=values[5],
+            voltage_v=values[6],
+            temperature_c=values[7],
+        )

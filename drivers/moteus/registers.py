@@ -1,4 +1,4 @@
-"""What a moteus controller's registers mean: modes, faults, scales and the register table.
+"""What a moteus controller's registers mean: modes, fault codes, scales and the register table.
 
 Source of every number: mjbots/moteus docs/protocol/registers.md and can.md (revision db1a762).
 """
@@ -119,6 +119,8 @@ class Register(enum.IntEnum):
     VOLTAGE = 0x00D
     TEMPERATURE = 0x00E
     FAULT = 0x00F
+    COMMAND_Q_CURRENT = 0x01C
+    COMMAND_D_CURRENT = 0x01D
     COMMAND_POSITION = 0x020
     COMMAND_VELOCITY = 0x021
     COMMAND_FEEDFORWARD_TORQUE = 0x022
@@ -144,6 +146,15 @@ class Register(enum.IntEnum):
     POSITION_ERROR = 0x03B
     VELOCITY_ERROR = 0x03C
     TORQUE_ERROR = 0x03D
+    WITHIN_LOWER_BOUND = 0x040
+    WITHIN_UPPER_BOUND = 0x041
+    WITHIN_FEEDFORWARD_TORQUE = 0x042
+    WITHIN_KP_SCALE = 0x043
+    WITHIN_KD_SCALE = 0x044
+    WITHIN_MAXIMUM_TORQUE = 0x045
+    WITHIN_WATCHDOG_TIMEOUT = 0x046
+    WITHIN_ILIMIT_SCALE = 0x047
+    WITHIN_IGNORE_BOUNDS = 0x048
     MILLISECOND_COUNTER = 0x070
     MODEL_NUMBER = 0x100
     FIRMWARE_VERSION = 0x101
@@ -152,6 +163,10 @@ class Register(enum.IntEnum):
     SERIAL_NUMBER_1 = 0x120
     SERIAL_NUMBER_2 = 0x121
     SERIAL_NUMBER_3 = 0x122
+    SET_OUTPUT_NEAREST = 0x130
+    SET_OUTPUT_EXACT = 0x131
+    REQUIRE_REINDEX = 0x132
+    RECAPTURE = 0x133
     UUID_1 = 0x150
     UUID_2 = 0x151
     UUID_3 = 0x152
@@ -170,6 +185,10 @@ class Access(enum.Enum):
     READ_WRITE = "read and write"
     READ_INT32 = "read as int32"
     """Identity: the firmware answers it only as int32."""
+    WRITE = "write"
+    """An order; it cannot be read back."""
+    WRITE_INT32 = "write as int32"
+    """A part of the UUID mask: written first in a frame, it makes every other device deaf to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,14 +233,34 @@ def _table() -> dict[int, RegisterInfo]:
         r.COMMAND_ILIMIT_SCALE: q.SCALE,
         r.COMMAND_FIXED_CURRENT: q.CURRENT,
         r.COMMAND_IGNORE_BOUNDS: q.INTEGER,
+        r.COMMAND_Q_CURRENT: q.CURRENT,
+        r.COMMAND_D_CURRENT: q.CURRENT,
+        r.WITHIN_LOWER_BOUND: q.POSITION,
+        r.WITHIN_UPPER_BOUND: q.POSITION,
+        r.WITHIN_FEEDFORWARD_TORQUE: q.TORQUE,
+        r.WITHIN_KP_SCALE: q.SCALE,
+        r.WITHIN_KD_SCALE: q.SCALE,
+        r.WITHIN_MAXIMUM_TORQUE: q.TORQUE,
+        r.WITHIN_WATCHDOG_TIMEOUT: q.TIME,
+        r.WITHIN_ILIMIT_SCALE: q.SCALE,
+        r.WITHIN_IGNORE_BOUNDS: q.INTEGER,
     }
+    orders = {
+        r.SET_OUTPUT_NEAREST: q.POSITION,
+        r.SET_OUTPUT_EXACT: q.POSITION,
+        r.REQUIRE_REINDEX: q.INTEGER,
+        r.RECAPTURE: q.INTEGER,
+    }
+    masks = (r.UUID_MASK_1, r.UUID_MASK_2, r.UUID_MASK_3, r.UUID_MASK_4)
     identity = [r.MODEL_NUMBER, r.FIRMWARE_VERSION, r.REGISTER_MAP_VERSION]
     identity += [r.SERIAL_NUMBER_1, r.SERIAL_NUMBER_2, r.SERIAL_NUMBER_3]
-    identity += [register for register in r if r.UUID_1 <= register <= r.UUID_MASK_4]
+    identity += [r.UUID_1, r.UUID_2, r.UUID_3, r.UUID_4]
     table = {
         int(register): RegisterInfo(kind) for kind, group in read.items() for register in group
     }
     table |= {int(k): RegisterInfo(kind, Access.READ_WRITE) for k, kind in written.items()}
+    table |= {int(k): RegisterInfo(kind, Access.WRITE) for k, kind in orders.items()}
+    table |= {int(k): RegisterInfo(q.INTEGER, Access.WRITE_INT32) for k in masks}
     return table | {int(k): RegisterInfo(q.INTEGER, Access.READ_INT32) for k in identity}
 
 
@@ -233,6 +272,13 @@ FRAME_SIZES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20, 24, 32, 48, 64)
 
 NOP = 0x50
 """Subframe that does nothing: the padding."""
+
+STREAM_WRITE, STREAM_DATA, STREAM_POLL = 0x40, 0x41, 0x42
+"""Subframes of the tunnelled text console: host's bytes, device's bytes, host asks for bytes."""
+STREAM_FLOW_DATA, STREAM_FLOW_POLL = 0x43, 0x44
+"""Likewise with a packet number: the device repeats a packet until a poll acknowledges it."""
+CONSOLE_CHANNEL = 1
+"""Channel of the text console."""
 
 BROADCAST_ID = 0x7F
 """Destination that every controller hears."""

@@ -12,10 +12,10 @@ import numpy as np
 
 from calibration import Calibration
 from drivers.errors import DriverError, WireClosed
+from drivers.imu import ImuReading
 from drivers.moteus import Damp, MoteusBus, PositionCommand, ServoReadings, Stop
 from drivers.moteus.registers import Mode
 from drivers.tracker import Tracker
-from drivers.vectornav import ImuReading
 from drivers.vectornav_port import VectorNavPort
 from robosac.errors import CalibrationMismatch, RobotError
 from robosac.hal import (

@@ -1,91 +1,55 @@
-"""The twin of a row of moteus controllers: registers and frames around `MoteusServos`.
+"""The twin of a row of moteus controllers: frames, registers and consoles around `MoteusServos`.
 
-As in the firmware (fw/moteus_controller.cc), a frame is answered from the state before its command:
-a write to the mode takes effect once the whole frame was read, and resets every command register.
-Not modelled: the registers for PWM, voltage, current and stay-within modes, encoders, auxiliary
-ports, and setting the output position; they answer as unknown registers do.
+As in the firmware (fw/moteus_controller.cc, mjlib/multiplex/micro_server.cc), a frame is answered
+from the state before its command: a write to the mode takes effect once the whole frame was read,
+and resets every command register. Not modelled: the registers of PWM and voltage modes, of encoders
+and of auxiliary ports; they answer as unknown registers do.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivers.moteus.registers import (
     BROADCAST_ID,
-    REGISTERS,
     REPLY_REQUESTED,
-    Access,
     FaultCode,
     Mode,
     Quantity,
     Register,
 )
+from sim.firmware import moteus_usual
 from sim.firmware.moteus_config import MoteusConfig, ServoCommand
+from sim.firmware.moteus_console import Console
 from sim.firmware.moteus_frames import (
-    INT16,
-    INT32,
     ReadRequest,
     ReplyWriter,
+    StreamRequest,
     WriteRequest,
     decode_requests,
     from_raw,
-    to_raw,
+)
+from sim.firmware.moteus_registers import (
+    NOT_WRITEABLE,
+    OUTPUT,
+    ROTOR,
+    UNKNOWN,
+    ServoRegisters,
 )
 from sim.firmware.moteus_servos import MoteusServos
+from sim.firmware.moteus_settings import all_options, read_option, write_option
 
 __all__ = ["MoteusBank", "MoteusConfig"]
 
 FloatArray = NDArray[np.float64]
 CanFrames = list[tuple[int, bytes]]
 
-MODEL_NUMBER = 4
-FIRMWARE_VERSION = 0x00010D
-REGISTER_MAP_VERSION = 5
-
-_UNKNOWN, _READ_ONLY, _BAD_VALUE = 1, 2, 3
-_WRITEABLE_MODES = frozenset({Mode.STOPPED, Mode.POSITION, Mode.ZERO_VELOCITY, Mode.BRAKE})
-_COMMAND_FIELDS = dict(
-    zip(
-        range(Register.COMMAND_POSITION, Register.COMMAND_IGNORE_BOUNDS + 1),
-        ServoCommand._fields[1:],
-        strict=True,
-    )
-)
-_COMMAND_REGISTERS = frozenset(_COMMAND_FIELDS)
-
-# The usual frame, taken in one step: write int8 0x000 = 10, six floats from 0x020, three int16 from
-# 0x027, and the query below.
-_USUAL_SIZE = 48
-_USUAL_HEAD = bytes.fromhex("01000a0c0620")
-_USUAL_LIMITS = bytes.fromhex("0727")
-_USUAL_QUERY = bytes.fromhex("11001f011507170d5050")
-_USUAL_GOAL, _USUAL_COUNTS = struct.Struct("<6f"), struct.Struct("<3h")
-_USUAL_REPLY = struct.Struct("<3B2s3f2sh2s3h3s")
-
-
-@lru_cache(maxsize=64)
-def _usual_limits(counts: bytes) -> tuple[float, float, float]:
-    """Watchdog time (s), velocity and acceleration limit of a usual frame: seldom new ones."""
-    timeout, speed, accel = _USUAL_COUNTS.unpack(counts)
-    return (
-        from_raw(timeout, INT16, Quantity.TIME),
-        from_raw(speed, INT16, Quantity.VELOCITY),
-        from_raw(accel, INT16, Quantity.ACCELERATION),
-    )
-
-
-@lru_cache(maxsize=64)
-def _usual_health(supply_v: float, temperature_c: float) -> tuple[int, int]:
-    """Voltage and temperature as a reply carries them: seldom new ones."""
-    return (
-        int(to_raw(supply_v, INT16, Quantity.VOLTAGE)),
-        int(to_raw(temperature_c, INT16, Quantity.TEMPERATURE)),
-    )
+_ID_OPTION = "id.id"
+_MASKS = range(Register.UUID_MASK_1, Register.UUID_MASK_4 + 1)
+_ORDERS = range(Register.SET_OUTPUT_NEAREST, Register.RECAPTURE + 1)
 
 
 class MoteusBank:
@@ -100,7 +64,10 @@ class MoteusBank:
             raise ValueError(f"ids must be distinct and 1 to 126, got {list(ids)}")
         self._ids = tuple(ids)
         self._index = {id: index for index, id in enumerate(ids)}
-        self._servos = MoteusServos(len(ids), config or MoteusConfig())
+        config = config or MoteusConfig()
+        self._servos = MoteusServos(len(ids), config)
+        self._stored = [config] * len(ids)
+        self._registers = ServoRegisters(self._servos, ids)
         self.power_cycle()
 
     @property
@@ -119,17 +86,25 @@ class MoteusBank:
         return tuple(FaultCode(fault) for fault in self._servos.fault)
 
     def power_cycle(self) -> None:
-        """As after switching off and on: stopped, every latch and command gone."""
+        """As after switching off and on: stopped; latches, commands and unsaved options gone."""
         count = len(self._ids)
+        for index, config in enumerate(self._stored):
+            if config is not self._servos.configs[index]:
+                self._servos.configure(index, config)
         self._servos.power_cycle()
-        self._pending = [ServoCommand()] * count
-        self._sensed = [(0.0, 0.0, 0.0, 0.0, 25.0)] * count
-        self._supply = 0.0
+        self._registers.power_cycle()
+        self._offset = np.zeros(count)
+        self._is_offset = False
+        self._consoles = [Console(_Servo(self, index)) for index in range(count)]
+        self._usual_rest = [b""] * count
+        self._usual_tail: list[tuple[float, ...]] = [()] * count
 
     def control(
         self, position_rev: FloatArray, velocity_rev_s: FloatArray, supply_v: float, dt: float
     ) -> FloatArray:
         """One step of `dt` (s) of every controller; phase voltages (V), valid until the next."""
+        if self._is_offset:
+            position_rev = position_rev + self._offset
         return self._servos.control(position_rev, velocity_rev_s, supply_v, dt)
 
     def sense(
@@ -142,8 +117,10 @@ class MoteusBank:
         supply_v: float,
     ) -> None:
         """Set what replies report from now on; too hot a controller goes into fault."""
+        if self._is_offset:
+            position_rev = position_rev + self._offset
         temperatures = temperature_c.tolist()
-        self._sensed = list(
+        self._registers.sensed = list(
             zip(
                 position_rev.tolist(),
                 velocity_rev_s.tolist(),
@@ -153,11 +130,10 @@ class MoteusBank:
                 strict=True,
             )
         )
-        self._supply = supply_v
-        if max(temperatures) > self._servos.config.fault_temperature_c:
+        self._registers.supply_v = supply_v
+        if max(temperatures) > self._servos.warm_from_c or self._servos.any_derated:
             for index, temperature in enumerate(temperatures):
-                if temperature > self._servos.config.fault_temperature_c:
-                    self.trip(index, FaultCode.OVER_TEMPERATURE)
+                self._servos.warm(index, temperature)
 
     def trip(self, index: int, fault_code: int) -> None:
         """Put one controller into fault until mode 0 is written."""
@@ -166,154 +142,211 @@ class MoteusBank:
     def handle_frame(self, arbitration_id: int, data: bytes) -> CanFrames:
         """Take one CAN-FD frame and return the (arbitration id, data) of the replies to it."""
         destination = arbitration_id & 0x7F
+        index = self._index.get(destination)
+        if index is not None:
+            targets: Sequence[int] = (index,)
+        else:
+            targets = range(len(self._ids)) if destination == BROADCAST_ID else ()
         reply_id = arbitration_id >> 8 & 0x7F
         wanted = bool(arbitration_id & REPLY_REQUESTED)
         replies: CanFrames = []
-        everybody = range(len(self._ids)) if destination == BROADCAST_ID else ()
-        index = self._index.get(destination)
-        for target in everybody if index is None else (index,):
-            reply = self._usual(target, data) if len(data) == _USUAL_SIZE else None
+        for target in targets:
+            reply = self._usual(target, data) if len(data) == moteus_usual.SIZE else None
             if reply is None:
-                reply = self.handle_any(target, data)
-            if wanted:
+                reply = self.handle_any(target, data, wanted)
+            if wanted and reply is not None:
                 replies.append((self._ids[target] << 8 | reply_id, reply))
         return replies
 
-    def handle_any(self, index: int, data: bytes) -> bytes:
-        """Take a frame of any layout for one controller; return its reply, asked for or not."""
+    def handle_any(self, index: int, data: bytes, wanted: bool = True) -> bytes | None:
+        """Take a frame of any layout for one controller; return its reply, asked for or not.
+
+        None: the frame's UUID mask names another controller, so that this one stays silent.
+        """
+        self._usual_rest[index] = b""
         writer = ReplyWriter()
         commanded = False
         for request in decode_requests(data):
             if isinstance(request, ReadRequest):
-                self._answer(index, request, writer)
+                if not self._answer(index, request, writer):
+                    break
+            elif isinstance(request, StreamRequest):
+                writer.append(self._consoles[index].handle(request.data, wanted))
+            elif self._is_masked(index, request):
+                return None
             else:
                 commanded |= self._write(index, request, writer)
         if commanded:
-            self._servos.command(index, self._pending[index])
+            self._servos.command(index, self._registers.pending[index])
         return writer.finish()
+
+    def set_output(self, index: int, position_rev: float, exact: bool) -> None:
+        """Call one output's position another one; `exact` or by whole turns of the rotor."""
+        position, *rest = self._registers.sensed[index]
+        turns = position_rev - position
+        turns = turns if exact else float(round(turns))
+        self._offset[index] += turns
+        self._is_offset = True
+        self._registers.sensed[index] = (position + turns, *rest)
+        self._registers.home[index] = OUTPUT
+        self._servos.shift(index, turns)
+
+    def command(self, index: int, command: ServoCommand) -> None:
+        """Give one controller a command by another way than a frame."""
+        self._usual_rest[index] = b""
+        self._registers.pending[index] = command
+        self._servos.command(index, command)
+
+    def recapture(self, index: int) -> None:
+        """Let one set-point start again from where its output is."""
+        self._servos.recapture(index)
+
+    def id_of(self, index: int) -> int:
+        """One controller's CAN id."""
+        return self._ids[index]
+
+    def configuration(self, index: int) -> MoteusConfig:
+        """One controller's options, as they are in its memory."""
+        return self._servos.configs[index]
+
+    def configure(self, index: int, config: MoteusConfig, restart: bool = False) -> None:
+        """Change one controller's options; a `restart` of its motor model faults a driven one."""
+        self._servos.configure(index, config)
+        if restart and self._servos.driving[index]:
+            self._servos.trip(index, FaultCode.CONFIG_CHANGED)
+
+    def stored(self, index: int) -> MoteusConfig:
+        """One controller's options, as they are in its flash."""
+        return self._stored[index]
+
+    def store(self, index: int) -> None:
+        """Keep one controller's options over a power cycle."""
+        self._stored[index] = self._servos.configs[index]
+
+    def require_index(self, index: int) -> None:
+        """Let one position be the rotor's own again."""
+        self.set_output(index, self._registers.sensed[index][0] - self._offset[index], exact=True)
+        self._registers.home[index] = ROTOR
 
     def _usual(self, index: int, data: bytes) -> bytes | None:
         """The usual frame without the detour through single registers; None: it is another one."""
-        if (data[:6], data[30:32], data[38:]) != (_USUAL_HEAD, _USUAL_LIMITS, _USUAL_QUERY):
+        if not moteus_usual.is_usual(data):
             return None
-        timeout, speed, accel = _usual_limits(data[32:38])
-        reply = self._usual_reply(index)
-        command = ServoCommand(
-            Mode.POSITION,
-            *_USUAL_GOAL.unpack_from(data, 6),
-            timeout=timeout,
-            velocity_limit=speed,
-            accel_limit=accel,
+        servos, registers = self._servos, self._registers
+        reply = moteus_usual.reply_of(
+            servos.mode[index],
+            servos.limiting(index),
+            registers.sensed[index],
+            registers.supply_v,
         )
-        self._pending[index] = command
-        self._servos.command(index, command)
+        rest = data[moteus_usual.BESIDES_POSITION]
+        if rest != self._usual_rest[index]:
+            command = moteus_usual.command_of(data)
+            self._usual_rest[index], self._usual_tail[index] = rest, command[2:]
+            servos.command(index, command)
+        else:
+            # Only the goal is new, which is so in nearly every tick.
+            position = moteus_usual.position_of(data)
+            command = ServoCommand._make((Mode.POSITION, position, *self._usual_tail[index]))
+            if not servos.follow(index, position):
+                servos.command(index, command)
+        registers.pending[index] = command
         return reply
 
-    def _usual_reply(self, index: int) -> bytes:
-        position, velocity, torque, power, temperature = self._sensed[index]
-        return _USUAL_REPLY.pack(
-            *(0x21, 0x00, self._servos.mode[index]),
-            *(b"\x2f\x01", position, velocity, torque),
-            *(b"\x25\x07", to_raw(power, INT16, Quantity.POWER)),
-            b"\x27\x0d",
-            *_usual_health(self._supply, temperature),
-            self._servos.limiting(index),
-            b"\x50\x50\x50",
+    def _is_masked(self, index: int, request: WriteRequest) -> bool:
+        """True if a request writes a part of a UUID that is not this controller's."""
+        return any(
+            register in _MASKS and self._registers.is_masked(index, register, request.type, raw)
+            for register, raw in enumerate(request.raw, request.register)
         )
 
     def _write(self, index: int, request: WriteRequest, writer: ReplyWriter) -> bool:
         """Write registers one by one; True if the mode was among them."""
         commanded = False
         for register, raw in enumerate(request.raw, request.register):
-            info = REGISTERS.get(register)
-            if info is None:
-                writer.error(register, _UNKNOWN, writing=True)
-                continue
-            value = from_raw(raw, request.type, info.quantity)
-            if register == Register.MODE:
-                if value not in _WRITEABLE_MODES:
-                    writer.error(register, _BAD_VALUE, writing=True)
-                    continue
-                self._pending[index] = ServoCommand(mode=int(value))
-                commanded = True
-            elif register in _COMMAND_REGISTERS:
-                field = {_COMMAND_FIELDS[register]: value}
-                self._pending[index] = self._pending[index]._replace(**field)
-            else:
-                writer.error(register, _READ_ONLY, writing=True)
+            if register in _ORDERS:
+                self._obey_order(index, register, from_raw(raw, request.type, Quantity.POSITION))
+            elif register not in _MASKS:
+                code = self._registers.write(index, register, request.type, raw)
+                if code:
+                    writer.error(register, code, writing=True)
+                commanded |= register == Register.MODE and not code
         return commanded
 
-    def _answer(self, index: int, request: ReadRequest, writer: ReplyWriter) -> None:
-        """Answer a block of registers; a refused one splits it."""
-        block: list[float] = []
-        end = request.register + min(request.length, 64)
-        for register in range(request.register, end):
-            raw = self._raw(index, register, request.type)
-            if raw is not None:
-                block.append(raw)
-                continue
-            if block:
-                writer.values(register - len(block), request.type, block)
-                block = []
-            writer.error(register, _UNKNOWN, writing=False)
-        if block:
-            writer.values(end - len(block), request.type, block)
+    def _obey_order(self, index: int, register: int, value: float) -> None:
+        """What takes effect as soon as it is written, and has no mode."""
+        if register == Register.RECAPTURE:
+            self.recapture(index)
+        elif register == Register.REQUIRE_REINDEX:
+            self.require_index(index)
+        elif value == value:
+            self.set_output(index, value, exact=register == Register.SET_OUTPUT_EXACT)
 
-    def _raw(self, index: int, register: int, kind: int) -> float | None:
-        """A register's wire value; None: not known, or not in this type."""
-        info = REGISTERS.get(register)
-        if info is None or (info.access is Access.READ_INT32 and kind != INT32):
-            return None
-        if info.access is Access.READ_INT32:
-            return self._identity(index, register)
-        if register in _COMMAND_REGISTERS:
-            value = getattr(self._pending[index], _COMMAND_FIELDS[register])
-        else:
-            value = self._telemetry(index, register)
-        return to_raw(value, kind, info.quantity)
+    def _answer(self, index: int, request: ReadRequest, writer: ReplyWriter) -> bool:
+        """Answer a block of registers, whole or not at all; False: the frame ends here."""
+        if not writer.fits(request):
+            writer.error(request.register, NOT_WRITEABLE, writing=False)
+            return True
+        values: list[float] = []
+        for register in range(request.register, request.register + request.length):
+            raw = self._registers.read(index, register, request.type)
+            if raw is None:
+                writer.error(register, UNKNOWN, writing=False)
+                return False
+            values.append(raw)
+        writer.values(request.register, request.type, values, request.counted)
+        return True
 
-    def _identity(self, index: int, register: int) -> int:
-        """Model, versions, and serial and unique numbers made up from the CAN id."""
-        known = {
-            Register.MODEL_NUMBER: MODEL_NUMBER,
-            Register.FIRMWARE_VERSION: FIRMWARE_VERSION,
-            Register.REGISTER_MAP_VERSION: REGISTER_MAP_VERSION,
-        }
-        if register >= Register.UUID_MASK_1:
-            return 0
-        return known.get(Register(register), register << 16 | self._ids[index])
 
-    def _telemetry(self, index: int, register: int) -> float:
-        servos = self._servos
-        position, velocity, torque, power, temperature = self._sensed[index]
-        aim = servos.set_point(index)
-        proportional, derivative, feedforward = servos.terms(index)
-        asked = float(servos.torque[index])
-        values: dict[int, float] = {
-            Register.MODE: servos.mode[index],
-            Register.POSITION: position,
-            Register.VELOCITY: velocity,
-            Register.TORQUE: torque,
-            Register.Q_CURRENT: torque / servos.config.torque_constant_nm_per_a,
-            Register.ABSOLUTE_POSITION: position % 1.0,
-            Register.POWER: power,
-            Register.MOTOR_TEMPERATURE: temperature,
-            Register.TRAJECTORY_COMPLETE: float(index not in servos.moving),
-            Register.HOME_STATE: 1,
-            Register.VOLTAGE: self._supply,
-            Register.TEMPERATURE: temperature,
-            Register.FAULT: servos.limiting(index),
-            Register.PROPORTIONAL_TORQUE: proportional,
-            Register.DERIVATIVE_TORQUE: derivative,
-            Register.FEEDFORWARD_TORQUE: feedforward,
-            Register.TOTAL_CONTROL_TORQUE: asked,
-            Register.CONTROL_POSITION: aim.position,
-            Register.CONTROL_VELOCITY: aim.velocity,
-            Register.CONTROL_TORQUE: asked,
-            Register.POSITION_ERROR: position - aim.position,
-            Register.VELOCITY_ERROR: velocity - aim.velocity,
-            Register.TORQUE_ERROR: torque - asked,
-            Register.MILLISECOND_COUNTER: round(servos.time * 1000.0) & 0x7FFFFFFF,
-            Register.MULTIPLEX_ID: self._ids[index],
-        }
-        return values.get(register, 0.0)
+class _Servo:
+    """One controller of a bank, as its console sees it."""
+
+    def __init__(self, bank: MoteusBank, index: int) -> None:
+        self._bank, self._index = bank, index
+
+    def command(self, command: ServoCommand) -> None:
+        """Take a command, as from a frame."""
+        self._bank.command(self._index, command)
+
+    def set_output(self, position_rev: float, exact: bool) -> None:
+        """Call the output's position another one."""
+        self._bank.set_output(self._index, position_rev, exact)
+
+    def recapture(self) -> None:
+        """Let the set-point start again from the output."""
+        self._bank.recapture(self._index)
+
+    def require_index(self) -> None:
+        """Let the position be the rotor's own again."""
+        self._bank.require_index(self._index)
+
+    def read_option(self, name: str) -> str | None:
+        """An option as text; None: unknown."""
+        if name == _ID_OPTION:
+            return str(self._bank.id_of(self._index))
+        return read_option(self._bank.configuration(self._index), name)
+
+    def write_option(self, name: str, text: str) -> bool:
+        """Change an option in memory; False: unknown, or not a value of it."""
+        if name == _ID_OPTION:
+            return text == str(self._bank.id_of(self._index))
+        config = write_option(self._bank.configuration(self._index), name, text)
+        if config is None:
+            return False
+        # The firmware restarts its motor model, which it does not do while driving.
+        self._bank.configure(self._index, config, restart=name.startswith("motor."))
+        return True
+
+    def all_options(self) -> Iterator[tuple[str, str]]:
+        """Name and value of every option."""
+        yield _ID_OPTION, str(self._bank.id_of(self._index))
+        yield from all_options(self._bank.configuration(self._index))
+
+    def restore(self, stored: bool) -> None:
+        """Take all options from flash, or else the firmware's defaults."""
+        config = self._bank.stored(self._index) if stored else MoteusConfig()
+        self._bank.configure(self._index, config, restart=True)
+
+    def store(self) -> None:
+        """Keep all options in flash."""
+        self._bank.store(self._index)

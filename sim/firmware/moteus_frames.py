@@ -11,10 +11,18 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from drivers.moteus.registers import FRAME_SIZES, NOP, Quantity
+from drivers.moteus.registers import (
+    FRAME_SIZES,
+    NOP,
+    STREAM_FLOW_POLL,
+    STREAM_POLL,
+    STREAM_WRITE,
+    Quantity,
+)
 
 INT8, INT16, INT32, FLOAT = range(4)
 _VALUE = (struct.Struct("<b"), struct.Struct("<h"), struct.Struct("<i"), struct.Struct("<f"))
+_STREAM = frozenset({STREAM_WRITE, STREAM_POLL, STREAM_FLOW_POLL})
 _LOWEST = (-128, -32768, -2147483648)
 
 
@@ -32,23 +40,38 @@ class ReadRequest(NamedTuple):
     register: int
     type: int
     length: int
+    counted: bool = False
+    """The length came as a varuint of its own; the reply is written likewise."""
 
 
-def decode_requests(data: bytes) -> list[WriteRequest | ReadRequest]:
+class StreamRequest(NamedTuple):
+    """A subframe of the text console, and what is behind it."""
+
+    data: bytes
+
+
+Request = WriteRequest | ReadRequest | StreamRequest
+
+
+def decode_requests(data: bytes) -> list[Request]:
     """The requests in a frame, up to the first byte that makes no sense."""
-    requests: list[WriteRequest | ReadRequest] = []
+    requests: list[Request] = []
     reader = _Reader(data)
     try:
         while reader.left:
             head = reader.byte()
             if head == NOP:
                 continue
+            if head in _STREAM:
+                requests.append(StreamRequest(bytes([head]) + reader.rest()))
+                break
             if head >= 0x20:
                 break
-            kind, count = head >> 2 & 0b11, head & 0b11 or reader.varuint()
+            kind, short = head >> 2 & 0b11, head & 0b11
+            count = short or reader.varuint()
             register = reader.varuint()
             if head & 0x10:
-                requests.append(ReadRequest(register, kind, count))
+                requests.append(ReadRequest(register, kind, count, not short))
             else:
                 raw = tuple(reader.value(kind) for _ in range(count))
                 requests.append(WriteRequest(register, kind, raw))
@@ -82,29 +105,38 @@ class ReplyWriter:
     def __init__(self) -> None:
         self._data = bytearray()
 
-    def values(self, register: int, kind: int, raw: Sequence[float]) -> None:
+    def fits(self, request: ReadRequest) -> bool:
+        """True if the answer to a request still has room."""
+        head = 1 + len(_varuint(request.register))
+        head += len(_varuint(request.length)) if request.counted else 0
+        size = head + request.length * _VALUE[request.type].size
+        return len(self._data) + size <= FRAME_SIZES[-1]
+
+    def values(self, register: int, kind: int, raw: Sequence[float], counted: bool = False) -> None:
         """Registers from `register` on hold these raw values."""
         count = len(raw)
-        block = bytearray([0x20 | kind << 2 | (count if count <= 3 else 0)])
-        if count > 3:
+        counted = counted or count > 3
+        block = bytearray([0x20 | kind << 2 | (0 if counted else count)])
+        if counted:
             block += _varuint(count)
         block += _varuint(register)
         for value in raw:
             block += _VALUE[kind].pack(value)
-        self._append(block)
+        self.append(block)
 
     def error(self, register: int, code: int, writing: bool) -> None:
         """A register that could not be read or written."""
-        self._append(bytes([0x30 if writing else 0x31]) + _varuint(register) + _varuint(code))
+        self.append(bytes([0x30 if writing else 0x31]) + _varuint(register) + _varuint(code))
+
+    def append(self, block: bytes | bytearray) -> None:
+        """A whole subframe, if there is room for it."""
+        if len(self._data) + len(block) <= FRAME_SIZES[-1]:
+            self._data += block
 
     def finish(self) -> bytes:
         """The frame, padded to a size that CAN-FD has."""
         size = next(size for size in FRAME_SIZES if size >= len(self._data))
         return bytes(self._data) + bytes([NOP]) * (size - len(self._data))
-
-    def _append(self, block: bytes | bytearray) -> None:
-        if len(self._data) + len(block) <= FRAME_SIZES[-1]:
-            self._data += block
 
 
 def _varuint(value: int) -> bytes:
@@ -127,6 +159,11 @@ class _Reader:
             raise EOFError
         self._at += 1
         return self._data[self._at - 1]
+
+    def rest(self) -> bytes:
+        rest = self._data[self._at :]
+        self._at = len(self._data)
+        return rest
 
     def varuint(self) -> int:
         byte = self.byte()

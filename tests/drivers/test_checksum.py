@@ -1,6 +1,6 @@
 """Check values are literals from the makers' documents."""
 
-from drivers.checksum import crc8, crc16, xor8
+from drivers.checksum import crc8, crc16, crc16_buypass, xor8
 
 
 def test_crc8_of_the_moteus_uart_dialect() -> None:
@@ -18,3 +18,10 @@ def test_crc16_is_zero_over_the_manuals_frame() -> None:
 
 def test_xor8_of_the_manuals_read_command() -> None:
     assert xor8(b"VNRRG,11") == 0x73
+
+
+def test_crc16_buypass_of_dynamixel_protocol_2() -> None:
+    # The catalogue's check value, and the e-manual's ping of servo 1.
+    assert crc16_buypass(b"123456789") == 0xFEE8
+    assert crc16_buypass(bytes.fromhex("FFFFFD00 01 0300 01")) == 0x4E19
+    assert crc16_buypass(b"6789", crc16_buypass(b"12345")) == 0xFEE8

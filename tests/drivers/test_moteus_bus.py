@@ -7,8 +7,19 @@ import numpy as np
 import pytest
 
 from drivers.errors import BusTimeout, DeviceError, WireClosed
-from drivers.moteus import Damp, MoteusBus, Register, Stop
+from drivers.moteus import (
+    Command,
+    Damp,
+    MoteusBus,
+    Register,
+    Resolution,
+    ServoInfo,
+    ServoReadings,
+    Stop,
+)
+from drivers.moteus.multiplex import Read, Write
 from drivers.moteus.readings import UNKNOWN_MODE
+from drivers.motor_bus import MotorBus
 from tests.drivers.scripted_wire import ScriptedWire
 
 
@@ -175,6 +186,153 @@ def test_refusals_are_device_errors() -> None:
         bus.read(1, Register.POWER)
     with pytest.raises(DeviceError, match="controller 1"):
         bus.write(1, Register.POSITION, 0.5)
+
+
+def answer(frame: str, id: int = 1) -> bytes:
+    return f"rcv {id << 8:04X} {frame.replace(' ', '').upper()} e B F r x-1\r\n".encode()
+
+
+def test_several_registers_in_one_frame() -> None:
+    bus, wire = bus_with(b"OK\r\n" + answer("21000a 2d25 00006040"))
+    blocks = [
+        Read(Register.MODE, Resolution.INT8),
+        Read(Register.COMMAND_MAXIMUM_TORQUE, Resolution.FLOAT),
+        Read(Register.POWER, Resolution.INT16),
+    ]
+    with pytest.raises(DeviceError, match="0x007"):
+        bus.read_many(1, blocks)
+    assert wire.written == [b"can send 8001 11001d251507\n"]
+    bus, _ = bus_with(answer("21000a 2d25 00006040 2507 c800"))
+    assert bus.read_many(1, blocks) == {0: 10.0, 0x25: 3.5, 7: 10.0}
+
+
+def test_a_reply_that_cannot_fit_is_not_asked_for() -> None:
+    bus, wire = bus_with()
+    with pytest.raises(ValueError, match="66 bytes"):
+        bus.read_many(1, [Read(0x20, Resolution.FLOAT, 15), Read(0x00, Resolution.INT8)])
+    assert not wire.written
+
+
+def test_several_registers_are_written_in_one_frame() -> None:
+    bus, wire = bus_with(answer("5050"))
+    bus.write_many(
+        1,
+        [
+            Write(Register.MODE, Resolution.INT8, (10.0,)),
+            Write(Register.COMMAND_KP_SCALE, Resolution.FLOAT, (1.0, 0.5)),
+        ],
+    )
+    assert wire.written == [b"can send 8001 01000a0e230000803f0000003f505050\n"]
+
+
+STOPPED, DRIVING = answer("210000"), answer("21000a")
+
+
+def test_a_new_zero_is_set_and_read_back() -> None:
+    bus, wire = bus_with(STOPPED, answer("50"), answer("2d01 0000803e 210c02"))
+    assert bus.rezero(1, 0.25, exact=True) == 0.25
+    assert wire.written == [
+        b"can send 8001 1100\n",
+        b"can send 8001 0db1020000803e\n",  # as moteus.Controller.make_set_output_exact
+        b"can send 8001 1d01110c\n",
+    ]
+    bus, wire = bus_with(STOPPED, answer("50"), answer("2d01 000080be 210c02"))
+    assert bus.rezero(1, 0.25) == -0.25, "whole turns of the rotor leave up to half a turn"
+    assert wire.written[1] == b"can send 8001 0db0020000803e\n"
+
+
+def test_a_new_zero_makes_any_position_plausible() -> None:
+    bus, _ = bus_with(
+        BOTH, STOPPED, answer("50"), answer("2d01 0000c040 210c02"), reply(1, 6.0) + reply(2, 0.5)
+    )
+    bus.exchange(Stop(), 0.004)
+    bus.rezero(1, 6.0, exact=True)
+    readings = bus.exchange(Stop(), 0.1)
+    assert readings.valid.all()
+    np.testing.assert_allclose(readings.position_rev, [6.0, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ((DRIVING,), "mode 10; stop it"),
+        ((STOPPED, answer("30b10201")), "no such register"),
+        ((STOPPED, answer("50"), answer("2d01 0000003f 210c02")), "reads back 0.5"),
+        ((STOPPED, answer("50"), answer("2d01 0000c07f 210c02")), "reads back nan"),
+        ((STOPPED, answer("50"), answer("2d01 0000803e 210c01")), "home state 1"),
+    ],
+)
+def test_a_new_zero_that_fails_is_told(answers: tuple[bytes, ...], message: str) -> None:
+    bus, _ = bus_with(*answers)
+    with pytest.raises(DeviceError, match=message):
+        bus.rezero(1, 0.25, exact=True)
+
+
+def test_impossible_zeros_are_refused() -> None:
+    bus, wire = bus_with()
+    with pytest.raises(ValueError, match="finite"):
+        bus.rezero(1, math.nan)
+    with pytest.raises(ValueError, match=r"\[1, 2\]"):
+        bus.rezero(3, 0.0)
+    assert not wire.written
+
+
+def test_recapture_only_while_stopped() -> None:
+    bus, wire = bus_with(STOPPED, answer("50"), DRIVING)
+    bus.recapture(1)
+    # As moteus.Controller.make_recapture_position_velocity.
+    assert wire.written[1] == b"can send 8001 01b30201\n"
+    with pytest.raises(DeviceError, match="stop it"):
+        bus.recapture(1)
+
+
+def test_implausible_replies_are_not_valid_and_counted() -> None:
+    far = reply(1, 0.75) + reply(2, 0.5)
+    bus, wire = bus_with(BOTH, far, far)
+    bus.exchange(Stop(), 0.004)
+    wire.time = 0.002
+    readings = bus.exchange(Stop(), 0.004)
+    assert readings.valid.tolist() == [False, True]
+    np.testing.assert_allclose(readings.position_rev, [0.25, 0.5])
+    assert (bus.statistics.implausible, bus.statistics.lost) == (1, 1)
+    wire.time = 0.1
+    assert bus.exchange(Stop(), 0.104).valid.all(), "after 0.1 s it can have come so far"
+
+
+def test_a_row_of_replies_in_another_layout_is_understood() -> None:
+    floats = struct.pack("<3f", 0.5, -1.0, 0.5).hex()
+    other = answer(f"2d07 00002041 230d 201900 21000a 2f01 {floats}", 2)
+    bus, _ = bus_with(reply(1) + other)
+    readings = bus.exchange(Stop(), 0.004)
+    assert readings.valid.all()
+    np.testing.assert_allclose(readings.position_rev, [0.25, 0.5])
+
+
+def test_durations_are_by_the_bus_clock() -> None:
+    bus, _ = bus_with(BOTH, b"")
+    bus.exchange(Stop(), 0.004)
+    bus.exchange(Stop(), 0.004)
+    statistics = bus.statistics
+    assert sum(statistics.cycles) == statistics.exchanges == 2
+    assert statistics.longest_s == 0.004
+    assert statistics.cycles[0] == 1
+
+
+def test_it_is_a_motor_bus() -> None:
+    """The type checker proves it; here it only has to run."""
+    bus: MotorBus[Command, ServoReadings, ServoInfo] = bus_with()[0]
+    assert bus.ids == (1, 2)
+
+
+def test_after_reopening_positions_may_be_anywhere() -> None:
+    bus, wire = bus_with(BOTH, b"", reply(1, 5.0) + reply(2, 6.0))
+    bus.exchange(Stop(), 0.004)
+    wire.close()
+    with pytest.raises(WireClosed):
+        bus.exchange(Stop(), 0.008)
+    bus.reopen()
+    assert not bus.exchange(Stop(), 0.012).valid.any()
+    np.testing.assert_allclose(bus.exchange(Stop(), 0.016).position_rev, [5.0, 6.0])
 
 
 def test_probe_leaves_out_the_silent() -> None:

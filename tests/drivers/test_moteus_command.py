@@ -1,12 +1,25 @@
 import math
 import struct
 from dataclasses import replace
+from typing import Any
 
+import moteus
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from drivers.errors import ProtocolError
-from drivers.moteus.command import Damp, PositionCommand, Stop, encode
+from drivers.moteus.command import (
+    Brake,
+    Command,
+    Current,
+    Damp,
+    PositionCommand,
+    StayWithin,
+    Stop,
+    encode,
+)
 from drivers.moteus.multiplex import Read, Write, parse
 from drivers.moteus.readings import parse_reading
 from drivers.moteus.registers import Mode, Register, Resolution
@@ -108,6 +121,112 @@ def test_nan_position_means_hold_and_infinite_is_refused() -> None:
 def test_wrong_length_is_refused() -> None:
     with pytest.raises(ValueError, match=r"\(3,\)"):
         encode(position(2), 3)
+
+
+def within() -> StayWithin:
+    one = np.ones(1)
+    return StayWithin(-0.1 * one, 0.25 * one, 0.5 * one, one, 0.5 * one, 2.0 * one, 0.1 * one)
+
+
+def test_stay_within_brake_and_current_frames() -> None:
+    # Subframes from moteus docs/protocol/can.md; the floats are IEEE 754 by hand.
+    (frame,) = encode(within(), 1)
+    assert frame == bytes.fromhex(
+        "01000d 0c0740 cdccccbd 0000803e 0000003f 0000803f 0000003f 00000040 cdcccc3d"
+        "11001f011507170d 505050505050"
+    )
+    assert encode(Brake(), 2) == 2 * [bytes.fromhex("01000f 11001f011507170d 50")]
+    (frame,) = encode(Current(np.array([1.0]), np.array([0.5])), 1)
+    assert frame == bytes.fromhex("010009 0e1c 0000803f 0000003f 11001f011507170d 505050")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        replace(within(), kp_scale=np.array([math.nan])),
+        replace(within(), lower_rev=np.array([math.inf])),
+        replace(within(), maximum_torque_nm=np.array([1e39])),
+        replace(within(), upper_rev=np.zeros(2)),
+        Current(np.array([math.nan]), np.zeros(1)),
+        Current(np.zeros(1), np.array([-math.inf])),
+        Current(np.zeros(2), np.zeros(2)),
+        Damp(math.inf, 0.1),
+        replace(position(), accel_limit=np.array([1e300])),
+        replace(position(), maximum_torque_nm=np.array([1e39])),
+        replace(position(), position_rev=np.array([-1e39])),
+    ],
+)
+def test_commands_that_cannot_travel_are_refused(command: Command) -> None:
+    with pytest.raises(ValueError, match=r"finite|NaN|shape"):
+        encode(command, 1)
+
+
+def test_no_bound_is_said_by_nan() -> None:
+    (frame,) = encode(replace(within(), upper_rev=np.array([math.nan])), 1)
+    assert math.isnan(written(frame)[Register.WITHIN_UPPER_BOUND])
+
+
+floats = st.floats(-(2.0**120), 2.0**120, width=32)
+times = st.sampled_from([math.nan, 0.0, 0.1, 0.25, 99.0])
+limits = st.sampled_from([math.nan, -1.0, -0.5, 0.0, 12.5])
+
+
+@given(st.lists(st.tuples(floats, floats, floats, times, limits, limits), min_size=1, max_size=4))
+def test_frames_of_a_row_are_those_of_each_alone(rows: list[tuple[float, ...]]) -> None:
+    """The row is packed at once; IEEE 754 and the int16 mapping are packed here by hand."""
+    count = len(rows)
+    table = np.array(rows).T
+    command = replace(
+        position(count),
+        position_rev=table[0],
+        kp_scale=table[1],
+        maximum_torque_nm=table[2],
+        watchdog_timeout_s=table[3],
+        velocity_limit=table[4],
+        accel_limit=table[5],
+    )
+    frames = encode(command, count)
+    compact = all(not speed >= 0 and not accel >= 0 for *_, speed, accel in rows)
+    for frame, (goal, kp, torque, timeout, speed, accel) in zip(frames, rows, strict=True):
+        head = struct.pack("<6f", goal, 0.0, -0.25, kp, 0.5, torque)
+        if compact:
+            raw = [(timeout, 1000), (speed, 4000), (accel, 1000)]
+            limits = [-32768 if x != x else max(-32767, min(32767, round(x * k))) for x, k in raw]
+            tail = b"\x07\x27" + struct.pack("<3h", *limits)
+            assert frame[:38] == bytes.fromhex("01000a0c0620") + head + tail
+        else:
+            tail = struct.pack("<4f", math.nan, timeout, speed, accel)
+            assert frame[:46] == bytes.fromhex("01000a0c0a20") + head + tail
+
+
+client: Any = moteus.Controller(id=1, transport=object())
+"""The maker's own client; it needs no port to say what it would send."""
+
+
+def test_what_the_makers_client_sends() -> None:
+    """Where both can say a thing, both say it in the same bytes; ours has the query behind it."""
+    goal = {
+        "position": 0.5,
+        "velocity": 0.0,
+        "feedforward_torque": -0.25,
+        "kp_scale": 1.0,
+        "kd_scale": 0.5,
+        "maximum_torque": 2.0,
+    }
+    limits = {"watchdog_timeout": 0.1, "velocity_limit": 10.0, "accel_limit": -1.0}
+    theirs = client.make_position(**goal, stop_position=0.75, **limits).data
+    ours = replace(position(), stop_position_rev=np.array([0.75]), velocity_limit=np.array([10.0]))
+    assert encode(ours, 1)[0].startswith(theirs)
+    theirs = client.make_position(**goal).data
+    assert encode(position(), 1)[0].startswith(theirs)
+    bounds = {"lower_bound": -0.1, "upper_bound": 0.25, "feedforward_torque": 0.5}
+    gains = {"kp_scale": 1.0, "kd_scale": 0.5, "maximum_torque": 2.0, "watchdog_timeout": 0.1}
+    assert encode(within(), 1)[0].startswith(client.make_stay_within(**bounds, **gains).data)
+    assert encode(Stop(), 1)[0].startswith(client.make_stop().data)
+    assert encode(Brake(), 1)[0].startswith(client.make_brake().data)
+    assert encode(Damp(1.0, 0.1), 1)[0].startswith(client.make_zero_velocity().data)
+    current = Current(np.array([1.0]), np.array([0.5]))
+    assert encode(current, 1)[0].startswith(client.make_current(d_A=0.5, q_A=1.0).data)
 
 
 REPLY = bytes.fromhex("21000a 2f01") + struct.pack("<3f", 0.25, -1.0, 0.5)

@@ -1,4 +1,4 @@
-"""Golden bytes: VN-100 user manual UM001."""
+"""Golden bytes: VN-100 user manual UM001, and the maker's C library (its uart_protocol example)."""
 
 import struct
 
@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.errors import ProtocolError
-from drivers.vectornav import FRAME_SIZE, StreamParser, encode_command, parse_frame, parse_message
+from drivers.vectornav import (
+    FRAME_SIZE,
+    LONGEST_ASCII,
+    Check,
+    StreamParser,
+    checked,
+    encode_command,
+    parse_frame,
+    parse_message,
+)
+from drivers.vectornav_layout import STANDARD, Field, Layout
 
 # Mask 0x0131: time 1 s, quaternion (0, 0, 0, 1), gyro (1, -2, 0.5), accel (0, 0, -9.75).
 # The payload is IEEE 754 by hand.
@@ -47,15 +57,90 @@ def test_any_turned_bit_is_noticed(bit: int) -> None:
         parse_frame(bytes(damaged))
 
 
-def test_commands_have_the_manuals_checksum() -> None:
-    assert encode_command("VNRRG,11") == b"$VNRRG,11*73\r\n"
+def test_frames_of_the_makers_own() -> None:
+    angles = bytes.fromhex("fa010800 93502e42 833ef13f 48b504bb 9288")
+    values = checked(angles, Layout(Field.YAW_PITCH_ROLL))
+    assert values == pytest.approx((43.578686, 1.884720, -0.002025), abs=1e-6)
+    timed = bytes.fromhex("fa010900 700500030a000000 480e2c42 084c37c1 10388bc2 d4cb")
+    values = checked(timed, Layout(Field.STARTUP, Field.YAW_PITCH_ROLL))
+    assert values[0] == 0x0A_03000570
+    assert values[1:] == pytest.approx((43.013947, -11.456062, -69.609497), abs=1e-6)
 
 
-def test_messages() -> None:
-    assert parse_message(b"$VNRRG,11*73\r\n") == ["VNRRG", "11"]
-    for bad in (b"$VNRRG,11*74\r\n", b"VNRRG,11*73", b"$VNRRG,11\r\n", b"$\xff*FF\r\n", b"$*\r\n"):
+@given(st.integers(0, len(FRAME) - 1), st.binary(min_size=1, max_size=80))
+def test_a_piece_of_a_frame_is_refused(start: int, tail: bytes) -> None:
+    for damaged in (FRAME[:start], FRAME + tail, tail + FRAME):
         with pytest.raises(ProtocolError):
-            parse_message(bad)
+            parse_frame(damaged)
+
+
+@given(st.binary(max_size=120))
+def test_any_bytes_are_a_frame_or_a_protocol_error(data: bytes) -> None:
+    for start in (b"", FRAME[:4]):
+        with pytest.raises(ProtocolError):
+            parse_frame(start + data)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "$VNRRG,11*73",
+        "$VNWNV*57",
+        "$VNRFS*5F",
+        "$VNRST*4D",
+        "$VNKMD,1*47",
+        "$VNERR,03*72",
+        "$VNWRG,07,2*6F",
+        "$VNRRG,01,VN-200T-CR*31",
+        "$VNRRG,30,0,0,0,0,1,0,1*6C",
+        "$VNRRG,32,3,0,0,0,6,1,0,100000000,0*6B",
+        "$VNRRG,35,1,1,1,1*75",
+        "$VNYMR,+100.949,-007.330,+000.715,-00.0049,-00.2449,+00.5397,-01.258,-00.100,-09.701,"
+        "-00.000018,+00.001122,-00.000551*69",
+    ],
+)
+def test_messages_of_the_manual(message: str) -> None:
+    body = message[1:-3]
+    assert encode_command(body) == f"{message}\r\n".encode()
+    assert parse_message(f"{message}\r\n".encode()) == body.split(",")
+
+
+def test_sixteen_bit_check() -> None:
+    digits = f"{crc(b'VNRRG,11'):04X}".encode()
+    assert encode_command("VNRRG,11", Check.CRC16) == b"$VNRRG,11*" + digits + b"\r\n"
+    assert parse_message(b"$VNRRG,11*" + digits + b"\r\n") == ["VNRRG", "11"]
+    with pytest.raises(ProtocolError, match="checksum"):
+        parse_message(b"$VNRRG,12*" + digits + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        *(b"$VNRRG,11*74\r\n", b"VNRRG,11*73", b"$VNRRG,11\r\n", b"$\xff*FF\r\n", b"$*\r\n"),
+        *(b"$VNRRG,11*XX\r\n", b"$VNRRG,11*XXXX\r\n", b"$VNRRG,11*0x73\r\n", b"$VNRRG,11*+73\r\n"),
+        *(
+            b"$VNRRG,11*073\r\n",
+            b"$VNRRG,11* 73\r\n",
+            b"$VNRRG,11*73 \r\n",
+            b"",
+            b"*",
+            b"$",
+            b"*00",
+        ),
+    ],
+)
+def test_what_is_no_message_or_bypasses_the_check_is_refused(bad: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        parse_message(bad)
+
+
+@given(st.binary(max_size=80) | st.from_regex(rb"\$[ -~]{0,40}\*[0-9A-Fa-f]{0,5}\r?\n?"))
+def test_any_bytes_are_a_message_or_a_protocol_error(data: bytes) -> None:
+    try:
+        parts = parse_message(data)
+    except ProtocolError:
+        return
+    assert ",".join(parts).encode() in data
 
 
 def frame_at(time_ns: int) -> bytes:
@@ -103,3 +188,54 @@ def test_a_frame_hidden_in_a_damaged_one_is_found() -> None:
     frames, _ = parser.feed(frame_at(1)[:20] + frame_at(2) + frame_at(3))
     assert [frame.startup_ns for frame in frames] == [2, 3]
     assert parser.skipped == 20
+
+
+@given(st.lists(st.binary(max_size=300) | st.sampled_from([b"$", b"\xfa", b"\xfa\x01\x31\x01"])))
+def test_no_stream_makes_it_raise_or_remember_much(pieces: list[bytes]) -> None:
+    parser = StreamParser()
+    for piece in pieces:
+        frames, messages = parser.feed(piece)
+        assert (frames, messages) == ([], [])
+    total = sum(map(len, pieces))
+    assert total - LONGEST_ASCII < parser.skipped <= total or total <= LONGEST_ASCII
+    parser.clear()
+    assert [frame.startup_ns for frame in parser.feed(frame_at(9))[0]] == [9]
+
+
+def test_endless_garbage_is_not_kept() -> None:
+    parser = StreamParser()
+    for _ in range(200):
+        parser.feed(b"$" * 700 + b"\xfa\x01" * 300)
+    assert parser.skipped > 200 * 1300 - 2 * LONGEST_ASCII
+
+
+@given(st.data())
+def test_a_turned_bit_in_a_stream_never_gives_another_frame(data: st.DataObject) -> None:
+    stream = bytearray(b"".join(frame_at(time) for time in range(1, 7)))
+    bit = data.draw(st.integers(0, len(stream) * 8 - 1))
+    stream[bit // 8] ^= 1 << bit % 8
+    frames, messages = StreamParser().feed(bytes(stream))
+    hit = bit // 8 // FRAME_SIZE + 1
+    assert [frame.startup_ns for frame in frames] == [n for n in range(1, 7) if n != hit]
+    assert all(frame[1:] == parse_frame(FRAME)[1:] for frame in frames)
+    assert messages == []
+
+
+@pytest.mark.parametrize("start", [b"\xfa", b"\xfa\x01\x31\x01", b"$", b"$VNRRG,11", b"\xfa$\xfa"])
+def test_a_false_start_does_not_swallow_what_follows(start: bytes) -> None:
+    parser = StreamParser()
+    frames, _ = parser.feed(start + frame_at(1) + frame_at(2))
+    assert [frame.startup_ns for frame in frames] == [1, 2]
+    assert parser.skipped == len(start)
+
+
+def test_other_fields_travel_beside_motion() -> None:
+    layout = Layout(*STANDARD.fields, Field.VPE_STATUS, Field.IMU_TEMPERATURE)
+    body = bytes.fromhex("05 3111 1000") + FRAME[4:-2] + struct.pack("<Hf", 0x8001, 31.5)
+    wire = b"\xfa" + body + crc(body).to_bytes(2, "big")
+    frames, _ = StreamParser(layout).feed(wire)
+    assert frames[0][:4] == parse_frame(FRAME)[:4]
+    assert frames[0].extra == {"vpe_status": (0x8001,), "temperature_c": (31.5,)}
+    assert parse_frame(FRAME).extra == {}
+    with pytest.raises(ValueError, match="QUATERNION"):
+        StreamParser(Layout(Field.STARTUP, Field.ANGULAR_RATE, Field.ACCELERATION))

@@ -39,6 +39,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["train", "minitaur", "--resume", "nowhere"], "give no preset"),
         (["evaluate", "nowhere"], "not a run folder"),
         (["report", "nowhere"], "not a run folder"),
+        (["twin", "dog"], "valid are minitaur, claw"),
+        (["twin", "minitaur", "--faults", "servo:1=of"], "a servo can be off, stuck"),
+        (["twin", "minitaur", "--faults", "servo:9=off"], "this twin has [1, 2, 3"),
+        (["twin", "minitaur", "--faults", "bus=unplug"], "needs --link"),
+        (["twin", "minitaur", "--link", "bad.yaml"], "cannot be made"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(
@@ -69,7 +74,7 @@ def test_the_settings_are_printed_with_their_units(here: Path) -> None:
     assert not list(here.iterdir())
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "report", "bench"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "report", "bench", "twin"])
 def test_help_has_an_example(command: str) -> None:
     result = run(app, [command, "--help"])
     assert result.exit_code == 0

@@ -11,8 +11,10 @@ from drivers.moteus.registers import Quantity, Resolution
 from sim.firmware.moteus_frames import (
     INT8,
     INT16,
+    INT32,
     ReadRequest,
     ReplyWriter,
+    StreamRequest,
     WriteRequest,
     decode_requests,
     from_raw,
@@ -24,7 +26,7 @@ def test_documented_command() -> None:
     assert decode_requests(bytes.fromhex("01000a07206000200150ff140400130d")) == [
         WriteRequest(0, INT8, (10,)),
         WriteRequest(0x20, INT16, (96, 288, -176)),
-        ReadRequest(0, INT16, 4),
+        ReadRequest(0, INT16, 4, counted=True),
         ReadRequest(0x0D, INT8, 3),
     ]
 
@@ -55,9 +57,32 @@ def test_a_frame_that_is_cut_short_counts_as_far_as_it_goes() -> None:
     assert decode_requests(bytes.fromhex("01000a60")) == [WriteRequest(0, INT8, (10,))]
 
 
+def test_the_console_may_come_behind_a_uuid_mask() -> None:
+    mask, text = bytes.fromhex("09D402 01000000"), bytes.fromhex("40010331300a")
+    assert decode_requests(mask + text) == [WriteRequest(0x154, INT32, (1,)), StreamRequest(text)]
+
+
+def test_replies_keep_the_form_of_the_length() -> None:
+    writer = ReplyWriter()
+    writer.values(0, INT8, [1, 2], counted=True)
+    writer.values(0, INT8, [1, 2])
+    assert writer.finish() == bytes.fromhex("2002000102 22000102 505050")
+
+
+def test_room_in_a_reply() -> None:
+    writer = ReplyWriter()
+    assert writer.fits(ReadRequest(0x20, INT32, 15, counted=True))
+    assert not writer.fits(ReadRequest(0x20, INT32, 16, counted=True))
+    writer.values(0, INT8, [1])
+    assert not writer.fits(ReadRequest(0x20, INT32, 15, counted=True))
+    assert writer.fits(ReadRequest(0x20, INT8, 58, counted=True))
+    assert not writer.fits(ReadRequest(0x20, INT8, 59, counted=True))
+
+
 @given(st.binary(max_size=64))
 def test_any_bytes_are_survived(frame: bytes) -> None:
-    assert all(type(request) in (WriteRequest, ReadRequest) for request in decode_requests(frame))
+    kinds = (WriteRequest, ReadRequest, StreamRequest)
+    assert all(type(request) in kinds for request in decode_requests(frame))
 
 
 @given(

@@ -1,0 +1,296 @@
+"""A row of Dynamixel servos on one wire: one exchange a tick, and how to switch them all off."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.dynamixel.commands import Command, GoalEncoder, GoalLimits
+from drivers.dynamixel.constants import FAST_READ_FIRMWARE, MAX_ID
+from drivers.dynamixel.control_table import TABLES, ControlTable
+from drivers.dynamixel.instructions import parse_ping, ping, read, sync_write
+from drivers.dynamixel.packet import Status
+from drivers.dynamixel.port import IDLE_S, REPLY_TIMEOUT_S, DynamixelPort
+from drivers.dynamixel.readings import DynamixelReadings, ReadingStore, never_heard
+from drivers.dynamixel.roll_call import RollCall
+from drivers.dynamixel.telemetry import TelemetryRound
+from drivers.errors import BusTimeout, DeviceError
+from drivers.statistics import BusStatistics
+from drivers.wire import Wire
+
+TELEMETRY_TIME_S: Final = 0.003
+"""A servo is asked for telemetry only if so much time is left of the tick, s: 60 bytes at 1 Mbit/s
+take 0.6 ms, the adapter's latency timer up to 1 ms."""
+
+_TORQUE_ENABLE: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ServoInfo:
+    """Who a servo says it is."""
+
+    model: int
+    firmware: int
+    name: str
+
+
+class DynamixelBus:
+    """The servos with `ids` on one half-duplex bus.
+
+    `probe` reads their models first; `arming.ServoArming` then configures and engages them.
+
+    Args:
+        wire: the port; this bus is its only user.
+        ids: 0 to 252, each once; their order is the order of every array.
+        now: the clock that the wire's deadlines belong to, monotonic seconds.
+        fast: answer a tick in one packet, where every servo's firmware can.
+        idle_s: silence after which nothing old can arrive any more, s.
+
+    Raises:
+        ValueError: an id that is out of range or listed twice.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        ids: Sequence[int],
+        now: Callable[[], float],
+        fast: bool = False,
+        idle_s: float = IDLE_S,
+    ) -> None:
+        if not ids or len(set(ids)) != len(ids) or not all(0 <= id <= MAX_ID for id in ids):
+            raise ValueError(f"ids must be distinct and 0 to {MAX_ID}, got {list(ids)}")
+        self.port = DynamixelPort(wire, now, idle_s)
+        self._wire, self._ids, self._now, self._fast = wire, tuple(ids), now, fast
+        self._index = {id: index for index, id in enumerate(ids)}
+        self._known: dict[int, ServoInfo] = {}
+        self._tick: _Tick | None = None
+        self._telemetry = TelemetryRound(ids)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The servos' ids, in the order of every array."""
+        return self._ids
+
+    @property
+    def infos(self) -> Mapping[int, ServoInfo]:
+        """The servos that have been probed, by id."""
+        return MappingProxyType(self._known)
+
+    @property
+    def statistics(self) -> BusStatistics:
+        """A snapshot of the counters."""
+        self.port.count_corrupt()
+        return self.port.counters.snapshot()
+
+    def table(self, id: int) -> ControlTable:
+        """The control table of a probed servo.
+
+        Raises:
+            DeviceError: it has not been probed.
+        """
+        if id not in self._known:
+            raise DeviceError(
+                f"servo {id} is unknown: known are {sorted(self._known)}; probe first"
+            )
+        return TABLES[self._known[id].model]
+
+    def exchange(self, command: Command, deadline: float) -> DynamixelReadings:
+        """Command every servo and collect what they say until `deadline` (s); no retries.
+
+        One sync write, one sync read, and one servo's telemetry when there is time for it. A lost,
+        damaged or implausible reply never raises: that servo is then not valid. While the line is
+        in disorder the command is sent all the same, but nothing is asked.
+
+        Raises:
+            ValueError: the command has the wrong shape, is not finite, or a servo would refuse it.
+            DeviceError: the servos have not been probed.
+            WireClosed: the port is gone.
+        """
+        tick = self._tick
+        if tick is None or len(self._known) < len(self._ids):
+            raise DeviceError(f"known are only {sorted(self._known)} of {self._ids}; probe first")
+        packet = tick.goals.encode(command)
+        started = self._now()
+        trusted = self.port.settle(deadline)
+        if packet:
+            self._wire.write(packet)
+        if trusted:
+            self._wire.write(tick.roll.begin())
+            valid = self._listen(tick, deadline)
+        else:
+            self.port.counters.lost += len(self._ids)
+            valid = np.zeros(len(self._ids), dtype=np.bool_)
+        if deadline - self._now() >= TELEMETRY_TIME_S:
+            self._ask_one(tick, deadline)
+        self.port.counters.exchanged(self._now() - started)
+        return tick.store.collect(valid, self._telemetry.collect())
+
+    def last_readings(self) -> DynamixelReadings:
+        """What is known without asking: every value old, none valid."""
+        if self._tick is None:
+            return never_heard(len(self._ids), self._telemetry.collect())
+        valid = np.zeros(len(self._ids), dtype=np.bool_)
+        return self._tick.store.collect(valid, self._telemetry.collect())
+
+    def probe(self, attempts: int = 3) -> dict[int, ServoInfo]:
+        """Ask every servo for model and firmware; those that do not answer are left out.
+
+        Raises:
+            DeviceError: a model that is not known here. WireClosed: the port is gone.
+        """
+        found: dict[int, ServoInfo] = {}
+        for id in self._ids:
+            try:
+                reply = parse_ping(self.port.request(ping(id), id, 3, attempts))
+            except BusTimeout:
+                continue
+            if reply.model not in TABLES:
+                known = {number: table.name for number, table in TABLES.items()}
+                raise DeviceError(f"servo {id} is model {reply.model}; known are {known}")
+            found[id] = ServoInfo(reply.model, reply.firmware, TABLES[reply.model].name)
+        if any(self._known.get(id) != info for id, info in found.items()):
+            self._known |= found
+            if len(self._known) == len(self._ids):
+                self._tick = self._make_tick()
+        return found
+
+    def limit_goals(self, limits: Sequence[GoalLimits] | None) -> None:
+        """Refuse goals that the servos would refuse; None: only what registers cannot hold.
+
+        Raises:
+            DeviceError: the servos have not been probed.
+        """
+        tables = [self.table(id) for id in self._ids]
+        if self._tick is not None:
+            self._tick.goals = GoalEncoder(self._ids, tables, limits)
+
+    def stop_all(self, attempts: int) -> list[int]:
+        """Switch torque off until every servo was read back without; the ids that were not.
+
+        Raises:
+            WireClosed: the port is gone.
+        """
+        unconfirmed = list(self._ids)
+        for _ in range(attempts):
+            off = sync_write(_TORQUE_ENABLE, 1, dict.fromkeys(unconfirmed, b"\x00"))
+            self._wire.write(off)
+            unconfirmed = [id for id in unconfirmed if not self._is_off(id)]
+            if not unconfirmed:
+                break
+        return unconfirmed
+
+    def reopen(self) -> None:
+        """Open the wire anew after it was gone; the servos must be probed and configured afresh.
+
+        Raises:
+            WireClosed: it is not back.
+        """
+        self.port.reopen()
+        self._known.clear()
+        self._telemetry = TelemetryRound(self._ids)
+
+    def close(self) -> None:
+        """Release the wire; safe to call twice."""
+        self._wire.close()
+
+    def _make_tick(self) -> _Tick:
+        tables = [self.table(id) for id in self._ids]
+        fast = self._fast and all(
+            self._known[id].firmware >= FAST_READ_FIRMWARE for id in self._ids
+        )
+        return _Tick(
+            GoalEncoder(self._ids, tables),
+            RollCall(self._ids, fast, self.port.counters),
+            ReadingStore(tables),
+            fast,
+        )
+
+    def _listen(self, tick: _Tick, deadline: float) -> NDArray[np.bool_]:
+        """Hear the answers and keep them; whose can be trusted."""
+        data = self._wire.read(deadline)
+        counts = tick.roll.take_all(data) if data else None
+        if counts is None:
+            self._hear(tick, data, deadline)
+            return self._accept(tick)
+        tick.store.alerts[:] = False
+        tick.store.errors[:] = 0
+        valid = tick.store.accept(counts, np.full(len(self._ids), self._now()))
+        self.port.counters.implausible += len(valid) - int(np.count_nonzero(valid))
+        return valid
+
+    def _hear(self, tick: _Tick, data: bytes, deadline: float) -> None:
+        """Hear the rest. Leaves the line unsettled unless all answered or it fell silent."""
+        roll, until = tick.roll, deadline
+        while data:
+            at = self._now()
+            roll.take(roll.feed_fast(data) if tick.fast else self.port.parse(data), at)
+            if roll.complete or at >= deadline:
+                break
+            until = min(deadline, at + self.port.idle_s) if roll.only_suspects_missing else deadline
+            data = self._wire.read(until)
+        else:
+            if until < deadline:
+                return
+        if not roll.all_heard:
+            self.port.missed()
+
+    def _accept(self, tick: _Tick) -> NDArray[np.bool_]:
+        """Keep what was heard; whose can be trusted."""
+        counters, n = self.port.counters, len(self._ids)
+        counts, times = np.full((3, n), math.nan), np.full(n, math.nan)
+        heard = 0
+        for index, answer in enumerate(tick.roll.end()):
+            if answer is None:
+                counters.lost += 1
+                continue
+            status, at = answer
+            self._note(tick, index, status)
+            if status.error:
+                counters.refused += 1
+                continue
+            counts[:, index], times[index] = tick.roll.window.counts(status.parameters), at
+            heard += 1
+        valid = tick.store.accept(counts, times)
+        counters.implausible += heard - int(np.count_nonzero(valid))
+        return valid
+
+    def _ask_one(self, tick: _Tick, deadline: float) -> None:
+        question = self._telemetry.next()
+        if tick.roll.is_suspect(question.servo):
+            return
+        id = self._ids[question.servo]
+        status = self.port.ask(question.packet, id, question.size, deadline)
+        if status is None:
+            return
+        self._note(tick, question.servo, status)
+        if status.error:
+            self.port.counters.refused += 1
+        elif not self._telemetry.take(question, status.parameters, self._now()):
+            self.port.counters.implausible += 1
+
+    def _note(self, tick: _Tick, index: int, status: Status) -> None:
+        """Keep what the error byte says; a new alert is looked into first."""
+        if status.alert and not tick.store.alerts[index]:
+            self._telemetry.hurry(index)
+        tick.store.alerts[index], tick.store.errors[index] = status.alert, status.error
+
+    def _is_off(self, id: int) -> bool:
+        status = self.port.ask(read(id, _TORQUE_ENABLE, 1), id, 1, self._now() + REPLY_TIMEOUT_S)
+        return status is not None and status.parameters == b"\x00"
+
+
+@dataclass(slots=True)
+class _Tick:
+    """What an exchange needs once the models are known."""
+
+    goals: GoalEncoder
+    roll: RollCall
+    store: ReadingStore
+    fast: bool

@@ -1,0 +1,172 @@
+"""What servos are asked in turn, one a tick: torque, watchdog, hardware error, supply. No I/O.
+
+A sync write is not answered, so a servo whose watchdog tripped or whose torque went off ignores
+goals without a word; these registers tell. Every question covers whole registers without a gap
+between them, and each kind has another length, so that no answer passes for that to another.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.dynamixel.constants import WATCHDOG_TRIPPED, HardwareError
+from drivers.dynamixel.instructions import read
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Scalar = TypeVar("Scalar", np.float64, np.int64)
+
+
+class Topic(enum.Enum):
+    """What a question is about: address and size."""
+
+    WATCHDOG = (98, 1)
+    TORQUE = (64, 2)
+    """With led."""
+    HARDWARE = (68, 3)
+    """With status_return_level and registered_instruction before it."""
+    SUPPLY = (140, 7)
+    """Voltage and temperature, with position_trajectory before them."""
+
+
+ROUND: Final = (
+    *(Topic.WATCHDOG, Topic.TORQUE, Topic.HARDWARE),
+    *(Topic.WATCHDOG, Topic.TORQUE, Topic.SUPPLY),
+)
+"""Each topic is put to all servos before the next. A new alert goes before all of them."""
+UNKNOWN: Final = -2
+"""In the integer arrays: not heard yet."""
+
+_HARDWARE_ERRORS = sum(HardwareError)
+_VOLTAGE_MAX, _TEMPERATURE_MAX = 400, 150
+_VOLTS_PER_COUNT = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """What a row of servos last said when it was their turn.
+
+    Every array has shape (n,) and cannot be written to; times are -inf where nothing was heard.
+    """
+
+    torque_enabled: IntArray
+    """1, 0, or UNKNOWN."""
+    torque_time: FloatArray
+    """When that arrived, s."""
+    watchdog: IntArray
+    """Counts of 20 ms, 0: off, WATCHDOG_TRIPPED (-1), or UNKNOWN."""
+    watchdog_time: FloatArray
+    hardware_error: IntArray
+    """Bits of `constants.HardwareError`, or UNKNOWN."""
+    hardware_error_time: FloatArray
+    voltage_v: FloatArray
+    """NaN: never."""
+    temperature_c: FloatArray
+    """Degrees C; NaN: never."""
+    supply_time: FloatArray
+    """When voltage and temperature arrived, s."""
+
+
+class Question(NamedTuple):
+    """Whose turn it is, what it is sent, and how many bytes it must answer."""
+
+    servo: int
+    """Its place in every array."""
+    topic: Topic
+    packet: bytes
+    size: int
+
+
+class TelemetryRound:
+    """Whose turn it is, and what was answered.
+
+    Args:
+        ids: the servos, in the order of every array.
+    """
+
+    def __init__(self, ids: Sequence[int]) -> None:
+        self._questions = {
+            topic: [
+                Question(i, topic, read(id, *topic.value), topic.value[1])
+                for i, id in enumerate(ids)
+            ]
+            for topic in Topic
+        }
+        self._round = [question for topic in ROUND for question in self._questions[topic]]
+        self._next = 0
+        self._urgent: list[int] = []
+        count = len(ids)
+        self._times = {topic: np.full(count, -math.inf) for topic in Topic}
+        self._codes = {topic: np.full(count, UNKNOWN, dtype=np.int64) for topic in Topic}
+        self._voltage, self._temperature = np.full(count, math.nan), np.full(count, math.nan)
+        self._collected: Telemetry | None = None
+
+    def hurry(self, servo: int) -> None:
+        """Ask the servo at place `servo` for its hardware error next."""
+        if servo not in self._urgent:
+            self._urgent.append(servo)
+
+    def next(self) -> Question:
+        """Whose turn it is now."""
+        if self._urgent:
+            return self._questions[Topic.HARDWARE][self._urgent.pop(0)]
+        question = self._round[self._next]
+        self._next = (self._next + 1) % len(self._round)
+        return question
+
+    def take(self, question: Question, data: bytes, at: float) -> bool:
+        """Keep the answer that arrived at `at` s; False: no servo can mean it."""
+        servo, topic = question.servo, question.topic
+        if topic is Topic.SUPPLY:
+            voltage, temperature = int.from_bytes(data[4:6], "little"), data[6]
+            if voltage > _VOLTAGE_MAX or temperature > _TEMPERATURE_MAX:
+                return False
+            self._voltage[servo] = voltage * _VOLTS_PER_COUNT
+            self._temperature[servo] = temperature
+        else:
+            code = _code(topic, data)
+            if code is None:
+                return False
+            self._codes[topic][servo] = code
+        self._times[topic][servo] = at
+        self._collected = None
+        return True
+
+    def collect(self) -> Telemetry:
+        """Everything known; most ticks share it."""
+        if self._collected is None:
+            self._collected = Telemetry(
+                torque_enabled=_fixed(self._codes[Topic.TORQUE]),
+                torque_time=_fixed(self._times[Topic.TORQUE]),
+                watchdog=_fixed(self._codes[Topic.WATCHDOG]),
+                watchdog_time=_fixed(self._times[Topic.WATCHDOG]),
+                hardware_error=_fixed(self._codes[Topic.HARDWARE]),
+                hardware_error_time=_fixed(self._times[Topic.HARDWARE]),
+                voltage_v=_fixed(self._voltage),
+                temperature_c=_fixed(self._temperature),
+                supply_time=_fixed(self._times[Topic.SUPPLY]),
+            )
+        return self._collected
+
+
+def _code(topic: Topic, data: bytes) -> int | None:
+    """The register that a question is about; None: a value that it cannot have."""
+    if topic is Topic.WATCHDOG:
+        code = int.from_bytes(data, "little", signed=True)
+        return code if code >= WATCHDOG_TRIPPED else None
+    if topic is Topic.TORQUE:
+        return data[0] if data[0] <= 1 else None
+    return data[2] if not data[2] & ~_HARDWARE_ERRORS else None
+
+
+def _fixed(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    copy = array.copy()
+    copy.setflags(write=False)
+    return copy

@@ -1,0 +1,136 @@
+"""Serves a twin on pseudo-terminals, in a process of its own, and shows how it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from robosac.errors import ConfigError, RobotError
+
+ANY_BAUD = "any"
+
+
+@dataclass(frozen=True)
+class TwinRequest:
+    """Which twin, and what shall go wrong with it."""
+
+    preset: str
+    link: Path | None
+    """Folder for stable names of the ports."""
+    seed: int
+    faults: str
+    """See `sim.fault_spec`."""
+    floor: bool
+    """On the floor rather than on a stand."""
+
+
+class Served(Protocol):
+    """A running server."""
+
+    ports: Mapping[str, Mapping[str, Any]]
+
+    def next_event(self) -> Mapping[str, Any]:
+        """The next thing it says; waits for it."""
+        ...
+
+
+def serve(request: TwinRequest, as_json: bool) -> None:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Raises:
+        ConfigError: no such twin, a fault it cannot have, or a folder that cannot be used.
+        RobotError: the serving process ended by itself.
+    """
+    from sim.served import ServeError, served
+
+    _make_folder(request.link)
+    began = False
+    try:
+        with served(
+            request.preset,
+            seed=request.seed,
+            faults=request.faults,
+            link=request.link,
+            floor=request.floor,
+            status=True,
+        ) as twin:
+            began = True
+            _show(twin, request, as_json)
+    except KeyboardInterrupt:
+        # The usual end: the block above has given the ports back.
+        return
+    except ServeError as error:
+        raise (RobotError if began else ConfigError)(str(error)) from error
+
+
+def _make_folder(link: Path | None) -> None:
+    if link is None:
+        return
+    try:
+        link.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--link {link} cannot be made: {error.strerror}") from error
+
+
+def _show(twin: Served, request: TwinRequest, as_json: bool) -> None:
+    """Print the paths, then how the serving goes."""
+    if as_json:
+        typer.echo(msgspec.json.encode({"twin": request.preset, "ports": twin.ports}).decode())
+        for _ in _statuses(twin):
+            pass
+        return
+    console = Console()
+    console.print(port_table(request.preset, twin.ports))
+    console.print(_advice(twin.ports), highlight=False)
+    with console.status("serving; Ctrl-C ends it") as line:
+        for status in _statuses(twin):
+            line.update(status_text(status))
+
+
+def _statuses(twin: Served) -> Iterator[Mapping[str, Any]]:
+    while True:
+        event = twin.next_event()
+        if event["event"] == "status":
+            yield event
+
+
+def port_table(preset: str, ports: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Every port, its path and the bit rate it wants."""
+    table = Table(title=f"{preset} twin, in real time")
+    for column in ("port", "path", "bit/s", "device"):
+        table.add_column(column, overflow="fold")
+    for name, port in ports.items():
+        table.add_row(name, port["path"], str(port["baud"] or ANY_BAUD), port["what"])
+    return table
+
+
+def _advice(ports: Mapping[str, Mapping[str, Any]]) -> str:
+    lines = [f"  {name}: {port['path']}" for name, port in ports.items()]
+    return "\n".join(
+        (
+            "In a robot file:",
+            "ports:",
+            *lines,
+            "then run any command with --robot.file FILE --robot.address serial",
+        )
+    )
+
+
+def status_text(status: Mapping[str, Any]) -> str:
+    """One line on how the serving goes."""
+    text = (
+        f"{status['time_s']:.0f} s, {status['real_time_factor']:.2f} of real time, "
+        f"{status['requests_per_s']:.0f} requests/s"
+    )
+    if status["skipped_s"] > 0:
+        text += f", {status['skipped_s']:.2f} s skipped: this computer is too slow"
+    if status["active_faults"]:
+        text += f", failing: {', '.join(status['active_faults'])}"
+    return f"{text}; Ctrl-C ends it"

@@ -1,0 +1,160 @@
+"""The twins that can be served, by name, each with what a server has to know of it.
+
+A twin's packages are imported when it is made, so that naming them costs nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sim.clock import Steppable
+from sim.firmware.servo_hooks import ImuHooks, ServoHooks
+from sim.wire import Device
+from sim.wire_framing import LINES, PACKETS, STREAM, Framing
+
+if TYPE_CHECKING:
+    from sim.firmware.fdcanusb import Fdcanusb
+    from sim.firmware.moteus_hooks import HookedMoteusBank
+
+
+class UnknownTwin(ValueError):
+    """A name that is no twin's; the message lists those that are."""
+
+
+@dataclass(frozen=True)
+class WorldPort:
+    """One device's serial port."""
+
+    device: Device
+    framing: Framing
+    what: str
+    """What a client finds there, in words."""
+    baud: Callable[[], int] | None = None
+    """The bit rate that the device is set to, bit/s; None: it understands any, as USB CDC does."""
+    set_client_baud: Callable[[int], None] | None = None
+    """Tells the firmware the client's bit rate, where it sees to the consequences itself."""
+
+
+@dataclass(frozen=True)
+class World:
+    """A twin, ready to be served."""
+
+    clock: Steppable
+    ports: Mapping[str, WorldPort]
+    servo_port: str
+    servos: ServoHooks | None = None
+    imu_port: str | None = None
+    imu: ImuHooks | None = None
+    release: Callable[[], object] = lambda: None
+    """Lets go of a body that is held, if there is one."""
+    journal: Callable[[], Mapping[str, object]] = field(default=dict)
+    """What the twin knows of its motors and no wire tells."""
+
+
+def make_world(name: str, seed: int) -> World:
+    """The twin `name`, everything random in it from `seed`.
+
+    Raises:
+        UnknownTwin: no such twin.
+    """
+    if name not in WORLDS:
+        raise UnknownTwin(f"no twin {name!r}; valid are {', '.join(WORLDS)}")
+    return WORLDS[name](seed)
+
+
+def _minitaur(seed: int) -> World:
+    from sim.firmware.moteus_hooks import HookedMoteusBank
+    from sim.firmware.vectornav_hooks import HookedVn100
+    from sim.minitaur import MinitaurTwin, TwinOptions
+
+    twin = MinitaurTwin(TwinOptions(), bank_type=HookedMoteusBank, imu_type=HookedVn100)
+    twin.place(seed)
+    bank, imu = twin.bank, twin.vn100
+    assert isinstance(bank, HookedMoteusBank)
+    assert isinstance(imu, HookedVn100)
+
+    def journal() -> Mapping[str, object]:
+        return {
+            "modes": {id: mode.name for id, mode in zip(bank.ids, bank.modes, strict=True)},
+            "last_frame_s": _known(bank.last_frame),
+            "last_position_s": _known(bank.last_position),
+        }
+
+    return World(
+        clock=twin.clock,
+        ports={
+            "legs": WorldPort(
+                _LateReplies(twin.legs.device, twin.adapter, bank),
+                LINES,
+                "fdcanusb with eight moteus, ids 1 to 8",
+            ),
+            "imu": WorldPort(twin.imu.device, STREAM, "VN-100"),
+        },
+        servo_port="legs",
+        servos=bank,
+        imu_port="imu",
+        imu=imu,
+        release=twin.released,
+        journal=journal,
+    )
+
+
+def _claw(seed: int) -> World:
+    from drivers.dynamixel.constants import BAUD_RATES
+    from sim.claw import ClawTwin
+
+    # Nothing in this twin is random yet.
+    del seed
+    twin = ClawTwin()
+    line = twin.line
+
+    def hear_at(baud: int) -> None:
+        line.host_baud = baud
+
+    def journal() -> Mapping[str, object]:
+        return {
+            "torque": {servo.id: bool(servo.motion.torque) for servo in line.servos},
+            "last_frame_s": {servo.id: servo.heard_at for servo in line.servos},
+        }
+
+    port = WorldPort(
+        twin.servos.device,
+        PACKETS,
+        f"Dynamixel line, ids {', '.join(map(str, twin.ids))}",
+        baud=lambda: BAUD_RATES[line.servos[0].baud_rate],
+        set_client_baud=hear_at,
+    )
+    return World(
+        clock=twin.clock,
+        ports={"servos": port},
+        servo_port="servos",
+        servos=twin.faults,
+        journal=journal,
+    )
+
+
+WORLDS: dict[str, Callable[[int], World]] = {"minitaur": _minitaur, "claw": _claw}
+"""What makes each twin from a seed."""
+
+
+def _known(times: Mapping[int, float]) -> dict[int, float | None]:
+    """Times by id; None: never."""
+    return {id: time if math.isfinite(time) else None for id, time in times.items()}
+
+
+class _LateReplies:
+    """The legs' adapter, which also passes on the frames that controllers held back."""
+
+    def __init__(self, legs: Device, adapter: Fdcanusb, bank: HookedMoteusBank) -> None:
+        self._legs, self._adapter, self._bank = legs, adapter, bank
+
+    def receive(self, data: bytes) -> None:
+        self._legs.receive(data)
+
+    def transmit(self) -> bytes:
+        for arbitration_id, data in self._bank.late_frames():
+            self._adapter.deliver(arbitration_id, data)
+        return self._legs.transmit()

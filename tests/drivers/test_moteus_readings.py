@@ -1,0 +1,168 @@
+"""What a reading can be, one at a time and a whole row at once."""
+
+import math
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.errors import ProtocolError
+from drivers.moteus.readings import (
+    Plausibility,
+    ReadingTable,
+    ServoReadings,
+    parse_block,
+    parse_reading,
+)
+
+STOPPED, ENABLING, POSITION = 0, 2, 10
+
+
+def frame(
+    position: float = 0.25,
+    velocity: float = -1.0,
+    torque: float = 0.5,
+    mode: int = POSITION,
+    power: int = 200,
+    volts: int = 160,
+    heat: int = 250,
+    fault: int = 0,
+) -> bytes:
+    """The reply to the query, by moteus docs/protocol/can.md."""
+    motion = struct.pack("<3f", position, velocity, torque)
+    return (
+        bytes([0x21, 0x00, mode & 0xFF, 0x2F, 0x01])
+        + motion
+        + (b"\x25\x07" + struct.pack("<h", power))
+        + (b"\x27\x0d" + struct.pack("<3h", volts, heat, fault))
+        + b"\x50\x50\x50"
+    )
+
+
+def known(table: ReadingTable) -> ServoReadings:
+    return table.readings(np.ones(2, dtype=np.bool_))
+
+
+counts = st.integers(-32767, 32767)
+numbers = st.floats(-1e6, 1e6, width=32)
+frames = st.builds(
+    frame, numbers, numbers, numbers, st.integers(-127, 127), counts, counts, counts, counts
+)
+
+
+@given(st.lists(frames, min_size=1, max_size=9))
+def test_a_block_is_the_same_as_its_frames(row: list[bytes]) -> None:
+    table = parse_block(b"".join(row), len(row))
+    assert table is not None
+    for index, each in enumerate(row):
+        assert tuple(table[:, index]) == tuple(parse_reading(each))
+
+
+@given(st.binary(max_size=100), st.integers(1, 3))
+def test_any_bytes_are_a_block_or_none(data: bytes, count: int) -> None:
+    table = parse_block(data, count)
+    assert table is None or table.shape == (8, count)
+
+
+@pytest.mark.parametrize("at", [0, 1, 3, 4, 17, 18, 21, 22, 29, 31])
+def test_a_block_in_another_layout_is_none(at: int) -> None:
+    damaged = bytearray(frame())
+    damaged[at] ^= 0x04
+    assert parse_block(frame() + bytes(damaged), 2) is None
+
+
+IMPOSSIBLE: dict[str, dict[str, Any]] = {
+    "mode": {"mode": 16},
+    "negative mode": {"mode": -1},
+    "fault": {"fault": 256},
+    "velocity": {"velocity": 50.5},
+    "torque": {"torque": -101.0},
+    "position": {"position": 40000.0},
+    "supply below zero": {"volts": -1},
+    "supply": {"volts": 601},
+    "cold": {"heat": -401},
+    "hot": {"heat": 1501},
+}
+POSSIBLE: dict[str, dict[str, Any]] = {
+    "mode": {"mode": 15},
+    "fault": {"fault": 103},
+    "velocity": {"velocity": -50.0},
+    "torque": {"torque": 100.0},
+    "no supply": {"volts": 0},
+    "supply": {"volts": 600},
+    "cold": {"heat": -400},
+    "hot": {"heat": 1500},
+    "power": {"power": 32767},
+    "power fed back": {"power": -32767},
+}
+
+
+@pytest.mark.parametrize("what", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_impossible_values_are_not_taken(what: dict[str, Any]) -> None:
+    table = ReadingTable(2, Plausibility())
+    assert not table.take_all(frame() + frame(**what), 1.0)
+    assert table.take(0, frame(), 1.0)
+    assert not table.take(1, frame(**what), 1.0)
+    assert table.implausible == 1
+    assert known(table).time.tolist() == [1.0, -math.inf]
+    assert math.isnan(known(table).position_rev[1])
+
+
+@pytest.mark.parametrize("what", POSSIBLE.values(), ids=POSSIBLE)
+def test_possible_values_are_taken(what: dict[str, Any]) -> None:
+    table = ReadingTable(2, Plausibility())
+    assert table.take_all(frame() + frame(**what), 1.0)
+    assert table.take(1, frame(**what), 1.0)
+    assert table.implausible == 0
+
+
+@pytest.mark.parametrize("whole_row", [True, False])
+def test_a_driven_motor_moves_no_faster_than_it_can(whole_row: bool) -> None:
+    limits = Plausibility(maximum_speed_rev_s=10.0, position_slack_rev=0.05)
+
+    def moves(distance: float, elapsed: float, mode: int = POSITION) -> bool:
+        table = ReadingTable(2, limits)
+        assert table.take_all(frame() + frame(), 1.0)
+        moved = frame(0.25 + distance, mode=mode)
+        if whole_row:
+            return table.take_all(moved + frame(), 1.0 + elapsed)
+        return table.take(0, moved, 1.0 + elapsed)
+
+    assert moves(0.099, 0.005)
+    assert moves(-0.099, 0.005)
+    assert not moves(0.101, 0.005)
+    assert not moves(-0.101, 0.005)
+    assert moves(1.0, 0.1), "the reach grows with the time since the last reading"
+    assert moves(3.0, 0.005, STOPPED), "who is not driven may have been switched off or turned"
+    assert moves(3.0, 0.005, ENABLING)
+
+
+def test_after_a_new_zero_any_position_is_taken_once() -> None:
+    table = ReadingTable(2, Plausibility())
+    table.take_all(frame() + frame(), 1.0)
+    table.forget_position(0)
+    assert not table.take_all(frame(7.0) + frame(), 1.005), "left to one at a time"
+    assert table.take(0, frame(7.0), 1.005)
+    assert not table.take(0, frame(9.0), 1.010)
+    assert table.take(1, frame(0.26), 1.010)
+    assert table.implausible == 1
+
+
+def test_what_is_refused_leaves_everything_as_it_was() -> None:
+    table = ReadingTable(2, Plausibility())
+    table.take_all(frame(0.1) + frame(0.2), 1.0)
+    assert not table.take_all(frame(0.11) + frame(9.0), 1.005)
+    np.testing.assert_allclose(known(table).position_rev, [0.1, 0.2], rtol=1e-6)
+    assert known(table).time.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_not_finite_is_a_damaged_reply(bad: float) -> None:
+    table = ReadingTable(2, Plausibility())
+    assert not table.take_all(frame() + frame(bad), 1.0)
+    with pytest.raises(ProtocolError):
+        table.take(1, frame(bad), 1.0)
+    assert table.implausible == 0

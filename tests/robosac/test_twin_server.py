@@ -1,0 +1,72 @@
+"""`robosac twin` from the outside: the paths on one line, an orderly end, and what it shows."""
+
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from drivers.moteus import MoteusBus
+from drivers.wire import SerialWire
+from robosac.twin_server import port_table, status_text
+
+STATUS = {
+    "time_s": 12.3,
+    "real_time_factor": 0.998,
+    "requests_per_s": 199.6,
+    "skipped_s": 0.0,
+    "active_faults": [],
+}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_it_is_told_to_end(tmp_path: Path, number: signal.Signals) -> None:
+    folder = tmp_path / "ports"
+    process = subprocess.Popen(
+        [
+            Path(sys.executable).with_name("robosac"),
+            *f"twin minitaur --json --link {folder}".split(),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    document = json.loads(process.stdout.readline())
+    assert document["ports"]["legs"]["path"] == str(folder / "legs")
+    bus = MoteusBus(SerialWire(str(folder / "legs"), 921600), range(1, 9), time.monotonic)
+    assert set(bus.probe()) == set(range(1, 9))
+    bus.close()
+    process.send_signal(number)
+    assert process.wait(20) == 0
+    process.stdout.close()
+    assert not list(folder.iterdir())
+
+
+def test_the_table_names_every_port() -> None:
+    ports = {
+        "servos": {"path": "/dev/pts/7", "what": "Dynamixel line", "baud": 1_000_000},
+        "imu": {"path": "/dev/pts/8", "what": "VN-100", "baud": None},
+    }
+    console = Console(width=100, file=io.StringIO())
+    with console.capture() as capture:
+        console.print(port_table("claw", ports))
+    text = capture.get()
+    for word in ("servos", "/dev/pts/7", "1000000", "any", "VN-100"):
+        assert word in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, "12 s, 1.00 of real time, 200 requests/s; Ctrl-C ends it"),
+        ({"skipped_s": 0.5}, "0.50 s skipped: this computer is too slow"),
+        ({"active_faults": ["servo=off", "imu=stuck"]}, "failing: servo=off, imu=stuck;"),
+    ],
+)
+def test_the_status_line(changes: dict[str, object], says: str) -> None:
+    assert says in status_text(STATUS | changes)
