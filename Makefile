@@ -3,10 +3,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 RUN := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 STEPS ?= 20000
+RUNS ?= 100000
 SOURCES := robosac drivers sim calibration tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench sweep clean
+.PHONY: help setup demo test check format lint types bench sweep fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -46,6 +47,10 @@ bench: setup ## this machine's numbers, and the update side by side with stable-
 
 sweep: setup ## ten million adversarial actions through the limiter
 	$(BIN)/python tests/sweeps/limiter_sweep.py --actions 10000000
+
+fuzz: setup ## every decoder against RUNS coverage-guided inputs each (Linux)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group fuzz
+	$(BIN)/python -m tests.fuzz.run --runs $(RUNS)
 
 clean: ## remove the virtual environment and caches; runs/ stays
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

@@ -14,7 +14,13 @@ from drivers.moteus.console import Difference
 from drivers.moteus.fdcanusb import CanFrame
 from drivers.moteus.link import CONFIGURE_TIMEOUT_S, AdapterLink
 from drivers.moteus.multiplex import Read, Write
-from drivers.moteus.readings import Plausibility, ReadingTable, ServoReadings
+from drivers.moteus.readings import (
+    TAGS,
+    Plausibility,
+    ReadingTable,
+    ServoReadings,
+    parse_reading,
+)
 from drivers.moteus.registers import BROADCAST_ID, REPLY_REQUESTED, Mode, Resolution
 from drivers.statistics import BusStatistics
 from drivers.wire import Wire
@@ -51,6 +57,7 @@ class MoteusBus:
         self._senders = [id << 8 for id in ids]
         self._index = {sender: index for index, sender in enumerate(self._senders)}
         self._table = ReadingTable(len(ids), plausible or Plausibility())
+        self._asked = 0
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -66,25 +73,28 @@ class MoteusBus:
     def exchange(self, command: Command, deadline: float) -> ServoReadings:
         """Command every controller in one write and collect the replies until `deadline` (s).
 
-        A lost, damaged or implausible reply never raises: that controller is then not valid.
+        A reply to an earlier exchange is known by its tag (`readings.TAGS`) and never taken. A
+        lost, damaged or implausible reply never raises: that controller is then not valid.
 
         Raises:
             ValueError: the command has the wrong shape or is not finite.
             WireClosed: the port is gone.
         """
         link, count = self._link, len(self._ids)
-        frames = encode(command, count)
+        tag = TAGS[self._asked]
+        frames = encode(command, count, tag)
+        self._asked = (self._asked + 1) % len(TAGS)
         started = link.now()
         link.settle(deadline)
         link.send(list(zip(self._targets, frames, strict=True)))
         valid = [False] * count
         missing = count
         for received in link.received(deadline):
-            if missing == count and self._take_all(received):
+            if missing == count and self._take_all(received, tag):
                 valid, missing = [True] * count, 0
                 break
             for frame in received:
-                missing -= self._take(frame, valid)
+                missing -= self._take(frame, tag, valid)
             if not missing:
                 break
         if missing:
@@ -247,13 +257,14 @@ class MoteusBus:
             raise ValueError(f"controller {id} is not on this bus; valid: {list(self._ids)}")
         return self._ids.index(id)
 
-    def _take_all(self, frames: list[CanFrame]) -> bool:
+    def _take_all(self, frames: list[CanFrame], tag: int) -> bool:
         """The usual case, all at once: one plausible reply of each, in order."""
         if [frame.arbitration_id for frame in frames] != self._senders:
             return False
-        return self._table.take_all(b"".join([frame.data for frame in frames]), self._link.now())
+        data = b"".join([frame.data for frame in frames])
+        return self._table.take_all(data, tag, self._link.now())
 
-    def _take(self, frame: CanFrame, valid: list[bool]) -> bool:
+    def _take(self, frame: CanFrame, tag: int, valid: list[bool]) -> bool:
         """Take one reply; True if its controller was missing until now."""
         counters = self._link.counters
         index = self._index.get(frame.arbitration_id)
@@ -261,14 +272,12 @@ class MoteusBus:
             counters.corrupt += 1
             return False
         try:
-            taken = self._table.take(index, frame.data, self._link.now())
+            reading, answered = parse_reading(frame.data)
         except ProtocolError:
             counters.corrupt += 1
             return False
-        if not taken:
-            return False
-        if valid[index]:
+        if answered != tag or valid[index]:
             counters.late += 1
             return False
-        valid[index] = True
-        return True
+        valid[index] = self._table.take(index, reading, self._link.now())
+        return valid[index]

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.moteus.readings import QUERY
+from drivers.moteus.readings import TAGS, query
 from drivers.moteus.registers import NOP, Mode
 
 FloatArray = NDArray[np.float64]
@@ -115,60 +115,59 @@ _TIMEOUT_PER_S, _VELOCITY_PER_UNIT, _ACCEL_PER_UNIT = 1000.0, 4000.0, 1000.0
 _LARGEST_FLOAT: Final = 3.4028234e38
 """Beyond it a 32-bit float is infinite."""
 
-# write int8 0x000; write 6 floats from 0x020; write 3 int16 from 0x027; query; two NOP: 48 bytes.
+# write int8 0x000; write 6 floats from 0x020; write 3 int16 from 0x027; query: 48 bytes.
 _COMPACT_FRAME = (
     *(bytes([0x01, 0x00, Mode.POSITION, 0x0C, 0x06, 0x20]), bytes(24)),
-    *(bytes([0x07, 0x27]), bytes(6), QUERY + bytes([NOP, NOP])),
+    *(bytes([0x07, 0x27]), bytes(6)),
 )
-_COMPACT_SIZE, _COMPACT_GOAL, _COMPACT_COUNTS = 48, slice(6, 30), slice(32, 38)
+_COMPACT_SIZE, _COMPACT_GOAL = 48, slice(6, 30)
 _COUNTS = struct.Struct("<3h")
 
-# write int8 0x000; write 10 floats from 0x020; query; ten NOP: 64 bytes.
-_FULL = struct.Struct("<6s10f18s")
+# write int8 0x000; write 10 floats from 0x020; query; eight NOP: 64 bytes.
+_FULL = struct.Struct("<6s10f10s8s")
 _FULL_HEAD = bytes([0x01, 0x00, Mode.POSITION, 0x0C, 0x0A, 0x20])
-_FULL_TAIL = QUERY + bytes([NOP] * 10)
+_FULL_PAD = bytes([NOP] * 8)
 
-# write int8 0x000; write float 0x025; write int16 0x027; query; three NOP: 24 bytes.
-_DAMP = struct.Struct("<5sf2sh11s")
+# write int8 0x000; write float 0x025; write int16 0x027; query; a NOP: 24 bytes.
+_DAMP = struct.Struct("<5sf2sh10ss")
 _DAMP_HEAD = bytes([0x01, 0x00, Mode.ZERO_VELOCITY, 0x0D, 0x25])
 _DAMP_TIMEOUT = bytes([0x05, 0x27])
-_DAMP_TAIL = QUERY + bytes([NOP] * 3)
 
-# write int8 0x000; write 7 floats from 0x040; query; six NOP: 48 bytes.
-_WITHIN = struct.Struct("<6s7f14s")
+# write int8 0x000; write 7 floats from 0x040; query; four NOP: 48 bytes.
+_WITHIN = struct.Struct("<6s7f10s4s")
 _WITHIN_HEAD = bytes([0x01, 0x00, Mode.STAY_WITHIN, 0x0C, 0x07, 0x40])
-_WITHIN_TAIL = QUERY + bytes([NOP] * 6)
 
-# write int8 0x000; write 2 floats from 0x01c; query; three NOP: 24 bytes.
-_CURRENT = struct.Struct("<5s2f11s")
+# write int8 0x000; write 2 floats from 0x01c; query; a NOP: 24 bytes.
+_CURRENT = struct.Struct("<5s2f10ss")
 _CURRENT_HEAD = bytes([0x01, 0x00, Mode.CURRENT, 0x0E, 0x1C])
 
-_STOP_FRAME = bytes([0x01, 0x00, Mode.STOPPED]) + QUERY + bytes([NOP])
-_BRAKE_FRAME = bytes([0x01, 0x00, Mode.BRAKE]) + QUERY + bytes([NOP])
+# write int8 0x000; query; three NOP: 16 bytes.
+_STOP_HEAD, _BRAKE_HEAD = bytes([0x01, 0x00, Mode.STOPPED]), bytes([0x01, 0x00, Mode.BRAKE])
+_PAD_1, _PAD_3, _PAD_4 = bytes([NOP]), bytes([NOP] * 3), bytes([NOP] * 4)
 
 
-def encode(command: Command, count: int) -> list[bytes]:
-    """One frame for each of `count` controllers.
+def encode(command: Command, count: int, tag: int) -> list[bytes]:
+    """One frame for each of `count` controllers, with a query that bears `tag`.
 
     Raises:
         ValueError: an array of another length, or a value that is not finite where it must be.
     """
     match command:
         case PositionCommand():
-            return _encode_position(command, count)
+            return _encode_position(command, count, tag)
         case Stop():
-            return [_STOP_FRAME] * count
+            return [_STOP_HEAD + query(tag) + _PAD_3] * count
         case Damp():
-            return _encode_damp(command, count)
+            return _encode_damp(command, count, tag)
         case StayWithin():
-            return _encode_within(command, count)
+            return _encode_within(command, count, tag)
         case Brake():
-            return [_BRAKE_FRAME] * count
+            return [_BRAKE_HEAD + query(tag) + _PAD_3] * count
         case Current():
-            return _encode_current(command, count)
+            return _encode_current(command, count, tag)
 
 
-def _encode_position(command: PositionCommand, count: int) -> list[bytes]:
+def _encode_position(command: PositionCommand, count: int, tag: int) -> list[bytes]:
     goal = np.array(
         (
             command.position_rev,
@@ -192,12 +191,12 @@ def _encode_position(command: PositionCommand, count: int) -> list[bytes]:
         raise ValueError(f"every array of a position command must have shape ({count},)")
     if not (np.abs(goal) <= _LARGEST_FLOAT).all():
         _check_position(command)
-    template = _compact_template(limits.tobytes(), count)
+    template = _compact_template(limits.tobytes(), count, tag)
     if template is None:
         if (np.abs(limits) > _LARGEST_FLOAT).any():
             raise ValueError(f"limits and times must be finite or NaN, got {command}")
         return [
-            _FULL.pack(_FULL_HEAD, *values, *row, _FULL_TAIL)
+            _FULL.pack(_FULL_HEAD, *values, *row, query(tag), _FULL_PAD)
             for values, row in zip(goal.T.tolist(), limits.T.tolist(), strict=True)
         ]
     frames = template.copy()
@@ -232,18 +231,21 @@ def _compact_template(limits: bytes, count: int) -> NDArray[np.uint8] | None:
     return np.frombuffer(b"".join(frames), np.uint8).reshape(count, _COMPACT_SIZE)
 
 
-def _encode_damp(command: Damp, count: int) -> list[bytes]:
+def _encode_damp(command: Damp, count: int, tag: int) -> list[bytes]:
     torque = np.broadcast_to(command.maximum_torque_nm, (count,)).tolist()
     timeout = np.broadcast_to(command.watchdog_timeout_s, (count,)).tolist()
     if any(abs(most) > _LARGEST_FLOAT for most in torque):
         raise ValueError(f"maximum_torque_nm must be finite or NaN, got {torque}")
     return [
-        _DAMP.pack(_DAMP_HEAD, most, _DAMP_TIMEOUT, _int16(valid, _TIMEOUT_PER_S), _DAMP_TAIL)
+        _DAMP.pack(
+            *(_DAMP_HEAD, most, _DAMP_TIMEOUT, _int16(valid, _TIMEOUT_PER_S)),
+            *(query(tag), _PAD_1),
+        )
         for most, valid in zip(torque, timeout, strict=True)
     ]
 
 
-def _encode_within(command: StayWithin, count: int) -> list[bytes]:
+def _encode_within(command: StayWithin, count: int, tag: int) -> list[bytes]:
     bounds = (command.lower_rev, command.upper_rev)
     rest = (
         command.feedforward_torque_nm,
@@ -257,16 +259,16 @@ def _encode_within(command: StayWithin, count: int) -> list[bytes]:
     # Bounds and timeout may be NaN; nothing may be infinite.
     if not np.isfinite(table[2:6]).all() or (np.abs(table) > _LARGEST_FLOAT).any():
         raise ValueError(f"only bounds and timeout of a stay-within command may be NaN: {command}")
-    return [_WITHIN.pack(_WITHIN_HEAD, *row, _WITHIN_TAIL) for row in table.T.tolist()]
+    return [_WITHIN.pack(_WITHIN_HEAD, *row, query(tag), _PAD_4) for row in table.T.tolist()]
 
 
-def _encode_current(command: Current, count: int) -> list[bytes]:
+def _encode_current(command: Current, count: int, tag: int) -> list[bytes]:
     table = np.array((command.q_current_a, command.d_current_a), dtype=np.float64)
     if table.shape != (2, count):
         raise ValueError(f"every array of a current command must have shape ({count},)")
     if not (np.abs(table) <= _LARGEST_FLOAT).all():
         raise ValueError(f"a current must be finite, got {command}")
-    return [_CURRENT.pack(_CURRENT_HEAD, *row, _DAMP_TAIL) for row in table.T.tolist()]
+    return [_CURRENT.pack(_CURRENT_HEAD, *row, query(tag), _PAD_1) for row in table.T.tolist()]
 
 
 def _check_position(command: PositionCommand) -> None:

@@ -16,17 +16,23 @@ from drivers.moteus.registers import Mode, Register
 
 FloatArray = NDArray[np.float64]
 
-QUERY: Final = bytes([0x11, 0x00, 0x1F, 0x01, 0x15, 0x07, 0x17, 0x0D])
-"""Read mode (int8), position, velocity, torque (float), power (int16), and last voltage,
-temperature, fault (int16)."""
+TAGS: Final = tuple(range(Register.COMMAND_POSITION, Register.COMMAND_ACCEL_LIMIT + 1))
+"""Registers that take turns as a query's tag. A reply repeats the number of the register it tells,
+so that one which comes late by fewer exchanges than there are tags is known by it: the protocol
+itself has no sequence number. Their values mean nothing to us."""
+
+UNKNOWN_TAG: Final = -1
+"""A reply to another query."""
 
 UNKNOWN_MODE: Final = -1
 """In `ServoReadings.mode`: this controller has never answered."""
 
 REPLY_SIZE: Final = 32
-"""Length of the frame in which firmware answers QUERY, bytes."""
+"""Length of the frame in which firmware answers a query, bytes."""
 
-_REPLY = struct.Struct("<2sb2s3f2sh2s3h3s")
+_QUERY = bytes([0x11, 0x00, 0x1F, 0x01, 0x15, 0x07, 0x17, 0x0D])
+_QUERIES = {tag: _QUERY + bytes([0x11, tag]) for tag in TAGS}
+_REPLY = struct.Struct("<2sb2s3f2sh2s3h3B")
 # The same layout for many replies at once: where the values are, and what all else must be.
 _REPLY_FIELDS = np.dtype(
     {
@@ -36,16 +42,20 @@ _REPLY_FIELDS = np.dtype(
         "itemsize": REPLY_SIZE,
     }
 )
-_KEYS = np.frombuffer(
-    bytes.fromhex("2100 00 2f01 000000000000000000000000 2507 0000 270d 000000000000 505050"),
-    dtype="<u8",
-)
+_KEYS = {
+    tag: np.frombuffer(
+        bytes.fromhex("2100 00 2f01 000000000000000000000000 2507 0000 270d 000000000000 21")
+        + bytes([tag, 0]),
+        dtype="<u8",
+    )
+    for tag in TAGS
+}
 _KEY_MASK = np.frombuffer(
-    bytes.fromhex("ffff 00 ffff 000000000000000000000000 ffff 0000 ffff 000000000000 ffffff"),
+    bytes.fromhex("ffff 00 ffff 000000000000000000000000 ffff 0000 ffff 000000000000 ffff00"),
     dtype="<u8",
 )
 
-_REPLY_KEYS = (b"\x21\x00", b"\x2f\x01", b"\x25\x07", b"\x27\x0d", b"\x50\x50\x50")
+_REPLY_KEYS = (b"\x21\x00", b"\x2f\x01", b"\x25\x07", b"\x27\x0d", 0x21)
 _NEEDED = tuple(
     int(register)
     for register in (
@@ -146,52 +156,61 @@ class ServoReadings:
     """Of the board, degrees C."""
 
 
-def parse_reading(frame: bytes) -> ServoReading:
-    """One controller's answer to QUERY.
+def query(tag: int) -> bytes:
+    """Read mode (int8), position, velocity, torque (float), power, voltage, temperature, fault
+    (int16), and the register `tag` (int8); one of TAGS."""
+    return _QUERIES[tag]
+
+
+def parse_reading(frame: bytes) -> tuple[ServoReading, int]:
+    """One controller's answer to a query, and the query's tag, or UNKNOWN_TAG.
 
     Raises:
         ProtocolError: not a reply frame, a register missing, or a value that is not finite.
     """
-    reading = _parse_own_layout(frame) if len(frame) == _REPLY.size else None
-    if reading is None:
-        reading = _parse_any_layout(frame)
+    parsed = _parse_own_layout(frame) if len(frame) == _REPLY.size else None
+    if parsed is None:
+        parsed = _parse_any_layout(frame)
     # A sum is finite only if every term is, barring an overflow that no real reading comes near.
-    if not math.isfinite(sum(reading)):
-        raise ProtocolError(f"a reading is not finite: {reading}")
-    return reading
+    if not math.isfinite(sum(parsed[0])):
+        raise ProtocolError(f"a reading is not finite: {parsed[0]}")
+    return parsed
 
 
-def _parse_own_layout(frame: bytes) -> ServoReading | None:
-    """The layout in which firmware answers QUERY; None for any other."""
-    k0, mode, k1, position, velocity, torque, k2, power, k3, voltage, heat, fault, k4 = (
+def _parse_own_layout(frame: bytes) -> tuple[ServoReading, int] | None:
+    """The layout in which firmware answers a query; None for any other."""
+    k0, mode, k1, position, velocity, torque, k2, power, k3, voltage, heat, fault, k4, tag, _ = (
         _REPLY.unpack(frame)
     )
     if (k0, k1, k2, k3, k4) != _REPLY_KEYS or mode == -128 or min(power, voltage, heat) == -32768:
         return None
-    return ServoReading(
+    reading = ServoReading(
         mode, fault, position, velocity, torque, power * 0.05, voltage * 0.1, heat * 0.1
     )
+    return reading, tag if tag in _QUERIES else UNKNOWN_TAG
 
 
-def _parse_any_layout(frame: bytes) -> ServoReading:
+def _parse_any_layout(frame: bytes) -> tuple[ServoReading, int]:
     values, errors = reply_values(frame)
     missing = [register for register in _NEEDED if register not in values]
     if missing:
         raise ProtocolError(f"reply without registers {missing}, refusals {errors}: {frame.hex()}")
-    return ServoReading(*(values[register] for register in _NEEDED))
+    told = [tag for tag in TAGS if tag in values]
+    tag = told[0] if len(told) == 1 else UNKNOWN_TAG
+    return ServoReading(*(values[register] for register in _NEEDED)), tag
 
 
-def parse_block(frames: bytes, count: int) -> FloatArray | None:
-    """`count` answers to QUERY behind each other, all in the firmware's own layout.
+def parse_block(frames: bytes, count: int, tag: int) -> FloatArray | None:
+    """`count` answers to one query behind each other, all in the firmware's own layout.
 
     Returns:
         Fields of a ServoReading by controller, shape (8, count), not checked any further; None if
-        a frame has another layout.
+        a frame has another layout or another tag.
     """
     if len(frames) != count * REPLY_SIZE:
         return None
     words = np.frombuffer(frames, dtype="<u8").reshape(count, REPLY_SIZE // 8)
-    if ((words & _KEY_MASK) != _KEYS).any():
+    if ((words & _KEY_MASK) != _KEYS[tag]).any():
         return None
     fields = np.frombuffer(frames, dtype=_REPLY_FIELDS)
     health = fields["health"]
@@ -220,12 +239,12 @@ class ReadingTable:
         self._common_time = math.nan
         """The time of all readings where they were taken together, else NaN; s."""
 
-    def take_all(self, frames: bytes, time: float) -> bool:
+    def take_all(self, frames: bytes, tag: int, time: float) -> bool:
         """Take one reply of each controller, in order, if all is in order with every one of them.
 
         False: something is not; nothing was taken, and `take` will tell what it is.
         """
-        values = parse_block(frames, len(self._times))
+        values = parse_block(frames, len(self._times), tag)
         if values is None or not ((values >= self._low) & (values <= self._high)).all():
             return False
         moved = np.abs(values[_POSITION] - self._values[_POSITION])
@@ -240,13 +259,8 @@ class ReadingTable:
         self._common_time = time
         return True
 
-    def take(self, index: int, frame: bytes, time: float) -> bool:
-        """Take the reply of one controller, if it is plausible; else count it.
-
-        Raises:
-            ProtocolError: not a reply to QUERY, or a value that is not finite.
-        """
-        reading = parse_reading(frame)
+    def take(self, index: int, reading: ServoReading, time: float) -> bool:
+        """Take the reading of one controller, if it is plausible; else count it."""
         values = np.array(reading)[:, None]
         plausible = bool(((values >= self._low) & (values <= self._high)).all())
         if plausible and reading.mode >= _DRIVING:

@@ -233,24 +233,26 @@ class MoteusBank:
         if not moteus_usual.is_usual(data):
             return None
         servos, registers = self._servos, self._registers
+        rest = data[moteus_usual.BESIDES_POSITION]
+        # Nearly every tick only the goal is new.
+        same = rest == self._usual_rest[index]
+        if same:
+            position = moteus_usual.position_of(data)
+            command = ServoCommand._make((Mode.POSITION, position, *self._usual_tail[index]))
+        else:
+            command = moteus_usual.command_of(data)
+            self._usual_rest[index], self._usual_tail[index] = rest, command[2:]
+        registers.pending[index] = command
         reply = moteus_usual.reply_of(
+            data,
+            command,
             servos.mode[index],
             servos.limiting(index),
             registers.sensed[index],
             registers.supply_v,
         )
-        rest = data[moteus_usual.BESIDES_POSITION]
-        if rest != self._usual_rest[index]:
-            command = moteus_usual.command_of(data)
-            self._usual_rest[index], self._usual_tail[index] = rest, command[2:]
+        if not (same and servos.follow(index, command.position)):
             servos.command(index, command)
-        else:
-            # Only the goal is new, which is so in nearly every tick.
-            position = moteus_usual.position_of(data)
-            command = ServoCommand._make((Mode.POSITION, position, *self._usual_tail[index]))
-            if not servos.follow(index, position):
-                servos.command(index, command)
-        registers.pending[index] = command
         return reply
 
     def _is_masked(self, index: int, request: WriteRequest) -> bool:

@@ -1,7 +1,8 @@
 """The usual frame of the control tick and its reply, taken in one step instead of by registers.
 
 It writes int8 0x000 = 10, six floats from 0x020 and three int16 from 0x027, and asks for mode,
-position, velocity, torque, power, voltage, temperature and fault.
+position, velocity, torque, power, voltage, temperature and fault, and for one command register as
+int8.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import struct
 from collections.abc import Sequence
 from functools import lru_cache
 
-from drivers.moteus.registers import Mode, Quantity
+from drivers.moteus.registers import REGISTERS, Mode, Quantity, Register
 from sim.firmware.moteus_config import ServoCommand
-from sim.firmware.moteus_frames import INT16, from_raw, to_raw
+from sim.firmware.moteus_frames import INT8, INT16, from_raw, to_raw
 
 SIZE = 48
 """Length of the frame, bytes."""
@@ -21,14 +22,17 @@ BESIDES_POSITION = slice(10, 38)
 
 _HEAD = bytes.fromhex("01000a0c0620")
 _LIMITS = bytes.fromhex("0727")
-_QUERY = bytes.fromhex("11001f011507170d5050")
+_QUERY, _QUERY_AT, _TAG_AT = bytes.fromhex("11001f011507170d11"), 38, 47
+_TAGGED = range(Register.COMMAND_POSITION, Register.COMMAND_ACCEL_LIMIT + 1)
+_QUERIES = frozenset(_QUERY + bytes([register]) for register in _TAGGED)
+_QUANTITIES = tuple(REGISTERS[register].quantity for register in _TAGGED)
 _POSITION, _GOAL, _COUNTS = struct.Struct("<f"), struct.Struct("<6f"), struct.Struct("<3h")
-_REPLY = struct.Struct("<3B2s3f2sh2s3h3s")
+_REPLY = struct.Struct("<3B2s3f2sh2s3h2Bb")
 
 
 def is_usual(data: bytes) -> bool:
     """True for a frame of SIZE bytes in this layout."""
-    return data.startswith(_HEAD) and data.endswith(_QUERY) and data[30:32] == _LIMITS
+    return data.startswith(_HEAD) and data[30:32] == _LIMITS and data[_QUERY_AT:] in _QUERIES
 
 
 def position_of(data: bytes) -> float:
@@ -48,8 +52,18 @@ def command_of(data: bytes) -> ServoCommand:
     )
 
 
-def reply_of(mode: int, fault: int, sensed: Sequence[float], supply_v: float) -> bytes:
-    """The answer; `sensed` is position, velocity, torque, power and temperature."""
+def reply_of(
+    data: bytes,
+    command: ServoCommand,
+    mode: int,
+    fault: int,
+    sensed: Sequence[float],
+    supply_v: float,
+) -> bytes:
+    """The answer to `data`, which holds `command`; `sensed` is position, velocity, torque, power
+    and temperature."""
+    register = data[_TAG_AT]
+    place = register - Register.COMMAND_POSITION
     position, velocity, torque, power, temperature = sensed
     return _REPLY.pack(
         *(0x21, 0x00, mode),
@@ -58,7 +72,7 @@ def reply_of(mode: int, fault: int, sensed: Sequence[float], supply_v: float) ->
         b"\x27\x0d",
         *_health(supply_v, temperature),
         fault,
-        b"\x50\x50\x50",
+        *(0x21, register, _told(command[1 + place], place)),
     )
 
 
@@ -71,6 +85,12 @@ def _limits(counts: bytes) -> tuple[float, float, float]:
         from_raw(speed, INT16, Quantity.VELOCITY),
         from_raw(accel, INT16, Quantity.ACCELERATION),
     )
+
+
+@lru_cache(maxsize=256)
+def _told(value: float, place: int) -> int:
+    """A command register's count as int8; but for the position seldom a new one."""
+    return int(to_raw(value, INT8, _QUANTITIES[place]))
 
 
 @lru_cache(maxsize=64)

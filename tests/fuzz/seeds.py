@@ -27,6 +27,10 @@ _CHUNK = b"\x41\x01\x0514.2\r"
 _RCV = b"rcv 0100 " + _REPLY.hex().upper().encode() + b" E B F r x-1\r\n"
 _SEND = b"can send 8001 " + _POSITION.hex().encode() + b"\n"
 _YPR = bytes.fromhex("FA01080093502E42833EF13F48B504BB9288")
+_HI91 = bytes.fromhex(
+    "5AA54C0014BB9108152309A2C44708151C00CCE861BE9A35563E65EA723F31D07CBD75DDC5BB6BD724BC8988FC40"
+    "01006A41AB2A70C296D45041ED03434141F4F4C2CCCAF8BE736A19BEF0001C3D8D375C3F"
+)
 _ASK = b"$VNRRG,11*73\r\n"
 
 SEEDS: Mapping[str, tuple[bytes, ...]] = MappingProxyType(
@@ -44,6 +48,10 @@ SEEDS: Mapping[str, tuple[bytes, ...]] = MappingProxyType(
         "vectornav-frame": (_YPR,),
         "vectornav-message": (_ASK[1:-2], _ASK),
         "vectornav-stream": (b"\x07" + _YPR + _ASK,),
+        "vectornav-values": (b"\x00VN-100T-CR", b"\x071,4,01,0131"),
+        "hipnuc-frame": (_HI91,),
+        "hipnuc-stream": (b"\x10" + _HI91,),
+        "hipnuc-firmware": (b"LOG HI91 ONTIME 0.01\r\n", b"SERIALCONFIG 921600\r\n"),
         "moteus-firmware": (b"\x01" + _QUERY, b"\x01" + _POSITION, b"\x7f" + _QUERY),
         "fdcanusb-firmware": (_SEND, b"can status\n", b"conf enumerate\n"),
         "vectornav-firmware": (_ASK, b"$VNWRG,75,1,4,01,0131*XX\r\n"),

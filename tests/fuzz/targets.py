@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from drivers import hipnuc
 from drivers.dynamixel.fast_reply import decode_fast_reply
 from drivers.dynamixel.instructions import parse_ping
 from drivers.dynamixel.packet import StatusParser, decode_status
@@ -17,12 +18,25 @@ from drivers.moteus.fdcanusb import LineSplitter, parse_line
 from drivers.moteus.multiplex import parse, reply_values
 from drivers.moteus.readings import parse_reading
 from drivers.vectornav import StreamParser, parse_frame, parse_message
+from drivers.vectornav_registers import (
+    BAUD,
+    FIRMWARE,
+    GYRO_BIAS,
+    PROTOCOL,
+    REFERENCE_ROTATION,
+    SERIAL,
+    STARTUP_BIAS,
+    parse_values,
+)
 from sim.claw import ClawTwin
 from sim.firmware.fdcanusb import Fdcanusb
+from sim.firmware.hipnuc import Hi91
 from sim.firmware.moteus import MoteusBank
 from sim.firmware.vectornav import Vn100
+from sim.wire import Device
 
 Target = Callable[[bytes], None]
+_REGISTERS = (BAUD, FIRMWARE, GYRO_BIAS, PROTOCOL, REFERENCE_ROTATION, SERIAL, STARTUP_BIAS)
 LONGEST = 512
 """Bytes of the longest input."""
 
@@ -75,49 +89,31 @@ def _pings(data: bytes) -> None:
             continue
 
 
-def _firmware(make: Callable[[], Callable[[bytes], object]]) -> Target:
-    """Firmware keeps its state from input to input, as on the bench."""
-    receive = make()
+def _values(data: bytes) -> None:
+    register = _REGISTERS[(data[0] if data else 0) % len(_REGISTERS)]
+    try:
+        parse_values(register, data[1:].decode("latin-1").split(","))
+    except ProtocolError:
+        return
+
+
+def _moteus() -> Target:
+    bank = MoteusBank((1, 2))
 
     def target(data: bytes) -> None:
-        receive(data)
+        bank.handle_frame(data[0] | 0x8000 if data else 0, data[1:])
 
     return target
 
 
-def _moteus() -> Callable[[bytes], object]:
-    bank = MoteusBank((1, 2))
-    return lambda data: bank.handle_frame(data[0] | 0x8000 if data else 0, data[1:])
+def _device(device: Device) -> Target:
+    """Firmware keeps its state from input to input, as on the bench."""
 
-
-def _fdcanusb() -> Callable[[bytes], object]:
-    device = Fdcanusb(MoteusBank((1, 2)).handle_frame)
-
-    def both(data: bytes) -> None:
+    def target(data: bytes) -> None:
         device.receive(data)
         device.transmit()
 
-    return both
-
-
-def _vn100() -> Callable[[bytes], object]:
-    device = Vn100()
-
-    def both(data: bytes) -> None:
-        device.receive(data)
-        device.transmit()
-
-    return both
-
-
-def _dynamixel() -> Callable[[bytes], object]:
-    twin = ClawTwin()
-
-    def both(data: bytes) -> None:
-        twin.servos.write(data)
-        twin.servos.drain()
-
-    return both
+    return target
 
 
 TARGETS: Mapping[str, Target] = MappingProxyType(
@@ -135,9 +131,13 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
         "vectornav-frame": _decoder(parse_frame),
         "vectornav-message": _decoder(parse_message),
         "vectornav-stream": _in_two(lambda: StreamParser().feed),
-        "moteus-firmware": _firmware(_moteus),
-        "fdcanusb-firmware": _firmware(_fdcanusb),
-        "vectornav-firmware": _firmware(_vn100),
-        "dynamixel-firmware": _firmware(_dynamixel),
+        "vectornav-values": _values,
+        "hipnuc-frame": _decoder(hipnuc.parse_frame),
+        "hipnuc-stream": _in_two(lambda: hipnuc.StreamParser().feed),
+        "moteus-firmware": _moteus(),
+        "fdcanusb-firmware": _device(Fdcanusb(MoteusBank((1, 2)).handle_frame)),
+        "vectornav-firmware": _device(Vn100()),
+        "hipnuc-firmware": _device(Hi91()),
+        "dynamixel-firmware": _device(ClawTwin().line),
     }
 )

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from drivers.moteus.command import PositionCommand, encode
+from drivers.moteus.readings import TAGS
 from sim.actuator import DcMotor
 from sim.firmware.moteus import MoteusBank, MoteusConfig
 from sim.latency import DelayLine
@@ -49,7 +50,7 @@ class MotorLoop:
         command = PositionCommand(
             np.array([goal / TURN]), zero, zero, one, one, 100 * one, none, none, none, -one
         )
-        self.bank.handle_frame(0x8001, encode(command, 1)[0])
+        self.bank.handle_frame(0x8001, encode(command, 1, TAGS[0])[0])
 
     def torque(self, angle: float, speed: float, true_speed: float) -> float:
         """One step: what the controller reads, and how fast the motor really turns."""
