@@ -15,6 +15,7 @@ from drivers.moteus.fdcanusb import CanFrame
 from drivers.moteus.link import CONFIGURE_TIMEOUT_S, AdapterLink
 from drivers.moteus.multiplex import Read, Write
 from drivers.moteus.readings import (
+    REFUSED,
     TAGS,
     Plausibility,
     ReadingTable,
@@ -126,7 +127,8 @@ class MoteusBus:
         """Ask every controller who it is; those that do not answer are left out.
 
         Raises:
-            DeviceError: one answers, but not as a moteus would.
+            DeviceError: one answers, but not as a moteus would, or its firmware lacks a register
+                that every exchange reads.
             WireClosed: the port is gone.
         """
         return configuration.probe(self._link, self._ids, attempts)
@@ -275,6 +277,9 @@ class MoteusBus:
             reading, answered = parse_reading(frame.data)
         except ProtocolError:
             counters.corrupt += 1
+            return False
+        if answered == REFUSED:
+            counters.refused += 1
             return False
         if answered != tag or valid[index]:
             counters.late += 1

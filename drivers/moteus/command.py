@@ -116,9 +116,8 @@ _LARGEST_FLOAT: Final = 3.4028234e38
 """Beyond it a 32-bit float is infinite."""
 
 # write int8 0x000; write 6 floats from 0x020; write 3 int16 from 0x027; query: 48 bytes.
-_COMPACT_FRAME = (
-    *(bytes([0x01, 0x00, Mode.POSITION, 0x0C, 0x06, 0x20]), bytes(24)),
-    *(bytes([0x07, 0x27]), bytes(6)),
+_COMPACT_HEAD = (
+    bytes([0x01, 0x00, Mode.POSITION, 0x0C, 0x06, 0x20]) + bytes(24) + bytes([0x07, 0x27])
 )
 _COMPACT_SIZE, _COMPACT_GOAL = 48, slice(6, 30)
 _COUNTS = struct.Struct("<3h")
@@ -205,8 +204,8 @@ def _encode_position(command: PositionCommand, count: int, tag: int) -> list[byt
     return [data[at : at + _COMPACT_SIZE] for at in range(0, len(data), _COMPACT_SIZE)]
 
 
-@lru_cache(maxsize=64)
-def _compact_template(limits: bytes, count: int) -> NDArray[np.uint8] | None:
+@lru_cache(maxsize=64 * len(TAGS))
+def _compact_template(limits: bytes, count: int, tag: int) -> NDArray[np.uint8] | None:
     """The frames for these limits (float64, shape (4, count)) without a goal, one in each row.
 
     From tick to tick the limits stay as they are. None: as int16 a limit would saturate, at 8.2
@@ -215,17 +214,14 @@ def _compact_template(limits: bytes, count: int) -> NDArray[np.uint8] | None:
     rows = np.frombuffer(limits).reshape(4, count).T.tolist()
     if any(stop == stop or speed >= 0 or accel >= 0 for stop, _, speed, accel in rows):
         return None
-    head, goal, counts_head, _, tail = _COMPACT_FRAME
     frames = [
-        head
-        + goal
-        + counts_head
+        _COMPACT_HEAD
         + _COUNTS.pack(
             _int16(timeout, _TIMEOUT_PER_S),
             _int16(speed, _VELOCITY_PER_UNIT),
             _int16(accel, _ACCEL_PER_UNIT),
         )
-        + tail
+        + query(tag)
         for _, timeout, speed, accel in rows
     ]
     return np.frombuffer(b"".join(frames), np.uint8).reshape(count, _COMPACT_SIZE)

@@ -6,13 +6,14 @@ Everything here waits and tries again, so none of it may be called in the tick.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from drivers.errors import BusTimeout, DeviceError
+from drivers.errors import BusTimeout, DeviceError, ProtocolError
 from drivers.moteus.link import AdapterLink
 from drivers.moteus.multiplex import Read, RegisterError, Write, encode, reply_size, reply_values
+from drivers.moteus.readings import TAGS
 from drivers.moteus.registers import FRAME_SIZES, Mode, Register, Resolution
 
 HOMED_TO_OUTPUT: Final = 2
@@ -25,6 +26,11 @@ _IDENTITY = (
     Read(Register.MODEL_NUMBER, Resolution.INT32, 2),
     Read(Register.SERIAL_NUMBER_1, Resolution.INT32, 3),
 )
+_NEWEST_READ = (
+    Read(Register.POWER, Resolution.INT16),
+    Read(TAGS[0], Resolution.INT8, len(TAGS)),
+)
+"""Registers of every exchange that early firmware did not have."""
 _HOME = (
     Read(Register.POSITION, Resolution.FLOAT),
     Read(Register.HOME_STATE, Resolution.INT8),
@@ -53,13 +59,13 @@ def read_registers(
     size = sum(reply_size(block) for block in blocks)
     if size > FRAME_SIZES[-1]:
         raise ValueError(f"the reply would take {size} bytes; a frame holds {FRAME_SIZES[-1]}")
-    values = _ask(link, id, encode(blocks), attempts)
-    missing = [
-        f"0x{register:03x}"
+    asked = [
+        register
         for block in blocks
         for register in range(block.register, block.register + block.count)
-        if register not in values
     ]
+    values = _ask(link, id, encode(blocks), asked, attempts)
+    missing = [f"0x{register:03x}" for register in asked if register not in values]
     if missing:
         raise DeviceError(f"controller {id} answered without registers {', '.join(missing)}")
     return values
@@ -72,21 +78,24 @@ def write_registers(link: AdapterLink, id: int, blocks: Sequence[Write], attempt
         ValueError: they do not fit into a frame.
         BusTimeout: no reply. DeviceError: the controller refuses. WireClosed: the port is gone.
     """
-    _ask(link, id, encode(blocks), attempts)
+    _ask(link, id, encode(blocks), (), attempts)
 
 
 def probe(link: AdapterLink, ids: Sequence[int], attempts: int) -> dict[int, ServoInfo]:
     """Ask every controller who it is; those that do not answer are left out.
 
     Raises:
-        DeviceError: one answers, but not as a moteus would. WireClosed: the port is gone.
+        DeviceError: one answers, but not as a moteus would, or its firmware lacks a register that
+            every exchange reads. WireClosed: the port is gone.
     """
     found: dict[int, ServoInfo] = {}
     for id in ids:
         try:
-            values = read_registers(link, id, _IDENTITY, attempts)
+            values = read_registers(link, id, (*_IDENTITY, *_NEWEST_READ), attempts)
         except BusTimeout:
             continue
+        except DeviceError as error:
+            raise DeviceError(f"{error}; it needs firmware that has these registers") from error
         model, firmware = (int(values[Register.MODEL_NUMBER + i]) for i in range(2))
         a, b, c = (int(values[Register.SERIAL_NUMBER_1 + i]) for i in range(3))
         found[id] = ServoInfo(model, firmware, (a, b, c))
@@ -145,8 +154,21 @@ def recapture(link: AdapterLink, id: int) -> None:
     write_registers(link, id, [Write(Register.RECAPTURE, Resolution.INT8, (1.0,))], 3)
 
 
-def _ask(link: AdapterLink, id: int, query: bytes, attempts: int) -> dict[int, float]:
-    values, errors = link.ask(id, query, reply_values, attempts)
+def _ask(
+    link: AdapterLink, id: int, query: bytes, asked: Collection[int], attempts: int
+) -> dict[int, float]:
+    """Values of the registers that were `asked` for, from a reply that tells no other.
+
+    One that does is a late one to another question, as to that of the control tick.
+    """
+
+    def parse(frame: bytes) -> tuple[dict[int, float], list[RegisterError]]:
+        values, errors = reply_values(frame)
+        if any(register not in asked for register in values):
+            raise ProtocolError(f"reply to another question, valid are {asked}: {frame.hex()}")
+        return values, errors
+
+    values, errors = link.ask(id, query, parse, attempts)
     if errors:
         raise DeviceError(f"controller {id} refuses: {'; '.join(map(_in_words, errors))}")
     return values

@@ -21,8 +21,8 @@ TAGS: Final = tuple(range(Register.COMMAND_POSITION, Register.COMMAND_ACCEL_LIMI
 so that one which comes late by fewer exchanges than there are tags is known by it: the protocol
 itself has no sequence number. Their values mean nothing to us."""
 
-UNKNOWN_TAG: Final = -1
-"""A reply to another query."""
+REFUSED: Final = -1
+"""Stands for the tag of a reply that refuses a register of its query or command."""
 
 UNKNOWN_MODE: Final = -1
 """In `ServoReadings.mode`: this controller has never answered."""
@@ -163,10 +163,10 @@ def query(tag: int) -> bytes:
 
 
 def parse_reading(frame: bytes) -> tuple[ServoReading, int]:
-    """One controller's answer to a query, and the query's tag, or UNKNOWN_TAG.
+    """One controller's answer to a query, and the query's tag, or REFUSED.
 
     Raises:
-        ProtocolError: not a reply frame, a register missing, or a value that is not finite.
+        ProtocolError: not a reply frame, a register or the tag missing, or a value not finite.
     """
     parsed = _parse_own_layout(frame) if len(frame) == _REPLY.size else None
     if parsed is None:
@@ -182,12 +182,14 @@ def _parse_own_layout(frame: bytes) -> tuple[ServoReading, int] | None:
     k0, mode, k1, position, velocity, torque, k2, power, k3, voltage, heat, fault, k4, tag, _ = (
         _REPLY.unpack(frame)
     )
-    if (k0, k1, k2, k3, k4) != _REPLY_KEYS or mode == -128 or min(power, voltage, heat) == -32768:
+    if (k0, k1, k2, k3, k4) != _REPLY_KEYS or tag not in _QUERIES:
+        return None
+    if mode == -128 or min(power, voltage, heat) == -32768:
         return None
     reading = ServoReading(
         mode, fault, position, velocity, torque, power * 0.05, voltage * 0.1, heat * 0.1
     )
-    return reading, tag if tag in _QUERIES else UNKNOWN_TAG
+    return reading, tag
 
 
 def _parse_any_layout(frame: bytes) -> tuple[ServoReading, int]:
@@ -195,9 +197,13 @@ def _parse_any_layout(frame: bytes) -> tuple[ServoReading, int]:
     missing = [register for register in _NEEDED if register not in values]
     if missing:
         raise ProtocolError(f"reply without registers {missing}, refusals {errors}: {frame.hex()}")
+    reading = ServoReading(*(values[register] for register in _NEEDED))
+    if errors:
+        return reading, REFUSED
     told = [tag for tag in TAGS if tag in values]
-    tag = told[0] if len(told) == 1 else UNKNOWN_TAG
-    return ServoReading(*(values[register] for register in _NEEDED)), tag
+    if len(told) != 1:
+        raise ProtocolError(f"reply with tags {told}, valid is one of {TAGS}: {frame.hex()}")
+    return reading, told[0]
 
 
 def parse_block(frames: bytes, count: int, tag: int) -> FloatArray | None:

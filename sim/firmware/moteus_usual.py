@@ -24,6 +24,7 @@ _HEAD = bytes.fromhex("01000a0c0620")
 _LIMITS = bytes.fromhex("0727")
 _QUERY, _QUERY_AT, _TAG_AT = bytes.fromhex("11001f011507170d11"), 38, 47
 _TAGGED = range(Register.COMMAND_POSITION, Register.COMMAND_ACCEL_LIMIT + 1)
+_FIRST_TAG = _TAGGED.start
 _QUERIES = frozenset(_QUERY + bytes([register]) for register in _TAGGED)
 _QUANTITIES = tuple(REGISTERS[register].quantity for register in _TAGGED)
 _POSITION, _GOAL, _COUNTS = struct.Struct("<f"), struct.Struct("<6f"), struct.Struct("<3h")
@@ -63,7 +64,7 @@ def reply_of(
     """The answer to `data`, which holds `command`; `sensed` is position, velocity, torque, power
     and temperature."""
     register = data[_TAG_AT]
-    place = register - Register.COMMAND_POSITION
+    place = register - _FIRST_TAG
     position, velocity, torque, power, temperature = sensed
     return _REPLY.pack(
         *(0x21, 0x00, mode),

@@ -13,6 +13,7 @@ from drivers.checksum import crc8
 from drivers.moteus import Damp, PositionCommand, Stop
 from drivers.moteus.command import Command, encode
 from drivers.moteus.fdcanusb import encode_send
+from drivers.moteus.readings import TAGS
 from sim.served import ServedTwin, served
 from tests.conformance.moteus_client import IDS, drive, line_sent
 
@@ -160,14 +161,18 @@ def test_output_is_set_only_while_stopped(legs: Legs) -> None:
     assert restored == pytest.approx(before, abs=0.01)
 
 
-def ours(command: Command) -> bytes:
-    return encode_send(0x8001, encode(command, 1)[0])
+TAG = TAGS[3]
 
 
-def client_controller() -> Any:
-    """The client told to use the resolutions that our driver uses."""
+def ours(command: Command, tag: int = TAG) -> bytes:
+    return encode_send(0x8001, encode(command, 1, tag)[0])
+
+
+def client_controller(tag: int = TAG) -> Any:
+    """The client told to use the resolutions that our driver uses, and to ask for its tag."""
     query, position = moteus.QueryResolution(), moteus.PositionResolution()
     query.power = query.voltage = query.temperature = query.fault = moteus.INT16
+    query._extra = {tag: moteus.INT8}
     position.watchdog_timeout = position.velocity_limit = moteus.INT16
     position.accel_limit = moteus.INT16
     return controller(1, query_resolution=query, position_resolution=position, transport=object())
@@ -225,8 +230,9 @@ def test_our_frames_with_limits_are_the_clients_in_floats() -> None:
     )
 
 
-def test_our_stop_frame_is_the_clients() -> None:
-    assert_same_frame(ours(Stop()), client_controller().make_stop(query=True))
+@pytest.mark.parametrize("tag", TAGS)
+def test_our_stop_frame_is_the_clients_with_every_tag(tag: int) -> None:
+    assert_same_frame(ours(Stop(), tag), client_controller(tag).make_stop(query=True))
 
 
 def test_our_damping_frame_differs_where_the_client_has_no_words() -> None:

@@ -18,6 +18,7 @@ from drivers.dynamixel import (
     ServoSetup,
 )
 from drivers.dynamixel.commands import Command
+from drivers.dynamixel.constants import WATCHDOG_TRIPPED
 from sim.clock import VirtualClock
 from sim.faulty_line import FaultyLine
 from sim.firmware.dynamixel import ServoSpec
@@ -36,6 +37,7 @@ class DynamixelRig:
     """Servos whose shafts go where a test puts them."""
 
     def __init__(self, missing: Missing, fast: bool) -> None:
+        self.chained = missing is Missing.CHAIN
         self.clock = VirtualClock(self._step, DT)
         self.position = np.linspace(2.0, 4.0, len(IDS))
         specs = [ServoSpec(id) for id in IDS]
@@ -46,7 +48,7 @@ class DynamixelRig:
         self.wire = TwinWire(self.line, self.clock)
         self.bus = DynamixelBus(self.wire, IDS, self.clock.now, fast=fast)
         self._sense()
-        self.bus.probe()
+        self.configure()
         self.wire.drain()
         self._goal: Command = Observe()
 
@@ -58,6 +60,9 @@ class DynamixelRig:
         self._sense()
         return self.bus.exchange(self._goal, self.now() + BUDGET)
 
+    def configure(self) -> None:
+        assert set(self.bus.probe()) == set(IDS)
+
     def engage(self) -> None:
         arming = ServoArming(self.bus, dict.fromkeys(IDS, SETUP))
         arming.configure()
@@ -68,6 +73,10 @@ class DynamixelRig:
         return readings.position_rad
 
     def driving(self) -> NDArray[np.bool_]:
+        tripped = [servo.memory["bus_watchdog"] == WATCHDOG_TRIPPED for servo in self.servos.servos]
+        return self.powered() & ~np.array(tripped)
+
+    def powered(self) -> NDArray[np.bool_]:
         return self.servos.control(self.position, self._still, 12.0, 0.0).driving.copy()
 
     def _step(self) -> None:

@@ -6,44 +6,27 @@ import struct
 import numpy as np
 import pytest
 
-from drivers.errors import BusTimeout, DeviceError, WireClosed
+from drivers.errors import WireClosed
 from drivers.moteus import (
     Command,
     Damp,
     MoteusBus,
-    Register,
-    Resolution,
     ServoInfo,
     ServoReadings,
     Stop,
 )
-from drivers.moteus.multiplex import Read, Write
-from drivers.moteus.readings import UNKNOWN_MODE
+from drivers.moteus.readings import TAGS, UNKNOWN_MODE
 from drivers.motor_bus import MotorBus
+from tests.drivers.moteus_script import BOTH, answer, bus_with, reply
 from tests.drivers.scripted_wire import ScriptedWire
-
-
-def reply(id: int, position: float = 0.25, mode: int = 10) -> bytes:
-    """A line from the device; layout of moteus docs/protocol/can.md."""
-    frame = bytes([0x21, 0x00, mode, 0x2F, 0x01]) + struct.pack("<3f", position, -1.0, 0.5)
-    frame += bytes.fromhex("2507 c800 270d a000 fa00 0000 505050")
-    return f"rcv {id << 8:04X} {frame.hex().upper()} e B F r x-1\r\n".encode()
-
-
-def bus_with(*answers: bytes, ids: tuple[int, ...] = (1, 2)) -> tuple[MoteusBus, ScriptedWire]:
-    script = iter(answers)
-    wire = ScriptedWire(lambda _: next(script, b""))
-    return MoteusBus(wire, ids, wire.now), wire
-
-
-BOTH = b"OK\r\n" + reply(1) + b"OK\r\n" + reply(2, 0.5)
 
 
 def test_one_write_for_all_and_one_reading_each() -> None:
     bus, wire = bus_with(BOTH)
     readings = bus.exchange(Stop(), 0.004)
     assert wire.written == [
-        b"can send 8001 01000011001f011507170d50\ncan send 8002 01000011001f011507170d50\n"
+        b"can send 8001 01000011001f011507170d1120505050\n"
+        b"can send 8002 01000011001f011507170d1120505050\n"
     ]
     assert readings.valid.all()
     np.testing.assert_allclose(readings.position_rev, [0.25, 0.5])
@@ -95,18 +78,76 @@ def test_never_heard_is_never_mistaken_for_stopped() -> None:
 def test_a_reply_that_comes_late_is_never_taken_for_the_next_one() -> None:
     bus, wire = bus_with(reply(2), b"")
     assert bus.exchange(Stop(), 0.004).valid.tolist() == [False, True]
-    wire.arrived.append(reply(1, 9.0))
+    wire.arrived.append(reply(1, 9.0, tag=TAGS[1]))
     readings = bus.exchange(Stop(), 0.008)
-    assert not readings.valid.any()
+    assert not readings.valid.any(), "it was there before its question"
     assert not (readings.position_rev == 9.0).any()
     assert bus.statistics.late == 1
     assert bus.statistics.resyncs == 1
 
 
+def test_each_exchange_asks_with_the_next_tag() -> None:
+    bus, wire = bus_with()
+    for _ in range(2 * len(TAGS)):
+        bus.exchange(Stop(), wire.time)
+    lines = [written.splitlines() for written in wire.written]
+    asked = [[int(line.partition(b"170d11")[2][:2], 16) for line in pair] for pair in lines]
+    assert asked == [[tag, tag] for tag in (*TAGS, *TAGS)]
+
+
+@pytest.mark.parametrize("age", range(1, len(TAGS)))
+@pytest.mark.parametrize("start", [0, 4])
+def test_a_reply_with_the_tag_of_another_query_is_late(age: int, start: int) -> None:
+    """It arrives right behind our question, as if it were the answer."""
+    answers = [BOTH] * (start + age)
+    tag = TAGS[start % len(TAGS)]
+    old = reply(1, 0.26, tag=tag)
+    row = reply(1, 0.26, tag=tag) + reply(2, 0.51, tag=tag)
+    bus, _ = bus_with(*answers, old + reply(2, 0.5), row, old + BOTH)
+    for _ in answers:
+        bus.exchange(Stop(), 0.004)
+    before = bus.last_readings()
+    one = bus.exchange(Stop(), 0.004)
+    assert one.valid.tolist() == [False, True]
+    assert one.time[0] == before.time[0]
+    np.testing.assert_allclose(one.position_rev, [0.25, 0.5])
+    assert (bus.statistics.late, bus.statistics.lost) == (1, 1)
+    if age < len(TAGS) - 2:
+        whole = bus.exchange(Stop(), 0.008)
+        assert not whole.valid.any(), "a whole row, in order, is no less late"
+        assert bus.statistics.late == 3
+        both = bus.exchange(Stop(), 0.012)
+        assert both.valid.all(), "a late reply does not stand in the way of the true one"
+        np.testing.assert_allclose(both.position_rev, [0.25, 0.5])
+
+
+def test_a_reply_that_refuses_is_counted_and_not_valid() -> None:
+    """Older firmware has no register 0x028: it refuses the write, and the read that is our tag."""
+    motion = struct.pack("<3f", 0.26, -1.0, 0.5).hex()
+    told = f"21000a 2f01 {motion} 2507 c800 270d a000 fa00 0000"
+    bus, _ = bus_with(
+        BOTH, answer(f"{told} 312801") + reply(2, 0.5), answer(f"302801 {told} 2122 07")
+    )
+    bus.exchange(Stop(), 0.004)
+    readings = bus.exchange(Stop(), 0.008)
+    assert readings.valid.tolist() == [False, True]
+    assert readings.position_rev[0] == 0.25
+    assert not bus.exchange(Stop(), 0.012).valid.any()
+    assert (bus.statistics.refused, bus.statistics.lost) == (2, 3)
+    assert (bus.statistics.late, bus.statistics.corrupt) == (0, 0)
+
+
+def test_a_reply_without_a_tag_is_not_understood() -> None:
+    untagged = reply(1).replace(b"21??07", b"505050")
+    bus, _ = bus_with(untagged + reply(2))
+    assert bus.exchange(Stop(), 0.004).valid.tolist() == [False, True]
+    assert (bus.statistics.corrupt, bus.statistics.lost) == (1, 1)
+
+
 def test_replies_sent_twice_do_not_answer_the_next_exchange() -> None:
     bus, wire = bus_with(BOTH, BOTH)
     bus.exchange(Stop(), 0.004)
-    wire.arrived.append(reply(1, 9.0) + reply(2, 9.0))
+    wire.arrived.append(reply(1, 9.0, tag=TAGS[0]) + reply(2, 9.0, tag=TAGS[0]))
     readings = bus.exchange(Stop(), 0.009)
     np.testing.assert_allclose(readings.position_rev, [0.25, 0.5])
     assert (bus.statistics.late, bus.statistics.resyncs) == (2, 0)
@@ -115,7 +156,8 @@ def test_replies_sent_twice_do_not_answer_the_next_exchange() -> None:
 def test_after_a_miss_the_line_must_fall_silent_before_the_next_write() -> None:
     bus, wire = bus_with(reply(2), BOTH)
     bus.exchange(Stop(), 0.004)
-    wire.arrived.extend([reply(1, 9.0)[:10], reply(1, 9.0)[10:]])
+    late = reply(1, 9.0, tag=TAGS[0])
+    wire.arrived.extend([late[:10], late[10:]])
     readings = bus.exchange(Stop(), 0.010)
     assert readings.valid.all()
     np.testing.assert_allclose(readings.position_rev, [0.25, 0.5])
@@ -157,8 +199,7 @@ def test_counters() -> None:
 
 
 def test_checksum_dialect_refuses_lines_without_one() -> None:
-    wire = ScriptedWire(lambda _: BOTH)
-    bus = MoteusBus(wire, (1, 2), wire.now, checksum=True)
+    bus, wire = bus_with(BOTH, checksum=True)
     assert not bus.exchange(Stop(), 0.004).valid.any()
     assert wire.written[0].count(b" *") == 2
 
@@ -170,120 +211,6 @@ def test_stop_all_names_who_did_not_confirm() -> None:
     bus, wire = bus_with(reply(1, mode=11), reply(1, mode=0), reply(2, mode=0))
     assert bus.stop_all(20) == []
     assert len(wire.written) == 3, "confirmation may come in different tries"
-
-
-def test_read_tries_again_and_gives_up() -> None:
-    bus, wire = bus_with(b"", b"rcv 0100 2D0700002041 e B F\r\n")
-    assert bus.read(1, Register.POWER) == 10.0
-    assert wire.written[0] == b"can send 8001 1d07\n"
-    with pytest.raises(BusTimeout, match="controller 2"):
-        bus.read(2, Register.POWER)
-
-
-def test_refusals_are_device_errors() -> None:
-    bus, _ = bus_with(b"rcv 0100 310701 e B F\r\n", b"rcv 0100 300102 e B F\r\n")
-    with pytest.raises(DeviceError, match="controller 1"):
-        bus.read(1, Register.POWER)
-    with pytest.raises(DeviceError, match="controller 1"):
-        bus.write(1, Register.POSITION, 0.5)
-
-
-def answer(frame: str, id: int = 1) -> bytes:
-    return f"rcv {id << 8:04X} {frame.replace(' ', '').upper()} e B F r x-1\r\n".encode()
-
-
-def test_several_registers_in_one_frame() -> None:
-    bus, wire = bus_with(b"OK\r\n" + answer("21000a 2d25 00006040"))
-    blocks = [
-        Read(Register.MODE, Resolution.INT8),
-        Read(Register.COMMAND_MAXIMUM_TORQUE, Resolution.FLOAT),
-        Read(Register.POWER, Resolution.INT16),
-    ]
-    with pytest.raises(DeviceError, match="0x007"):
-        bus.read_many(1, blocks)
-    assert wire.written == [b"can send 8001 11001d251507\n"]
-    bus, _ = bus_with(answer("21000a 2d25 00006040 2507 c800"))
-    assert bus.read_many(1, blocks) == {0: 10.0, 0x25: 3.5, 7: 10.0}
-
-
-def test_a_reply_that_cannot_fit_is_not_asked_for() -> None:
-    bus, wire = bus_with()
-    with pytest.raises(ValueError, match="66 bytes"):
-        bus.read_many(1, [Read(0x20, Resolution.FLOAT, 15), Read(0x00, Resolution.INT8)])
-    assert not wire.written
-
-
-def test_several_registers_are_written_in_one_frame() -> None:
-    bus, wire = bus_with(answer("5050"))
-    bus.write_many(
-        1,
-        [
-            Write(Register.MODE, Resolution.INT8, (10.0,)),
-            Write(Register.COMMAND_KP_SCALE, Resolution.FLOAT, (1.0, 0.5)),
-        ],
-    )
-    assert wire.written == [b"can send 8001 01000a0e230000803f0000003f505050\n"]
-
-
-STOPPED, DRIVING = answer("210000"), answer("21000a")
-
-
-def test_a_new_zero_is_set_and_read_back() -> None:
-    bus, wire = bus_with(STOPPED, answer("50"), answer("2d01 0000803e 210c02"))
-    assert bus.rezero(1, 0.25, exact=True) == 0.25
-    assert wire.written == [
-        b"can send 8001 1100\n",
-        b"can send 8001 0db1020000803e\n",  # as moteus.Controller.make_set_output_exact
-        b"can send 8001 1d01110c\n",
-    ]
-    bus, wire = bus_with(STOPPED, answer("50"), answer("2d01 000080be 210c02"))
-    assert bus.rezero(1, 0.25) == -0.25, "whole turns of the rotor leave up to half a turn"
-    assert wire.written[1] == b"can send 8001 0db0020000803e\n"
-
-
-def test_a_new_zero_makes_any_position_plausible() -> None:
-    bus, _ = bus_with(
-        BOTH, STOPPED, answer("50"), answer("2d01 0000c040 210c02"), reply(1, 6.0) + reply(2, 0.5)
-    )
-    bus.exchange(Stop(), 0.004)
-    bus.rezero(1, 6.0, exact=True)
-    readings = bus.exchange(Stop(), 0.1)
-    assert readings.valid.all()
-    np.testing.assert_allclose(readings.position_rev, [6.0, 0.5])
-
-
-@pytest.mark.parametrize(
-    ("answers", "message"),
-    [
-        ((DRIVING,), "mode 10; stop it"),
-        ((STOPPED, answer("30b10201")), "no such register"),
-        ((STOPPED, answer("50"), answer("2d01 0000003f 210c02")), "reads back 0.5"),
-        ((STOPPED, answer("50"), answer("2d01 0000c07f 210c02")), "reads back nan"),
-        ((STOPPED, answer("50"), answer("2d01 0000803e 210c01")), "home state 1"),
-    ],
-)
-def test_a_new_zero_that_fails_is_told(answers: tuple[bytes, ...], message: str) -> None:
-    bus, _ = bus_with(*answers)
-    with pytest.raises(DeviceError, match=message):
-        bus.rezero(1, 0.25, exact=True)
-
-
-def test_impossible_zeros_are_refused() -> None:
-    bus, wire = bus_with()
-    with pytest.raises(ValueError, match="finite"):
-        bus.rezero(1, math.nan)
-    with pytest.raises(ValueError, match=r"\[1, 2\]"):
-        bus.rezero(3, 0.0)
-    assert not wire.written
-
-
-def test_recapture_only_while_stopped() -> None:
-    bus, wire = bus_with(STOPPED, answer("50"), DRIVING)
-    bus.recapture(1)
-    # As moteus.Controller.make_recapture_position_velocity.
-    assert wire.written[1] == b"can send 8001 01b30201\n"
-    with pytest.raises(DeviceError, match="stop it"):
-        bus.recapture(1)
 
 
 def test_implausible_replies_are_not_valid_and_counted() -> None:
@@ -301,7 +228,7 @@ def test_implausible_replies_are_not_valid_and_counted() -> None:
 
 def test_a_row_of_replies_in_another_layout_is_understood() -> None:
     floats = struct.pack("<3f", 0.5, -1.0, 0.5).hex()
-    other = answer(f"2d07 00002041 230d 201900 21000a 2f01 {floats}", 2)
+    other = answer(f"2d07 00002041 230d 201900 21000a 2f01 {floats} 2120 07", 2)
     bus, _ = bus_with(reply(1) + other)
     readings = bus.exchange(Stop(), 0.004)
     assert readings.valid.all()
@@ -333,16 +260,6 @@ def test_after_reopening_positions_may_be_anywhere() -> None:
     bus.reopen()
     assert not bus.exchange(Stop(), 0.012).valid.any()
     np.testing.assert_allclose(bus.exchange(Stop(), 0.016).position_rev, [5.0, 6.0])
-
-
-def test_probe_leaves_out_the_silent() -> None:
-    answer = "2a8002 04000000 0d010000 2ba002 01000000 02000000 03000000 5050505050505050".replace(
-        " ", ""
-    )
-    bus, _ = bus_with(f"rcv 0100 {answer} e B F\r\n".encode())
-    found = bus.probe()
-    assert set(found) == {1}
-    assert (found[1].model, found[1].firmware, found[1].serial) == (4, 0x10D, (1, 2, 3))
 
 
 def test_a_closed_wire_is_told_at_once() -> None:

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from drivers.moteus import Mode, MoteusBus, PositionCommand, ServoReadings
 from sim.clock import VirtualClock
+from sim.fault_spec import Kind
 from sim.faulty_line import FaultyLine
 from sim.firmware.fdcanusb import Fdcanusb
 from sim.firmware.moteus import MoteusConfig
 from sim.firmware.moteus_hooks import HookedMoteusBank
 from sim.wire import TwinWire
 from sim.wire_framing import LINES
-from tests.drivers.motor_bus_contract import BUDGET, PERIOD, BusRig, MotorBusContract
+from tests.drivers.motor_bus_contract import BUDGET, MIXED, PERIOD, BusRig, MotorBusContract
 
 IDS = (1, 2, 3)
 DT = 0.001
@@ -24,6 +25,8 @@ DT = 0.001
 
 class MoteusRig:
     """Controllers whose shafts go where a test puts them."""
+
+    chained = False
 
     def __init__(self, checksum: bool) -> None:
         self.hooks = HookedMoteusBank(IDS, MoteusConfig())
@@ -43,6 +46,9 @@ class MoteusRig:
         self._sense()
         return self.bus.exchange(hold(self.position), self.now() + BUDGET)
 
+    def configure(self) -> None:
+        assert set(self.bus.probe()) == set(IDS)
+
     def engage(self) -> None:
         for _ in range(3):
             self.tick()
@@ -52,6 +58,9 @@ class MoteusRig:
 
     def driving(self) -> NDArray[np.bool_]:
         return np.array([mode == Mode.POSITION for mode in self.hooks.modes])
+
+    def powered(self) -> NDArray[np.bool_]:
+        return self.hooks.driving.copy()
 
     def _step(self) -> None:
         self.hooks.control(self.position, np.zeros(len(IDS)), 16.0, DT)
@@ -71,13 +80,13 @@ def hold(position: NDArray[np.float64]) -> PositionCommand:
 class TestMoteus(MotorBusContract):
     @pytest.fixture
     def rig(self) -> BusRig:
-        """With checksums: the other dialect cannot tell a digit that turned into another."""
         return MoteusRig(checksum=True)
 
 
 class TestMoteusWithoutChecksums(MotorBusContract):
-    test_damage_costs_answers_but_never_truth = None
+    mixed = tuple(kind for kind in MIXED if kind is not Kind.FLIP)
 
     @pytest.fixture
     def rig(self) -> BusRig:
+        """A digit that turned into another one is not told from the true one."""
         return MoteusRig(checksum=False)

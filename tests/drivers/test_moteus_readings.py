@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from drivers.errors import ProtocolError
 from drivers.moteus.readings import (
+    TAGS,
     Plausibility,
     ReadingTable,
     ServoReadings,
@@ -19,6 +20,7 @@ from drivers.moteus.readings import (
 )
 
 STOPPED, ENABLING, POSITION = 0, 2, 10
+TAG, OTHER_TAG = 0x25, 0x28
 
 
 def frame(
@@ -30,16 +32,22 @@ def frame(
     volts: int = 160,
     heat: int = 250,
     fault: int = 0,
+    tag: int = TAG,
+    told: int = 7,
 ) -> bytes:
-    """The reply to the query, by moteus docs/protocol/can.md."""
+    """The reply to a query, by moteus docs/protocol/can.md."""
     motion = struct.pack("<3f", position, velocity, torque)
     return (
         bytes([0x21, 0x00, mode & 0xFF, 0x2F, 0x01])
         + motion
         + (b"\x25\x07" + struct.pack("<h", power))
         + (b"\x27\x0d" + struct.pack("<3h", volts, heat, fault))
-        + b"\x50\x50\x50"
+        + struct.pack("<2Bb", 0x21, tag, told)
     )
+
+
+def take(table: ReadingTable, index: int, data: bytes, time: float) -> bool:
+    return table.take(index, parse_reading(data)[0], time)
 
 
 def known(table: ReadingTable) -> ServoReadings:
@@ -49,29 +57,41 @@ def known(table: ReadingTable) -> ServoReadings:
 counts = st.integers(-32767, 32767)
 numbers = st.floats(-1e6, 1e6, width=32)
 frames = st.builds(
-    frame, numbers, numbers, numbers, st.integers(-127, 127), counts, counts, counts, counts
+    frame,
+    *(numbers, numbers, numbers, st.integers(-127, 127), counts, counts, counts, counts),
+    told=st.integers(-128, 127),
 )
 
 
 @given(st.lists(frames, min_size=1, max_size=9))
 def test_a_block_is_the_same_as_its_frames(row: list[bytes]) -> None:
-    table = parse_block(b"".join(row), len(row))
+    table = parse_block(b"".join(row), len(row), TAG)
     assert table is not None
     for index, each in enumerate(row):
-        assert tuple(table[:, index]) == tuple(parse_reading(each))
+        assert (tuple(table[:, index]), TAG) == parse_reading(each)
 
 
-@given(st.binary(max_size=100), st.integers(1, 3))
-def test_any_bytes_are_a_block_or_none(data: bytes, count: int) -> None:
-    table = parse_block(data, count)
+@given(st.binary(max_size=100), st.integers(1, 3), st.sampled_from(TAGS))
+def test_any_bytes_are_a_block_or_none(data: bytes, count: int, tag: int) -> None:
+    table = parse_block(data, count, tag)
     assert table is None or table.shape == (8, count)
 
 
-@pytest.mark.parametrize("at", [0, 1, 3, 4, 17, 18, 21, 22, 29, 31])
+@pytest.mark.parametrize("at", [0, 1, 3, 4, 17, 18, 21, 22, 29, 30])
 def test_a_block_in_another_layout_is_none(at: int) -> None:
     damaged = bytearray(frame())
     damaged[at] ^= 0x04
-    assert parse_block(frame() + bytes(damaged), 2) is None
+    assert parse_block(frame() + bytes(damaged), 2, TAG) is None
+
+
+def test_a_block_with_another_tag_is_none() -> None:
+    row = frame() + frame(tag=OTHER_TAG)
+    assert parse_block(row, 2, TAG) is None
+    assert parse_block(row, 2, OTHER_TAG) is None
+    assert parse_block(2 * frame(tag=OTHER_TAG), 2, OTHER_TAG) is not None
+    table = ReadingTable(2, Plausibility())
+    assert not table.take_all(row, TAG, 1.0)
+    assert known(table).time.tolist() == [-math.inf, -math.inf]
 
 
 IMPOSSIBLE: dict[str, dict[str, Any]] = {
@@ -103,9 +123,9 @@ POSSIBLE: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("what", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
 def test_impossible_values_are_not_taken(what: dict[str, Any]) -> None:
     table = ReadingTable(2, Plausibility())
-    assert not table.take_all(frame() + frame(**what), 1.0)
-    assert table.take(0, frame(), 1.0)
-    assert not table.take(1, frame(**what), 1.0)
+    assert not table.take_all(frame() + frame(**what), TAG, 1.0)
+    assert take(table, 0, frame(), 1.0)
+    assert not take(table, 1, frame(**what), 1.0)
     assert table.implausible == 1
     assert known(table).time.tolist() == [1.0, -math.inf]
     assert math.isnan(known(table).position_rev[1])
@@ -114,8 +134,8 @@ def test_impossible_values_are_not_taken(what: dict[str, Any]) -> None:
 @pytest.mark.parametrize("what", POSSIBLE.values(), ids=POSSIBLE)
 def test_possible_values_are_taken(what: dict[str, Any]) -> None:
     table = ReadingTable(2, Plausibility())
-    assert table.take_all(frame() + frame(**what), 1.0)
-    assert table.take(1, frame(**what), 1.0)
+    assert table.take_all(frame() + frame(**what), TAG, 1.0)
+    assert take(table, 1, frame(**what), 1.0)
     assert table.implausible == 0
 
 
@@ -125,11 +145,11 @@ def test_a_driven_motor_moves_no_faster_than_it_can(whole_row: bool) -> None:
 
     def moves(distance: float, elapsed: float, mode: int = POSITION) -> bool:
         table = ReadingTable(2, limits)
-        assert table.take_all(frame() + frame(), 1.0)
+        assert table.take_all(frame() + frame(), TAG, 1.0)
         moved = frame(0.25 + distance, mode=mode)
         if whole_row:
-            return table.take_all(moved + frame(), 1.0 + elapsed)
-        return table.take(0, moved, 1.0 + elapsed)
+            return table.take_all(moved + frame(), TAG, 1.0 + elapsed)
+        return take(table, 0, moved, 1.0 + elapsed)
 
     assert moves(0.099, 0.005)
     assert moves(-0.099, 0.005)
@@ -142,19 +162,19 @@ def test_a_driven_motor_moves_no_faster_than_it_can(whole_row: bool) -> None:
 
 def test_after_a_new_zero_any_position_is_taken_once() -> None:
     table = ReadingTable(2, Plausibility())
-    table.take_all(frame() + frame(), 1.0)
+    table.take_all(frame() + frame(), TAG, 1.0)
     table.forget_position(0)
-    assert not table.take_all(frame(7.0) + frame(), 1.005), "left to one at a time"
-    assert table.take(0, frame(7.0), 1.005)
-    assert not table.take(0, frame(9.0), 1.010)
-    assert table.take(1, frame(0.26), 1.010)
+    assert not table.take_all(frame(7.0) + frame(), TAG, 1.005), "left to one at a time"
+    assert take(table, 0, frame(7.0), 1.005)
+    assert not take(table, 0, frame(9.0), 1.010)
+    assert take(table, 1, frame(0.26), 1.010)
     assert table.implausible == 1
 
 
 def test_what_is_refused_leaves_everything_as_it_was() -> None:
     table = ReadingTable(2, Plausibility())
-    table.take_all(frame(0.1) + frame(0.2), 1.0)
-    assert not table.take_all(frame(0.11) + frame(9.0), 1.005)
+    table.take_all(frame(0.1) + frame(0.2), TAG, 1.0)
+    assert not table.take_all(frame(0.11) + frame(9.0), TAG, 1.005)
     np.testing.assert_allclose(known(table).position_rev, [0.1, 0.2], rtol=1e-6)
     assert known(table).time.tolist() == [1.0, 1.0]
 
@@ -162,7 +182,7 @@ def test_what_is_refused_leaves_everything_as_it_was() -> None:
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_not_finite_is_a_damaged_reply(bad: float) -> None:
     table = ReadingTable(2, Plausibility())
-    assert not table.take_all(frame() + frame(bad), 1.0)
+    assert not table.take_all(frame() + frame(bad), TAG, 1.0)
     with pytest.raises(ProtocolError):
-        table.take(1, frame(bad), 1.0)
+        take(table, 1, frame(bad), 1.0)
     assert table.implausible == 0

@@ -37,7 +37,7 @@ from sim.wire import Device
 
 Target = Callable[[bytes], None]
 _REGISTERS = (BAUD, FIRMWARE, GYRO_BIAS, PROTOCOL, REFERENCE_ROTATION, SERIAL, STARTUP_BIAS)
-LONGEST = 512
+LONGEST = 128
 """Bytes of the longest input."""
 
 

@@ -30,11 +30,13 @@ def goto(
     timeout: int = 100,
     speed: int = -32768,
     accel: int = -1000,
+    tag: int = 0x20,
 ) -> bytes:
-    """The usual frame of the control tick."""
+    """The usual frame of the control tick; it asks for the register `tag` besides."""
     floats = struct.pack("<6f", position, velocity, feedforward, kp, kd, torque)
     limits = struct.pack("<3h", timeout, speed, accel)
-    return bytes.fromhex("01000a0c0620") + floats + b"\x07\x27" + limits + QUERY + b"\x50\x50"
+    tagged = QUERY + bytes([0x11, tag])
+    return bytes.fromhex("01000a0c0620") + floats + b"\x07\x27" + limits + tagged
 
 
 def within(

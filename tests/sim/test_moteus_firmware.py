@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.moteus.registers import FaultCode, Mode
+from sim.firmware import moteus_usual
 from sim.firmware.moteus import MoteusConfig
 from tests.sim.moteus_bench import (
     DT,
@@ -269,24 +270,48 @@ def test_power_cycle_forgets_everything() -> None:
     assert bench.run(DT) == 0.0
 
 
+def test_usual_reply_byte_for_byte() -> None:
+    """Scales of moteus docs/protocol/registers.md as int8; NaN is the lowest integer."""
+    bench = Bench()
+    told = {0x20: "19", 0x21: "ec", 0x22: "01", 0x23: "7f", 0x24: "00"}
+    told |= {0x25: "07", 0x26: "80", 0x27: "0a", 0x28: "80", 0x29: "ec"}
+    for tag, value in told.items():
+        frame = goto(0.25, -2.0, feedforward=0.5, kd=0.0, torque=3.5, tag=tag)
+        assert moteus_usual.is_usual(frame)
+        reply = bench.send(frame)
+        assert len(reply) == 32
+        assert reply[29:] == bytes([0x21, tag]) + bytes.fromhex(value)
+
+
+def test_a_query_with_another_tag_is_not_the_usual_one() -> None:
+    for tag in (0x1F, 0x2A, 0x50):
+        assert not moteus_usual.is_usual(goto(tag=tag))
+
+
 numbers = st.floats(-4, 4, width=32) | st.sampled_from([math.nan])
 counts = st.integers(-32768, 32767)
 goals = st.tuples(numbers, numbers, numbers, numbers, numbers, numbers)
 Goal = tuple[float, float, float, float, float, float]
 
 
-@given(st.lists(st.tuples(goals, st.tuples(counts, counts, counts)), min_size=1, max_size=4))
+limits_of = st.tuples(counts, counts, counts)
+tags = st.integers(0x20, 0x29)
+
+
+@given(st.lists(st.tuples(goals, limits_of, tags, tags), min_size=1, max_size=4))
 def test_short_cut_equals_the_long_way(
-    commands: list[tuple[Goal, tuple[int, int, int]]],
+    commands: list[tuple[Goal, tuple[int, int, int], int, int]],
 ) -> None:
     """The usual frame skips the register machinery; nothing may tell the difference."""
     quick, slow = Bench(), Bench()
     for bench in (quick, slow):
         bench.sense(position_rev=0.1, velocity_rev_s=2.0, power_w=-3.3, temperature_c=40.0)
-    for goal, limits in commands:
-        (position, velocity, feedforward, kp, kd, torque), (timeout, speed, accel) = goal, limits
-        frame = goto(position, velocity, feedforward, kp, kd, torque, timeout, speed, accel)
-        assert quick.send(frame) == slow.bank.handle_any(0, frame)
+    for goal, limits, *both in commands:
+        # The second time nothing is new but the tag, which has a short cut of its own.
+        for tag in both:
+            frame = goto(*goal, *limits, tag)
+            assert moteus_usual.is_usual(frame)
+            assert quick.send(frame) == slow.bank.handle_any(0, frame)
         registers = bytes.fromhex("1c0a20")
         assert quick.send(registers) == slow.send(registers)
         for _ in range(12):
