@@ -55,6 +55,7 @@ class Actor:
             executed_action=np.asarray(info.get("executed_action", action), dtype=np.float32),
             reasons=info["reasons"].value if "reasons" in info else 0,
             reward=float(reward),
+            rewarded=info.get("rewarded", True),
             terms=info.get("terms", {"reward": float(reward)}),
             next_observation=self.observation,
             end=_end(terminated, truncated, info),

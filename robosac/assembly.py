@@ -7,43 +7,36 @@ simulator.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
-from numpy.typing import NDArray
 
 import calibration
 from calibration import Calibration
-from drivers.errors import WireClosed
-from drivers.moteus import MoteusBus
-from drivers.tracker import Tracker
+from drivers.moteus import BusStatistics, MoteusBus
 from drivers.vectornav_port import VectorNavPort
-from drivers.wire import SerialWire, Wire
-from robosac.clock import Clock, MonotonicClock
 from robosac.config import load_preset
+from robosac.connection import ClockState, Connection, Renderer
 from robosac.errors import ConfigError
 from robosac.estop import EStopGate
 from robosac.executor import Executor, ExecutorSettings
-from robosac.hal import Robot
-from robosac.robots.minitaur import Minitaur
+from robosac.robots.controller_options import wanted_options
+from robosac.robots.minitaur import Devices, Minitaur
+from robosac.robots.motors import check_calibration, motor_zeros
 from robosac.robots.robot_file import RobotFile, load_robot_file
 from robosac.settings import ExecutorSection, GymConfig, RobotConfig, TrainConfig, TwinSection
-from robosac.tasks.walk import MinitaurWalk, Operator
+from robosac.tasks.walk import MinitaurWalk
 from robosac.watch import WatchSettings
+
+if TYPE_CHECKING:
+    from sim.firmware.moteus import MoteusBank
 
 TWIN_SCHEME = "twin://"
 SERIAL = "serial"
 ROBOT_NAME = "minitaur"
-
-Renderer = Callable[[int, int], NDArray[np.uint8]]
-
-
-class ClockState(Protocol):
-    """A clock whose present can be set, so that a resumed run is the run that was never killed."""
-
-    steps: int
 
 
 @dataclass(frozen=True)
@@ -61,26 +54,19 @@ class Stage:
     """The virtual clock of a twin."""
     seconds_per_step: float
     """Robot time of one environment step, s."""
-
-
-@dataclass(frozen=True)
-class Wires:
-    """What lies below the drivers."""
-
-    legs: Wire
-    imu: Wire
-    tracker: Tracker | None
-    clock: Clock
-    operator: Operator
-    render: Renderer | None
-    clock_state: ClockState | None
+    bus_statistics: Callable[[], BusStatistics] | None = None
+    """What happened on the motors' bus so far."""
+    warnings: tuple[str, ...] = ()
+    """What works, but not as well as it should; one line each."""
 
 
 def make_stage(config: TrainConfig) -> Stage:
     """Build what `config` describes.
 
     Raises:
-        ConfigError: a file, an address or a port is wrong; nothing stays open then.
+        ConfigError: a file, an address, a port or the camera is wrong.
+        CalibrationMismatch: the calibration is another robot's.
+        Nothing stays open after an error.
     """
     gate = EStopGate()
     if isinstance(config, GymConfig):
@@ -89,33 +75,44 @@ def make_stage(config: TrainConfig) -> Stage:
         raise ConfigError(f"{config.preset} is neither a robot nor a gym: environment")
     file = load_robot_file(config.robot.file, ROBOT_NAME)
     measured = _calibration(config.robot.calibration)
-    wires = _twin(config.twin, file, config.robot.address)
-    if wires is None:
-        wires = _serial(config.robot.address, file)
-    robot = make_robot(file, measured, wires)
-    executor = Executor(
-        robot,
-        wires.clock,
+    check_calibration(file, measured)
+    reached = _reach(config, file, measured)
+    with ExitStack() as opened:
+        opened.callback(reached.devices.close)
+        robot = Minitaur(file, measured, reached.devices, reached.clock.now)
+        executor = Executor(
+            robot,
+            reached.clock,
+            gate,
+            config.executor.period_s,
+            _executor_settings(config.executor),
+        )
+        env = MinitaurWalk(executor, reached.operator, config.task)
+        opened.pop_all()
+    return Stage(
+        env,
+        executor,
         gate,
-        config.executor.period_s,
-        _executor_settings(config.executor),
+        reached.render,
+        reached.clock_state,
+        config.task.control_period_s,
+        lambda: robot.bus_statistics,
+        reached.warnings,
     )
-    env = MinitaurWalk(executor, wires.operator, config.task)
-    period = config.task.control_period_s
-    return Stage(env, executor, gate, wires.render, wires.clock_state, period)
 
 
-def make_robot(file: RobotFile, measured: Calibration, wires: Wires) -> Robot:
-    """The robot above its wires."""
-    ids = tuple(motor.id for motor in file.motors.values())
-    now = wires.clock.now
-    return Minitaur(
-        file,
-        measured,
-        MoteusBus(wires.legs, ids, now),
-        VectorNavPort(wires.imu, now),
-        wires.tracker,
-        now,
+def _reach(config: RobotConfig, file: RobotFile, measured: Calibration) -> Connection:
+    """The robot at the configured address."""
+    address = config.robot.address
+    if address.startswith(TWIN_SCHEME):
+        return _twin(config.twin, file, measured, address)
+    if address == SERIAL:
+        # Only here, for it brings OpenCV along.
+        from robosac.connect import connect
+
+        return connect(file)
+    raise ConfigError(
+        f"robot.address {address!r} is not known; valid are {TWIN_SCHEME}{ROBOT_NAME} and {SERIAL}"
     )
 
 
@@ -156,10 +153,8 @@ def make_gym(environment: str) -> gymnasium.Env[Any, Any]:
     return gymnasium.wrappers.RescaleAction(env, np.float32(-1.0), np.float32(1.0))
 
 
-def _twin(twin: TwinSection, file: RobotFile, address: str) -> Wires | None:
-    """The twin's wires for a `twin://` address, else None."""
-    if not address.startswith(TWIN_SCHEME):
-        return None
+def _twin(twin: TwinSection, file: RobotFile, measured: Calibration, address: str) -> Connection:
+    """The twin, its controllers configured as the robot file says."""
     name = address.removeprefix(TWIN_SCHEME)
     if name != ROBOT_NAME:
         raise ConfigError(f"no twin {name!r}; valid is {TWIN_SCHEME}{ROBOT_NAME}")
@@ -186,31 +181,31 @@ def _twin(twin: TwinSection, file: RobotFile, address: str) -> Wires | None:
         ),
         gains=(file.gains.stiffness_n_m_per_rad, file.gains.damping_n_m_s_per_rad),
     )
-    model = MinitaurTwin(options)
-    return Wires(
-        model.legs, model.imu, model.tracker, model.clock, model, model.render, model.clock
+    ids = tuple(motor.id for motor in file.motors.values())
+    model = MinitaurTwin(options, ids)
+    _set_options(model.bank, file, measured)
+    now = model.clock.now
+    devices = Devices(
+        bus=MoteusBus(model.legs, ids, now),
+        imu=VectorNavPort(model.imu, now),
+        reopen_imu=model.imu.reopen,
+        tracker=model.tracker,
     )
+    return Connection(devices, model.clock, model, model.render, model.clock)
 
 
-def _serial(address: str, file: RobotFile) -> Wires:
-    """The robot file's own ports."""
-    if address != SERIAL:
-        raise ConfigError(
-            f"robot.address {address!r} is not known; valid are {TWIN_SCHEME}{ROBOT_NAME} and"
-            f" {SERIAL}"
-        )
-    from robosac.operator import ConsoleOperator
+def _set_options(bank: MoteusBank, file: RobotFile, measured: Calibration) -> None:
+    """Configure the twin's controllers as the robot's are said to be, to last a power cycle."""
+    from sim.firmware.moteus_settings import write_option
 
-    try:
-        legs = SerialWire(file.ports.legs, 921600)
-        try:
-            imu = SerialWire(file.ports.imu, file.imu_baud)
-        except WireClosed:
-            legs.close()
-            raise
-    except WireClosed as error:
-        raise ConfigError(f"{error}; ports are named in the robot file") from error
-    return Wires(legs, imu, None, MonotonicClock(), ConsoleOperator(), None, None)
+    zeros = motor_zeros(file, measured).tolist()
+    for index, (joint, zero) in enumerate(zip(file.joint_names, zeros, strict=True)):
+        for option, value in wanted_options(file, joint, zero).items():
+            text = str(int(value)) if value.is_integer() else repr(value)
+            config = write_option(bank.configuration(index), option, text)
+            if config is not None:
+                bank.configure(index, config)
+        bank.store(index)
 
 
 def _calibration(path: str | None) -> Calibration:

@@ -33,8 +33,6 @@ def printed(preset: str, overrides: Sequence[str]) -> str:
 
 def train(preset: str, overrides: Sequence[str], folder: Path | None) -> None:
     """Train a new run."""
-    from robosac.assembly import make_stage
-
     config = load_preset(preset, overrides)
     path = folder or run_path(config, utc_now())
     if path.exists():
@@ -42,16 +40,24 @@ def train(preset: str, overrides: Sequence[str], folder: Path | None) -> None:
             f"{path} exists; go on with --resume {path}, or name another with --run"
         )
     # The robot first: a wrong file or port must not leave a run folder behind.
-    stage = make_stage(config)
+    stage = _stage(config)
     _train(RunFolder.create(path, config), stage, resumed=False)
 
 
 def resume(folder: Path) -> None:
     """Go on with a run from its newest checkpoint."""
+    run = RunFolder.open(folder)
+    _train(run, _stage(run.config), resumed=True)
+
+
+def _stage(config: TrainConfig) -> Any:
+    """The stage that is configured; what is not quite right with it is told on standard error."""
     from robosac.assembly import make_stage
 
-    run = RunFolder.open(folder)
-    _train(run, make_stage(run.config), resumed=True)
+    stage = make_stage(config)
+    for warning in stage.warnings:
+        typer.echo(f"robosac: warning: {warning}", err=True)
+    return stage
 
 
 def _train(run: RunFolder, stage: Any, resumed: bool) -> None:
@@ -120,12 +126,11 @@ def _best(run: RunFolder) -> _Judged:
 
 def evaluate(folder: Path, episodes: int, best: bool, with_video: bool, as_json: bool) -> None:
     """Evaluate a policy of a run, and keep the result in the run folder."""
-    from robosac.assembly import make_stage
     from robosac.evaluation import evaluate as run_episodes
     from robosac.video import write_video
 
     run = RunFolder.open(folder)
-    stage = make_stage(run.config)
+    stage = _stage(run.config)
     picture = PICTURE_SIZE if with_video and stage.render is not None else None
     console = Console(stderr=as_json)
     try:

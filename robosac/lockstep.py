@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drivers.statistics import BusStatistics
 from robosac import checkpoint
 from robosac.actor import Actor, episode_seed
 from robosac.assembly import Stage
@@ -90,7 +91,7 @@ class LockstepTraining:
         self._recent: deque[Losses] = deque(maxlen=AVERAGED_UPDATES)
         self._recent_since = (0.0, 0)
         self._stopwatch = Stopwatch(wall_clock)
-        self._ticks_before = (0, 0)
+        self._ticks_before = self._replies_before = (0, 0)
 
     @property
     def wall_s(self) -> float:
@@ -140,13 +141,14 @@ class LockstepTraining:
                 action = self._action()
             with self._stopwatch.phase("tick", self._ticks_per_step):
                 transition = self.actor.step(action, self.learner.updates)
-            self.replay.add(
-                transition.observation,
-                transition.executed_action,
-                transition.reward,
-                transition.next_observation,
-                transition.terminated,
-            )
+            if transition.rewarded:
+                self.replay.add(
+                    transition.observation,
+                    transition.executed_action,
+                    transition.reward,
+                    transition.next_observation,
+                    transition.terminated,
+                )
             recorder.add(transition, self.actor.info)
             self.step += 1
             self.robot_s += self.stage.seconds_per_step
@@ -218,6 +220,9 @@ class LockstepTraining:
         counts = executor.statistics()
         ticks, skipped = self._ticks_before
         self._ticks_before = (counts.ticks, counts.skipped)
+        bus = self.stage.bus_statistics() if self.stage.bus_statistics else BusStatistics()
+        lost, bad = self._replies_before
+        self._replies_before = (bus.lost, _bad(bus))
         self._metrics.write(
             TimingRow(
                 step=self.step,
@@ -228,6 +233,9 @@ class LockstepTraining:
                 lateness_max_ms=counts.lateness_max * 1e3,
                 ticks=counts.ticks - ticks,
                 skipped=counts.skipped - skipped,
+                replies_lost=bus.lost - lost,
+                replies_bad=_bad(bus) - bad,
+                exchange_max_ms=bus.longest_s * 1e3,
                 policy_us=self._stopwatch.take_us("policy"),
                 executor_us=self._stopwatch.take_us("tick"),
                 update_us=self._stopwatch.take_us("update"),
@@ -305,6 +313,11 @@ class LockstepTraining:
         self._wall_before = document["wall_s"]
         if self.stage.clock_state is not None:
             self.stage.clock_state.steps = document["clock_steps"]
+
+
+def _bad(bus: BusStatistics) -> int:
+    """Messages on the motors' bus that could not be used."""
+    return bus.late + bus.corrupt + bus.implausible + bus.refused
 
 
 def describe(row: EvaluationRow) -> str:

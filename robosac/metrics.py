@@ -96,6 +96,12 @@ class TimingRow(Row, frozen=True, tag_field="kind", tag="timing"):
     """Executor ticks."""
     skipped: int
     """Ticks missed altogether."""
+    replies_lost: Number = None
+    """Motors' replies that did not arrive in their tick."""
+    replies_bad: Number = None
+    """Messages on the motors' bus that were late, damaged, refused or meant nothing possible."""
+    exchange_max_ms: Number = None
+    """Longest exchange with the motors since the run began or was resumed, ms."""
     policy_us: Number = None
     """Mean time of one inference, us."""
     executor_us: Number = None

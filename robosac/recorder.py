@@ -48,8 +48,9 @@ class EpisodeRecorder:
         self.end = transition.end
         for name, value in transition.terms.items():
             self.terms[name] = self.terms.get(name, 0.0) + value
-        if "forward_velocity" in info:
-            self._speeds.append(info["forward_velocity"])
+        speed = info.get("forward_velocity", math.nan)
+        if math.isfinite(speed):
+            self._speeds.append(speed)
         self._actions.append(transition.executed_action)
         for tick in info["ticks"]:
             self._add_tick(tick)

@@ -115,6 +115,10 @@ class WalkSection(Section, frozen=True):
         float,
         Meta(gt=0, le=3.2, description="rad a front leg may swing back; beyond it is a fall too"),
     ] = 0.65
+    tracker_age_s: Annotated[
+        float,
+        Meta(gt=0, le=0.2, description="s, age of the tracker's fix that ends the episode"),
+    ] = 0.2
     reward: RewardSection = RewardSection()
 
 

@@ -31,6 +31,8 @@ class Transition:
     reasons: int
     """Bit mask of the limiter's reasons."""
     reward: float
+    rewarded: bool
+    """False: a part of the reward could not be measured, so that nothing may be learned from it."""
     terms: dict[str, float] = field(repr=False)
     """The reward by name."""
     next_observation: Float32Array

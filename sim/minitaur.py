@@ -9,11 +9,13 @@ Tan et al. 2018 measured.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from drivers.moteus.registers import STREAM_FLOW_POLL, STREAM_POLL, STREAM_WRITE
 from sim.actuator import DcMotor
 from sim.clock import VirtualClock
 from sim.firmware.fdcanusb import Fdcanusb
@@ -40,6 +42,8 @@ _POSITION, _VELOCITY, _TORQUE, _POWER = (slice(8 * i, 8 * i + 8) for i in range(
 _QUATERNION, _GYRO, _FORCE = slice(32, 36), slice(36, 39), slice(39, 42)
 _MOTOR_OUTPUT, _INERTIAL = slice(16, 32), slice(32, 42)
 _CHANNELS = 42
+_CONSOLE = frozenset(bytes([head]) for head in (STREAM_WRITE, STREAM_POLL, STREAM_FLOW_POLL))
+"""What a frame for a controller's text console begins with."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +118,9 @@ class MinitaurTwin:
         self._to_turns = self._direction / RADIANS_PER_TURN
         self._to_turns_twice = np.tile(self._to_turns, 2)
         self.vn100 = imu_type()
-        self.adapter = Fdcanusb(self.bank.handle_frame)
-        self.legs = TwinWire(_Legs(self, self.adapter), self.clock)
+        legs = _Legs(self)
+        self.adapter = legs.adapter
+        self.legs = TwinWire(legs, self.clock)
         self.imu = TwinWire(self.vn100, self.clock)
         self.tracker = OverheadTracker(self.plant.planar_pose, options.tracker)
         self._encoders = DelayLine(2 * JOINTS, round(options.pd_latency_s / DT) + 1)
@@ -164,10 +169,13 @@ class MinitaurTwin:
             self._view = RayView(self.plant.model)
         return self._view.render(self.plant.data, width, height)
 
-    def sense(self) -> None:
-        """Give the controllers the readings that a reply sent now would carry."""
+    def sense(self, told: bool = True) -> None:
+        """Give the controllers the readings that a reply sent now would carry.
+
+        Without noise, and without drawing any, if nothing will be `told` of them.
+        """
         row, noise = self._sensors.read(self._sensor_delay), self.options.noise
-        errors = self._rng.standard_normal(2 * JOINTS)
+        errors = self._rng.standard_normal(2 * JOINTS) if told else np.zeros(2 * JOINTS)
         position = row[_POSITION] + noise.joint_position_rad * errors[:JOINTS]
         velocity = row[_VELOCITY] + noise.joint_velocity_rad_s * errors[JOINTS:]
         self.bank.sense(
@@ -232,17 +240,31 @@ class MinitaurTwin:
 
 
 class _Legs:
-    """The adapter on the motors' bus; readings are taken when a frame asks for them."""
+    """The adapter on the motors' bus; readings are taken when a frame asks for them.
 
-    def __init__(self, twin: MinitaurTwin, adapter: Fdcanusb) -> None:
-        self._twin, self._adapter = twin, adapter
+    Once for everything that comes in one piece, at the first frame of it that can ask. The text
+    console tells nothing measured, so it draws no noise: what is asked there, and how often, leaves
+    the rest of an episode as it would have been. It may still set a position from where it is.
+    """
+
+    def __init__(self, twin: MinitaurTwin) -> None:
+        self._twin = twin
+        self._fresh = False
+        self.adapter = Fdcanusb(self._handle)
 
     def receive(self, data: bytes) -> None:
-        self._twin.sense()
-        self._adapter.receive(data)
+        self._fresh = False
+        self.adapter.receive(data)
 
     def transmit(self) -> bytes:
-        return self._adapter.transmit()
+        return self.adapter.transmit()
+
+    def _handle(self, arbitration_id: int, data: bytes) -> Sequence[tuple[int, bytes]]:
+        """One frame for the controllers, and their replies."""
+        if not self._fresh:
+            self._fresh = data[:1] not in _CONSOLE
+            self._twin.sense(told=self._fresh)
+        return self._twin.bank.handle_frame(arbitration_id, data)
 
 
 def _turned(quaternion: FloatArray, small: FloatArray) -> FloatArray:

@@ -13,80 +13,35 @@ from msgspec import Meta
 
 from robosac.errors import ConfigError, LimitsError
 from robosac.hal import Limits
+from robosac.robots.sections import (
+    Controllers,
+    Gains,
+    Imu,
+    LimitSection,
+    Motor,
+    Ports,
+    Section,
+    SupplyRange,
+    TrackerSection,
+)
 
 MAX_FILE_BYTES = 1_000_000
-Positive = Annotated[float, Meta(gt=0)]
 
 
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of every section: frozen, and strict about its keys."""
-
-
-class Ports(_Part, frozen=True):
-    """Stable names of the serial ports."""
-
-    legs: str
-    imu: str
-
-
-class Motor(_Part, frozen=True):
-    """One motor and the joint it turns."""
-
-    id: Annotated[int, Meta(ge=1, le=126)]
-    """CAN id."""
-    direction: int
-    """+1 or -1: sign from motor angle to joint angle."""
-    offset_rad: float
-    """Motor angle (after the sign) at the joint's zero, rad."""
-
-    def __post_init__(self) -> None:
-        if self.direction not in (-1, 1):
-            raise ValueError(f"direction is {self.direction}; valid are 1 and -1")
-
-
-class Gains(_Part, frozen=True):
-    """The position loop as configured in the controllers."""
-
-    stiffness_n_m_per_rad: Positive
-    damping_n_m_s_per_rad: Positive
-
-
-class LimitSection(_Part, frozen=True):
-    """Limits common to all joints; see `robosac.hal.Limits`."""
-
-    lower_rad: float
-    upper_rad: float
-    velocity_rad_s: Positive
-    acceleration_rad_s2: Positive
-    torque_n_m: Positive
-    continuous_torque_n_m: Positive
-    continuous_time_s: Positive
-    temperature_c: Positive
-    tilt_rad: Positive
-
-
-class SupplyRange(_Part, frozen=True):
-    """Supply voltage within which the robot may be armed, V."""
-
-    lower: Positive
-    upper: Positive
-
-    def __post_init__(self) -> None:
-        if not self.lower < self.upper:
-            raise ValueError(f"supply_v: lower {self.lower} is not below upper {self.upper}")
-
-
-class RobotFile(_Part, frozen=True):
-    """A quadruped's wiring, limits and gains."""
+class RobotFile(Section, frozen=True):
+    """A quadruped's wiring, limits and gains, and the camera that sees it walk."""
 
     name: str
     ports: Ports
-    imu_baud: Annotated[int, Meta(gt=0)]
     motors: dict[str, Motor]
     gains: Gains
     limits: LimitSection
     watchdog_s: Annotated[float, Meta(gt=0, le=1.0)]
     supply_v: SupplyRange
+    imu: Imu = Imu()
+    controllers: Controllers = Controllers()
+    tracker: TrackerSection | None = None
+    """None: no camera, and so nothing that walking could be rewarded by."""
 
     def __post_init__(self) -> None:
         ids = [motor.id for motor in self.motors.values()]

@@ -18,3 +18,5 @@ class EpisodeEnd(enum.StrEnum):
     """A person stopped it."""
     COMMUNICATION_LOSS = "communication_loss"
     """A device fell silent."""
+    SENSOR_LOST = "sensor_lost"
+    """What the reward is made of could not be measured any more."""

@@ -3,10 +3,17 @@
 State: "the current and past five observations and actions", since latency and contacts make the
 system non-Markovian; yaw is left out, for it drifts and does not matter. The environment drives the
 robot only through the executor, and reads nothing that the robot does not sense.
+
+The forward velocity comes from an overhead tracker, which may lose the robot. What it would have
+been is then not known, and calling it 0 m/s would teach that the last steps were bad ones. So a
+step without a young enough fix ends the episode, truncated: the robot could have walked on, so the
+value of where it is must not be cut. The step itself is marked as not `rewarded` and nothing is
+learned from it; all steps before it are as good as any.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Any, Protocol
 
@@ -32,6 +39,9 @@ ACTION_SIZE = 8
 """Swing of each leg, then extension of each leg."""
 ACTION_BOUND = 10.0
 """Of an executed action; the joint limits keep it well inside."""
+TRACKER_WAIT_S = 5.0
+"""How long a standing robot waits for the tracker to see it before an episode, s: a camera that was
+lost is opened again in less."""
 
 
 class Operator(Protocol):
@@ -94,9 +104,16 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
         self._hold(stance, settings.stand_up_s)
         while not self.operator.released():
             self._hold(stance, settings.control_period_s)
-        tick = self._hold(stance, settings.settle_s)
+        tick = self._await_tracker(self._hold(stance, settings.settle_s), stance)
         if tick.safety is not SafetyState.ACTIVE:
             raise RobotError(f"the robot did not stand up: {tick.safety}, faults {tick.faults}")
+        if self._velocity(tick.state) is None:
+            executor.disarm()
+            raise RobotError(
+                f"the overhead tracker gave no fix younger than {settings.tracker_age_s:g} s in"
+                f" {TRACKER_WAIT_S:g} s, and walking is rewarded by it; see that the camera is"
+                " there, and the robot's marker in its picture"
+            )
         self._observations.extend([self._sense(tick.state)] * (settings.history + 1))
         self._actions.extend([np.zeros(ACTION_SIZE)] * max(settings.history, 3))
         self._steps, self._over = 0, False
@@ -106,8 +123,9 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Drive for one control period.
 
-        Info: `terms` (reward by name), `executed_action`, `reasons`, `end` (EpisodeEnd or None),
-        `forward_velocity` (m/s). Every executor tick of the period is in `self.ticks`.
+        Info: `terms` (reward by name), `rewarded` (False: a term could not be measured and is left
+        out), `executed_action`, `reasons`, `end` (EpisodeEnd or None), `forward_velocity` (m/s; NaN
+        if not known). Every executor tick of the period is in `self.ticks`.
         """
         if self._over:
             raise gymnasium.error.ResetNeeded("the episode is over; call reset() first")
@@ -118,7 +136,7 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
         self._observations.append(self._sense(state))
         self._actions.append(executed)
         self._steps += 1
-        velocity = state.tracker.forward_velocity if state.tracker is not None else 0.0
+        velocity = self._velocity(state)
         terms = walk_reward(
             self.settings.reward,
             velocity,
@@ -126,17 +144,18 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
             state.joints.position,
             np.array(self._actions)[-3:],
         )
-        end = self._end(state, ticks[-1])
+        end = self._end(state, ticks[-1], velocity is not None)
         self._over = end is not None
         if end is not None and ticks[-1].safety is not SafetyState.FAULT:
             # Nobody drives between episodes, however long learning or a person takes.
             self.executor.disarm()
         info = {
             "terms": terms,
+            "rewarded": velocity is not None,
             "executed_action": executed.astype(np.float32),
             "reasons": _union(ticks),
             "end": end,
-            "forward_velocity": velocity,
+            "forward_velocity": math.nan if velocity is None else velocity,
         }
         terminated = end is EpisodeEnd.TERMINATED
         return self._stacked(), sum(terms.values()), terminated, self._over and not terminated, info
@@ -181,6 +200,22 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
             self._drive(start + period / periods * (goal - start))
         return self._drive(goal)[-1]
 
+    def _await_tracker(self, tick: Tick, stance: FloatArray) -> Tick:
+        """Stand until the tracker sees the robot, or for TRACKER_WAIT_S; the last tick."""
+        period = self.settings.control_period_s
+        for _ in range(round(TRACKER_WAIT_S / period)):
+            if tick.safety is not SafetyState.ACTIVE or self._velocity(tick.state) is not None:
+                break
+            tick = self._hold(stance, period)
+        return tick
+
+    def _velocity(self, state: RobotState) -> float | None:
+        """Forward velocity, m/s; None: there is no fix young enough to tell it."""
+        fix = state.tracker
+        if fix is None or not state.time - fix.time <= self.settings.tracker_age_s:
+            return None
+        return fix.forward_velocity if math.isfinite(fix.forward_velocity) else None
+
     def _sense(self, state: RobotState) -> FloatArray:
         """One observation; an IMU that never spoke cannot pass arming."""
         imu = state.imu
@@ -207,11 +242,13 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
         tilted = state.imu is not None and state.imu.tilt > self.settings.fall_angle_rad
         return folded or tilted
 
-    def _end(self, state: RobotState, tick: Tick) -> EpisodeEnd | None:
+    def _end(self, state: RobotState, tick: Tick, rewarded: bool) -> EpisodeEnd | None:
         if self._fallen(state):
             return EpisodeEnd.TERMINATED
         if tick.safety is not SafetyState.ACTIVE:
             return EpisodeEnd.SAFETY_STOP
+        if not rewarded:
+            return EpisodeEnd.SENSOR_LOST
         if self._steps >= self.settings.episode_steps:
             return EpisodeEnd.TRUNCATED
         return None

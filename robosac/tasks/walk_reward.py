@@ -15,7 +15,7 @@ from robosac.tasks.legs import FRONT_LEGS, FloatArray, legs_from_joints
 
 def walk_reward(
     weights: RewardSection,
-    forward_velocity: float,
+    forward_velocity: float | None,
     pitch: float,
     joint_position: FloatArray,
     actions: FloatArray,
@@ -24,7 +24,7 @@ def walk_reward(
 
     Args:
         weights: weights and thresholds.
-        forward_velocity: from the tracker, m/s.
+        forward_velocity: from the tracker, m/s; None: not known, and then there is no such term.
         pitch: rad.
         joint_position: shape (8,), rad.
         actions: the last three executed actions, oldest first, shape (3, 8).
@@ -33,9 +33,15 @@ def walk_reward(
     swing, _ = legs_from_joints(joint_position)
     under_body = np.maximum(-swing[list(FRONT_LEGS)] - weights.front_swing_bound_rad, 0.0)
     large_pitch = max(abs(pitch) - weights.pitch_bound_rad, 0.0)
-    return {
-        "forward_velocity": weights.forward_velocity
-        * min(forward_velocity, weights.velocity_cap_m_s),
+    earned = (
+        {}
+        if forward_velocity is None
+        else {
+            "forward_velocity": weights.forward_velocity
+            * min(forward_velocity, weights.velocity_cap_m_s)
+        }
+    )
+    return earned | {
         "acceleration": -weights.acceleration * float(np.abs(acceleration).mean()),
         "pitch": -weights.pitch * large_pitch,
         "folded_front_legs": -weights.folded_front_legs * float(under_body.sum()),

@@ -6,11 +6,12 @@ import pytest
 
 import calibration
 from calibration import Calibration, JointCalibration
+from drivers.errors import BusTimeout, WireClosed
 from drivers.moteus import MoteusBus
 from drivers.vectornav_port import VectorNavPort
 from robosac.errors import CalibrationMismatch, RobotError
 from robosac.hal import JointCommand
-from robosac.robots.minitaur import Minitaur
+from robosac.robots.minitaur import Devices, Minitaur
 from robosac.robots.robot_file import RobotFile, load_robot_file
 from sim.minitaur import MinitaurTwin, SensorNoise, TwinOptions
 from tests.robosac.robot_contract import Rig, RobotContract
@@ -29,15 +30,13 @@ def build(
     file = file or drawn
     ids = [motor.id for motor in file.motors.values()]
     now = twin.clock.now
-    robot = Minitaur(
-        file,
-        measured or as_drawn,
+    devices = Devices(
         MoteusBus(twin.legs, ids, now),
         VectorNavPort(twin.imu, now),
+        twin.imu.reopen,
         twin.tracker,
-        now,
     )
-    return Rig(robot, twin.clock)
+    return Rig(Minitaur(file, measured or as_drawn, devices, now), twin.clock)
 
 
 class TestMinitaur(RobotContract):
@@ -161,3 +160,75 @@ def test_an_overheated_motor_is_cut_off_and_named() -> None:
     # 1.0 s above 2.45 N m (Tan et al. 2018), and what the sensors and the reply take.
     assert 1.0 <= ticks * rig.period < 1.1
     rig.robot.stop()
+
+
+def test_configuring_leaves_the_noise_of_the_readings_alone() -> None:
+    """How often a console is asked must not change the rest of an episode."""
+    positions = []
+    for asked in (1, 3):
+        twin = MinitaurTwin(TwinOptions())
+        rig = build(twin)
+        rig.robot.configure()
+        bus = MoteusBus(twin.legs, range(1, 9), twin.clock.now)
+        for _ in range(asked):
+            assert bus.configuration(3, ["servo.max_current_A"]) == {"servo.max_current_A": 100.0}
+        positions.append(rig.hold(20).joints.position)
+    np.testing.assert_array_equal(positions[0], positions[1])
+
+
+def test_a_console_order_works_from_where_the_motor_is() -> None:
+    twin = MinitaurTwin(QUIET)
+    told = build(twin).tick(JointCommand.stop(8)).joints.position
+    twin.clock.wait_until(1.0)
+    moved = twin.plant.joint_position[4] - told[4]
+    assert abs(moved) > 0.005, "its limp legs are to sink meanwhile"
+    bus = MoteusBus(twin.legs, range(1, 9), twin.clock.now)
+    console = bytes([0x40, 1, 10]) + b"d exact 0\n"
+    twin.legs.write(b"can send 8005 " + (console + b"\x50" * 3).hex().encode() + b"\n")
+    twin.legs.drain()
+    assert bus.read(5, 0x001) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_an_unplugged_bus_is_opened_and_set_up_anew() -> None:
+    twin = MinitaurTwin(QUIET)
+    rig = build(twin)
+    rig.robot.configure()
+    held = rig.hold(20)
+    twin.legs.unplug()
+    rig.tick(JointCommand.to(held.joints.position, rig.robot.limits.torque))
+    with pytest.raises(RobotError, match="unplugged; mend that, then arm again"):
+        rig.robot.configure()
+    assert not rig.robot.stop()
+    twin.legs.plug_in()
+    assert rig.robot.stop(), "torque must be read back as off over the new opening"
+    rig.robot.configure()
+    assert not rig.hold(20).faults
+
+
+def test_a_closed_robot_opens_nothing() -> None:
+    twin = MinitaurTwin(QUIET)
+    rig = build(twin)
+    rig.robot.configure()
+    rig.robot.close()
+    assert not rig.robot.stop()
+    assert not rig.robot.stop()
+    with pytest.raises(WireClosed):
+        twin.legs.drain()
+
+
+def test_whatever_fails_to_close_the_rest_is_closed() -> None:
+    twin = MinitaurTwin(QUIET)
+
+    def refuse() -> None:
+        raise BusTimeout("the tracker's thread has not come back")
+
+    now = twin.clock.now
+    imu = VectorNavPort(twin.imu, now)
+    bus = MoteusBus(twin.legs, range(1, 9), now)
+    devices = Devices(bus, imu, twin.imu.reopen, twin.tracker, refuse)
+    robot = Minitaur(*nominal(), devices, now)
+    with pytest.raises(RobotError, match="does not let go"):
+        robot.close()
+    for wire in (twin.legs, twin.imu):
+        with pytest.raises(WireClosed):
+            wire.drain()

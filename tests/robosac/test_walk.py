@@ -13,6 +13,7 @@ from robosac.reasons import Reason
 from robosac.states import SafetyState
 from robosac.tasks.ends import EpisodeEnd
 from robosac.tasks.walk import MinitaurWalk
+from sim.minitaur import MinitaurTwin
 
 Make = Callable[..., Stage]
 
@@ -133,3 +134,29 @@ def test_what_was_executed_is_what_is_reported(make_twin: Make) -> None:
         np.testing.assert_allclose(joints, env.ticks[-1].executed, atol=1e-5)
         limited += bool(np.abs(info["executed_action"] - action).max() > 1e-3)
     assert limited, "uniform random actions must run into the limits"
+
+
+def test_training_goes_on_once_the_operator_has_plugged_the_bus_in_again(
+    make_twin: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env, executor = parts(make_twin())
+    env.reset(seed=0)
+    twin = env.operator
+    assert isinstance(twin, MinitaurTwin)
+    place, told = twin.place, []
+
+    def mend(seed: int, faults: tuple[str, ...]) -> None:
+        told.append(faults)
+        twin.legs.plug_in()
+        place(seed, faults)
+
+    monkeypatch.setattr(twin, "place", mend)
+    twin.legs.unplug()
+    *_, info = env.step(np.zeros(8, np.float32))
+    assert info["end"] is EpisodeEnd.SAFETY_STOP
+    assert executor.safety is SafetyState.FAULT
+    env.reset(seed=1)
+    assert told == [("bus_dead", "stop_unconfirmed")]
+    *_, info = env.step(np.zeros(8, np.float32))
+    assert info["end"] is None
+    assert executor.safety is SafetyState.ACTIVE

@@ -151,6 +151,27 @@ def test_a_late_answer_reaches_the_host_as_any_other(rig: Rig) -> None:
     assert rig.wire.read(rig.time + 0.004).startswith(b"rcv 0100 21000A")
 
 
+@pytest.mark.parametrize("seconds", [0.001, 0.0045, 0.006, 0.008, 0.012, 0.020])
+def test_a_slow_controllers_answer_is_never_taken_for_a_fresh_one(rig: Rig, seconds: float) -> None:
+    """An exchange waits 4 ms of its 5 ms period: what comes later answers nothing any more."""
+    rig.bank.hold(1, seconds)
+    before, heard = rig.bus.statistics.late, 0
+    for _ in range(200):
+        rig.position = rig.position + 0.001
+        readings = rig.tick()
+        valid = readings.valid
+        assert valid[1:].all()
+        np.testing.assert_allclose(readings.position_rev[valid], rig.position[valid], atol=1e-6)
+        assert (readings.time[valid] > rig.time - PERIOD).all()
+        heard += int(valid[0])
+    late = rig.bus.statistics.late - before
+    if seconds < 0.004:
+        assert (heard, late) == (200, 0)
+    else:
+        assert heard == 0
+        assert late >= 200 - math.ceil(seconds / PERIOD), "all but those still on their way"
+
+
 def test_garbage_of_one_controller_is_nobody_elses(rig: Rig) -> None:
     rig.bank.garble(2, np.random.default_rng(0))
     corrupt = rig.bus.statistics.corrupt

@@ -1,0 +1,98 @@
+"""Opens a real robot: the robot file's serial ports and its overhead camera, all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import Final, Protocol
+
+from drivers.camera_settings import CaptureFactory
+from drivers.errors import WireClosed
+from drivers.hipnuc_port import HipnucPort
+from drivers.imu import Imu
+from drivers.moteus import MoteusBus
+from drivers.vectornav_port import VectorNavPort
+from drivers.wire import SerialWire, Wire
+from robosac.clock import MonotonicClock
+from robosac.connection import Connection
+from robosac.errors import ConfigError
+from robosac.operator import ConsoleOperator
+from robosac.overhead import open_tracker, v4l2_camera
+from robosac.robots import sections
+from robosac.robots.minitaur import Devices
+from robosac.robots.robot_file import RobotFile
+
+LEGS_BAUD: Final = 921600
+"""Without meaning for an fdcanusb, but a port is opened with some, bit/s."""
+LONGEST_LATENCY_TIMER_MS: Final = 4
+"""An adapter that waits longer hands over what is nearly a tick old, ms."""
+
+
+def connect(
+    file: RobotFile,
+    open_camera: Callable[[sections.TrackerSection], CaptureFactory] = v4l2_camera,
+) -> Connection:
+    """Open the robot that `file` describes.
+
+    Args:
+        file: the robot file.
+        open_camera: how its camera is opened; a test gives a drawn one.
+
+    Raises:
+        ConfigError: a port or the camera cannot be opened, or there is no camera; in one line.
+            Nothing stays open then.
+    """
+    clock = MonotonicClock()
+    with ExitStack() as opened:
+        legs = _open(file.ports.legs, LEGS_BAUD)
+        opened.callback(legs.close)
+        wire = _open(file.ports.imu, file.imu.baud)
+        opened.callback(wire.close)
+        if file.tracker is None:
+            raise ConfigError(
+                f"the robot file of {file.name} has no section tracker, and without an overhead"
+                " camera there is no forward velocity to learn from; robosac/robots/minitaur.yaml"
+                " shows how one is described"
+            )
+        tracker = open_tracker(file.tracker, clock.now, open_camera(file.tracker))
+        opened.pop_all()
+    devices = Devices(
+        bus=MoteusBus(legs, [motor.id for motor in file.motors.values()], clock.now),
+        imu=make_imu(file.imu, wire, clock.now),
+        reopen_imu=wire.reopen,
+        tracker=tracker,
+        close_tracker=tracker.close,
+    )
+    warnings = latency_warnings((legs, wire))
+    return Connection(devices, clock, ConsoleOperator(), warnings=warnings)
+
+
+def make_imu(section: sections.Imu, wire: Wire, now: Callable[[], float]) -> Imu:
+    """The driver for the kind of inertial sensor that is on `wire`."""
+    if section.kind == "hi91":
+        return HipnucPort(wire, now, section.baud)
+    return VectorNavPort(wire, now)
+
+
+class _Port(Protocol):
+    """What is looked at of an open port."""
+
+    path: str
+    latency_timer_ms: int | None
+
+
+def latency_warnings(ports: Iterable[_Port]) -> tuple[str, ...]:
+    """A line for each port whose adapter holds bytes back for too long."""
+    return tuple(
+        f"the adapter of {port.path} holds bytes back for {port.latency_timer_ms} ms; valid is up"
+        f" to {LONGEST_LATENCY_TIMER_MS} ms, and docs/hardware.md has the udev rule"
+        for port in ports
+        if port.latency_timer_ms is not None and port.latency_timer_ms > LONGEST_LATENCY_TIMER_MS
+    )
+
+
+def _open(path: str, baud: int) -> SerialWire:
+    try:
+        return SerialWire(path, baud)
+    except WireClosed as error:
+        raise ConfigError(f"{error}; ports are named in the robot file") from error

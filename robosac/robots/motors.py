@@ -1,0 +1,227 @@
+"""The quadruped's motors on their bus: motor turns become joint radians, and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from calibration import Calibration
+from drivers.errors import WireClosed
+from drivers.moteus import (
+    Damp,
+    MoteusBus,
+    PositionCommand,
+    ServoReadings,
+    Stop,
+    describe,
+)
+from drivers.moteus.registers import Mode
+from robosac.errors import CalibrationMismatch, RobotError
+from robosac.hal import BoolArray, Drive, Fault, FloatArray, JointCommand, JointState
+from robosac.robots.controller_options import RADIANS_PER_TURN, complaint, wanted_options
+from robosac.robots.robot_file import RobotFile
+
+STOP_ATTEMPTS = 20
+# Plain numbers: numpy compares with an enumeration's members far more slowly.
+_STOPPED, _FAULT, _TIMEOUT = int(Mode.STOPPED), int(Mode.FAULT), int(Mode.TIMEOUT)
+
+
+def motor_zeros(file: RobotFile, calibration: Calibration) -> FloatArray:
+    """The motors' angles, after their sign, at the joints' zero, rad; in joint order."""
+    offsets = np.array([motor.offset_rad for motor in file.motors.values()])
+    return offsets - calibration.offsets(file.joint_names)
+
+
+def check_calibration(file: RobotFile, calibration: Calibration) -> None:
+    """Refuse a calibration that was not measured on the robot of `file`.
+
+    Raises:
+        CalibrationMismatch: of another robot, other joints or other motors.
+    """
+    if calibration.robot != file.name:
+        raise CalibrationMismatch(
+            f"the calibration is of {calibration.robot!r}, the robot file of {file.name!r}"
+        )
+    if set(calibration.joints) != set(file.joint_names):
+        raise CalibrationMismatch(
+            f"the calibration knows the joints {sorted(calibration.joints)}, the robot file"
+            f" {sorted(file.joint_names)}"
+        )
+    for name, motor in file.motors.items():
+        measured = calibration.joints[name].motor_id
+        if measured != motor.id:
+            raise CalibrationMismatch(
+                f"joint {name}: calibrated on motor {measured}, but the robot file says {motor.id}"
+            )
+
+
+class Motors:
+    """The motors, as the robot uses them.
+
+    Args:
+        bus: its ids are the robot file's, in order.
+        file: the robot file.
+        calibration: what was measured on this robot.
+
+    Raises:
+        CalibrationMismatch: the calibration is another robot's.
+    """
+
+    def __init__(self, bus: MoteusBus, file: RobotFile, calibration: Calibration) -> None:
+        check_calibration(file, calibration)
+        self._bus = bus
+        self._names, self._watchdog_s = file.joint_names, file.watchdog_s
+        self._direction = np.array([float(motor.direction) for motor in file.motors.values()])
+        self._zero = motor_zeros(file, calibration)
+        self._wanted = {
+            name: wanted_options(file, name, float(zero))
+            for name, zero in zip(self._names, self._zero, strict=True)
+        }
+        self._gone = self._checked = False
+
+    def find(self) -> None:
+        """See that every motor answers, over a new opening of the wire if it was gone.
+
+        Raises:
+            RobotError: motors are missing. DriverError: the bus is not there, or one refuses.
+        """
+        with self._noticing_loss():
+            self._reopen_if_gone()
+            found = self._bus.probe()
+        missing = [
+            name for name, id in zip(self._names, self._bus.ids, strict=True) if id not in found
+        ]
+        if missing:
+            self._checked = False
+            raise RobotError(
+                f"no answer from the motors of {', '.join(missing)}; check power, wiring and"
+                " the ids in the robot file"
+            )
+
+    def make_safe(self) -> None:
+        """Switch torque off, which clears latched faults; then check how they are configured.
+
+        That takes a while, so it is done once after each opening of the wire, and again once a
+        motor has fallen silent: it may have lost its power, and with it what nobody had saved.
+
+        Raises:
+            RobotError: not every motor is read back as off, or one is configured otherwise than the
+                robot file says. DriverError: the bus is not there, or one refuses.
+        """
+        with self._noticing_loss():
+            unconfirmed = self._bus.stop_all(STOP_ATTEMPTS)
+            if unconfirmed:
+                self._checked = False
+                raise RobotError(f"motors {unconfirmed} do not confirm that their torque is off")
+            if not self._checked:
+                self._check_options()
+                self._checked = True
+
+    def exchange(
+        self, command: JointCommand, deadline: float
+    ) -> tuple[JointState, tuple[Fault, ...]]:
+        """Command every motor once; what they say before `deadline` (s), and what is wrong."""
+        try:
+            readings = self._bus.exchange(self._to_motors(command), deadline)
+        except WireClosed as error:
+            self._lose()
+            readings = self._bus.last_readings()
+            return self._to_joints(readings), (Fault("bus_dead", "legs", str(error)),)
+        return self._to_joints(readings), self._faults(readings, command.drive)
+
+    def stop(self) -> bool:
+        """Switch torque off, over a new opening of the wire if it was gone; True if confirmed."""
+        try:
+            with self._noticing_loss():
+                self._reopen_if_gone()
+                unconfirmed = self._bus.stop_all(STOP_ATTEMPTS)
+        except WireClosed:
+            # The controllers' watchdogs stop the motors, but we cannot say so.
+            return False
+        self._checked = self._checked and not unconfirmed
+        return not unconfirmed
+
+    def _check_options(self) -> None:
+        differences = {
+            name: self._bus.check_configuration(id, self._wanted[name])
+            for name, id in zip(self._names, self._bus.ids, strict=True)
+        }
+        if text := complaint(differences):
+            raise RobotError(text)
+
+    def _reopen_if_gone(self) -> None:
+        if self._gone:
+            self._bus.reopen()
+            self._gone = False
+
+    @contextmanager
+    def _noticing_loss(self) -> Iterator[None]:
+        try:
+            yield
+        except WireClosed:
+            self._lose()
+            raise
+
+    def _lose(self) -> None:
+        """The wire is gone: what comes back with it may be configured otherwise."""
+        self._gone, self._checked = True, False
+
+    def _to_motors(self, command: JointCommand) -> PositionCommand | Stop | Damp:
+        """Joint radians to motor turns."""
+        if command.drive is Drive.STOP:
+            return Stop()
+        if command.drive is Drive.DAMP:
+            return Damp(maximum_torque_nm=command.max_torque, watchdog_timeout_s=self._watchdog_s)
+        to_turns = self._direction / RADIANS_PER_TURN
+        count = len(to_turns)
+        return PositionCommand(
+            position_rev=(command.position + self._zero) * to_turns,
+            velocity_rev_s=command.velocity * to_turns,
+            feedforward_torque_nm=command.torque * self._direction,
+            kp_scale=command.stiffness,
+            kd_scale=command.damping,
+            maximum_torque_nm=command.max_torque,
+            stop_position_rev=np.full(count, math.nan),
+            watchdog_timeout_s=np.full(count, self._watchdog_s),
+            velocity_limit=np.full(count, math.nan),
+            accel_limit=np.full(count, -1.0),
+        )
+
+    def _to_joints(self, readings: ServoReadings) -> JointState:
+        """Motor turns to joint radians."""
+        to_radians = self._direction * RADIANS_PER_TURN
+        return JointState(
+            time=readings.time,
+            valid=readings.valid,
+            position=readings.position_rev * to_radians - self._zero,
+            velocity=readings.velocity_rev_s * to_radians,
+            torque=readings.torque_nm * self._direction,
+            temperature=readings.temperature_c,
+            voltage=readings.voltage_v,
+            power=readings.power_w,
+            driving=_driving(readings),
+        )
+
+    def _faults(self, readings: ServoReadings, drive: Drive) -> tuple[Fault, ...]:
+        """Faults that the controllers report of themselves."""
+        if drive is Drive.STOP:
+            return ()
+        latched = readings.valid & ((readings.mode == _FAULT) | (readings.mode == _TIMEOUT))
+        if not latched.any():
+            return ()
+        return tuple(self._fault(int(index), readings) for index in np.flatnonzero(latched))
+
+    def _fault(self, index: int, readings: ServoReadings) -> Fault:
+        name = self._names[index]
+        if readings.mode[index] == _TIMEOUT:
+            return Fault("motor_watchdog", name, "its watchdog expired; stop it to clear")
+        code = int(readings.fault[index])
+        return Fault("motor_fault", name, f"controller fault {describe(code)}; stop it to clear")
+
+
+def _driving(readings: ServoReadings) -> BoolArray:
+    """True where the controller may put torque on its motor (anything but stopped or fault)."""
+    return (readings.mode != _STOPPED) & (readings.mode != _FAULT)
