@@ -17,7 +17,7 @@ from robosac.errors import ArmingError, NotArmedError, RobotError
 from robosac.estop import EStopGate
 from robosac.hal import Drive, Fault, FloatArray, JointCommand, JointState, Robot, RobotState
 from robosac.latch import FaultLatch, LatchedFault
-from robosac.reasons import Reason
+from robosac.reasons import Reason, union
 from robosac.requests import ExecutorSettings, Inbox, Request, interval
 from robosac.safety import Envelope, Limited, LimiterSettings, Memory, brake, limit
 from robosac.states import SafetyState, allowed
@@ -243,7 +243,7 @@ class Executor:
             self._memory = limited.memory
             zero, one, goal = self._zero, self._one, limited.position
             command = JointCommand(Drive.POSITION, goal, zero, zero, one, one, torque)
-            reasons |= limited.reasons | hot
+            reasons = union((reasons, limited.reasons, hot))
         elif before is SafetyState.DAMPED:
             command = self._damp
         state = self._exchange(command, now)
@@ -335,7 +335,7 @@ class Executor:
         if self._safety not in _POWERED:
             return Reason.NONE
         late = Reason.PERIOD if self._late else Reason.NONE
-        return self._findings.reasons | self._inbox.why(now) | late
+        return union((self._findings.reasons, self._inbox.why(now), late))
 
     def _arm(self) -> None:
         if self._safety is SafetyState.DAMPED and not self._cut():

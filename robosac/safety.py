@@ -190,6 +190,8 @@ class Limited:
     @property
     def reasons(self) -> Reason:
         """All joints' reasons together."""
+        if not np.count_nonzero(self.codes):
+            return Reason.NONE
         return Reason(int(np.bitwise_or.reduce(self.codes, axis=None)))
 
 

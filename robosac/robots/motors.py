@@ -76,6 +76,11 @@ class Motors:
         self._names, self._watchdog_s = file.joint_names, file.watchdog_s
         self._direction = np.array([float(motor.direction) for motor in file.motors.values()])
         self._zero = motor_zeros(file, calibration)
+        self._to_turns = self._direction / RADIANS_PER_TURN
+        self._to_radians = self._direction * RADIANS_PER_TURN
+        self._none = np.full(len(self._names), math.nan)
+        self._unlimited = np.full(len(self._names), -1.0)
+        self._valid_for_s = np.full(len(self._names), self._watchdog_s)
         self._wanted = {
             name: wanted_options(file, name, float(zero))
             for name, zero in zip(self._names, self._zero, strict=True)
@@ -175,8 +180,7 @@ class Motors:
             return Stop()
         if command.drive is Drive.DAMP:
             return Damp(maximum_torque_nm=command.max_torque, watchdog_timeout_s=self._watchdog_s)
-        to_turns = self._direction / RADIANS_PER_TURN
-        count = len(to_turns)
+        to_turns = self._to_turns
         return PositionCommand(
             position_rev=(command.position + self._zero) * to_turns,
             velocity_rev_s=command.velocity * to_turns,
@@ -184,15 +188,15 @@ class Motors:
             kp_scale=command.stiffness,
             kd_scale=command.damping,
             maximum_torque_nm=command.max_torque,
-            stop_position_rev=np.full(count, math.nan),
-            watchdog_timeout_s=np.full(count, self._watchdog_s),
-            velocity_limit=np.full(count, math.nan),
-            accel_limit=np.full(count, -1.0),
+            stop_position_rev=self._none,
+            watchdog_timeout_s=self._valid_for_s,
+            velocity_limit=self._none,
+            accel_limit=self._unlimited,
         )
 
     def _to_joints(self, readings: ServoReadings) -> JointState:
         """Motor turns to joint radians."""
-        to_radians = self._direction * RADIANS_PER_TURN
+        to_radians = self._to_radians
         return JointState(
             time=readings.time,
             valid=readings.valid,

@@ -24,7 +24,7 @@ from gymnasium.spaces import Box
 from robosac.errors import RobotError
 from robosac.executor import Executor
 from robosac.hal import RobotState
-from robosac.reasons import Reason
+from robosac.reasons import union
 from robosac.settings import WalkSection
 from robosac.states import SafetyState
 from robosac.tasks.ends import EpisodeEnd
@@ -153,7 +153,7 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
             "terms": terms,
             "rewarded": velocity is not None,
             "executed_action": executed.astype(np.float32),
-            "reasons": _union(ticks),
+            "reasons": union(tick.reasons for tick in ticks),
             "end": end,
             "forward_velocity": math.nan if velocity is None else velocity,
         }
@@ -252,10 +252,3 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
         if self._steps >= self.settings.episode_steps:
             return EpisodeEnd.TRUNCATED
         return None
-
-
-def _union(ticks: list[Tick]) -> Reason:
-    reasons = Reason(0)
-    for tick in ticks:
-        reasons |= tick.reasons
-    return reasons
