@@ -17,7 +17,7 @@ import numpy as np
 import calibration
 from calibration import Calibration
 from drivers.moteus import BusStatistics, MoteusBus
-from drivers.vectornav_port import VectorNavPort
+from drivers.vectornav.port import VectorNavPort
 from robosac.config import load_preset
 from robosac.connection import ClockState, Connection, Renderer
 from robosac.errors import ConfigError
@@ -32,7 +32,7 @@ from robosac.tasks.walk import MinitaurWalk
 from robosac.watch import WatchSettings
 
 if TYPE_CHECKING:
-    from sim.firmware.moteus import MoteusBank
+    from sim.firmware.moteus.bank import MoteusBank
 
 TWIN_SCHEME = "twin://"
 SERIAL = "serial"
@@ -196,7 +196,7 @@ def _twin(twin: TwinSection, file: RobotFile, measured: Calibration, address: st
 
 def _set_options(bank: MoteusBank, file: RobotFile, measured: Calibration) -> None:
     """Configure the twin's controllers as the robot's are said to be, to last a power cycle."""
-    from sim.firmware.moteus_settings import write_option
+    from sim.firmware.moteus.settings import write_option
 
     zeros = motor_zeros(file, measured).tolist()
     for index, (joint, zero) in enumerate(zip(file.joint_names, zeros, strict=True)):

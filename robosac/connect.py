@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Final, Protocol
 
-from drivers.camera_settings import CaptureFactory
+from drivers.camera.settings import CaptureFactory
 from drivers.errors import WireClosed
-from drivers.hipnuc_port import HipnucPort
+from drivers.hipnuc.port import HipnucPort
 from drivers.imu import Imu
 from drivers.moteus import MoteusBus
-from drivers.vectornav_port import VectorNavPort
+from drivers.vectornav.port import VectorNavPort
 from drivers.wire import SerialWire, Wire
 from robosac.clock import MonotonicClock
 from robosac.connection import Connection

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from drivers.aruco_geometry import CameraModel, MarkerMount
-from drivers.aruco_tracker import ArucoSettings, ArucoTracker, CameraTracker
-from drivers.camera import Camera
-from drivers.camera_settings import CameraControls, CameraSettings, CaptureFactory
-from drivers.camera_v4l2 import V4l2Camera
+from drivers.aruco.geometry import CameraModel, MarkerMount
+from drivers.aruco.tracker import ArucoSettings, ArucoTracker, CameraTracker
+from drivers.camera.device import Camera
+from drivers.camera.settings import CameraControls, CameraSettings, CaptureFactory
+from drivers.camera.v4l2 import V4l2Camera
 from drivers.errors import DriverError
 from drivers.tracker import PlanarFix
 from robosac.errors import ConfigError

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers import camera_properties as cp
+from drivers.camera import properties as cp
 
 Image = NDArray[np.uint8]
 SELECT_TIMEOUT_S: Final = 10.0

@@ -10,9 +10,9 @@ import math
 from dataclasses import dataclass, field
 
 from sim.clock import VirtualClock
-from sim.firmware.dynamixel import ServoSpec
-from sim.firmware.dynamixel_hooks import DynamixelHooks
-from sim.firmware.dynamixel_line import DynamixelLine, LineOptions
+from sim.firmware.dynamixel.hooks import DynamixelHooks
+from sim.firmware.dynamixel.line import DynamixelLine, LineOptions
+from sim.firmware.dynamixel.servo import ServoSpec
 from sim.servo_joint import MOTORS, JointParameters, PlainJoints, ServoMotors
 from sim.wire import TwinWire
 

@@ -19,8 +19,8 @@ from drivers.moteus.registers import STREAM_FLOW_POLL, STREAM_POLL, STREAM_WRITE
 from sim.actuator import DcMotor
 from sim.clock import VirtualClock
 from sim.firmware.fdcanusb import Fdcanusb
-from sim.firmware.moteus import MoteusBank, MoteusConfig
-from sim.firmware.vectornav import Vn100
+from sim.firmware.moteus.bank import MoteusBank, MoteusConfig
+from sim.firmware.vectornav.sensor import Vn100
 from sim.latency import DelayLine
 from sim.plant import MinitaurPlant
 from sim.randomisation import Draw, Randomisation

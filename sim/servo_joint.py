@@ -1,6 +1,6 @@
 """A row of geared servo motors, and plain joints for them to turn.
 
-The motors take what the firmware asks for (`sim.firmware.dynamixel_control.Drive`) and give torque;
+The motors take what the firmware asks for (`sim.firmware.dynamixel.control.Drive`) and give torque;
 whatever turns under it is a `ServoPlant`: the joints here, or a physics engine.
 """
 
@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.firmware.dynamixel_control import Drive
+from sim.firmware.dynamixel.control import Drive
 
 FloatArray = NDArray[np.float64]
 

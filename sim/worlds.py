@@ -17,7 +17,7 @@ from sim.wire_framing import LINES, PACKETS, STREAM, Framing
 
 if TYPE_CHECKING:
     from sim.firmware.fdcanusb import Fdcanusb
-    from sim.firmware.moteus_hooks import HookedMoteusBank
+    from sim.firmware.moteus.hooks import HookedMoteusBank
 
 
 class UnknownTwin(ValueError):
@@ -66,8 +66,8 @@ def make_world(name: str, seed: int) -> World:
 
 
 def _minitaur(seed: int) -> World:
-    from sim.firmware.moteus_hooks import HookedMoteusBank
-    from sim.firmware.vectornav_hooks import HookedVn100
+    from sim.firmware.moteus.hooks import HookedMoteusBank
+    from sim.firmware.vectornav.hooks import HookedVn100
     from sim.minitaur import MinitaurTwin, TwinOptions
 
     twin = MinitaurTwin(TwinOptions(), bank_type=HookedMoteusBank, imu_type=HookedVn100)

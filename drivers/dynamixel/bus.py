@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from drivers.dynamixel.block import Counts
 from drivers.dynamixel.commands import Command, GoalEncoder, GoalLimits
 from drivers.dynamixel.constants import FAST_READ_FIRMWARE, MAX_ID
 from drivers.dynamixel.control_table import TABLES, ControlTable
@@ -19,14 +20,21 @@ from drivers.dynamixel.packet import Status
 from drivers.dynamixel.port import IDLE_S, REPLY_TIMEOUT_S, DynamixelPort
 from drivers.dynamixel.readings import DynamixelReadings, ReadingStore, never_heard
 from drivers.dynamixel.roll_call import RollCall
-from drivers.dynamixel.telemetry import TelemetryRound
+from drivers.dynamixel.servo_clocks import ServoClocks
+from drivers.dynamixel.telemetry import Question, TelemetryRound
 from drivers.errors import BusTimeout, DeviceError
 from drivers.statistics import BusStatistics
 from drivers.wire import Wire
 
+FloatArray = NDArray[np.float64]
+
 TELEMETRY_TIME_S: Final = 0.003
 """A servo is asked for telemetry only if so much time is left of the tick, s: 60 bytes at 1 Mbit/s
 take 0.6 ms, the adapter's latency timer up to 1 ms."""
+
+TELEMETRY_EVERY: Final = 2
+"""Exchanges from one question to the next: every servo is asked everything within a second or so at
+100 Hz."""
 
 _TORQUE_ENABLE: Final = 64
 
@@ -72,6 +80,7 @@ class DynamixelBus:
         self._known: dict[int, ServoInfo] = {}
         self._tick: _Tick | None = None
         self._telemetry = TelemetryRound(ids)
+        self._question: Question | None = None
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -104,9 +113,10 @@ class DynamixelBus:
     def exchange(self, command: Command, deadline: float) -> DynamixelReadings:
         """Command every servo and collect what they say until `deadline` (s); no retries.
 
-        One sync write, one sync read, and one servo's telemetry when there is time for it. A lost,
-        damaged or implausible reply never raises: that servo is then not valid. While the line is
-        in disorder the command is sent all the same, but nothing is asked.
+        One sync write, one sync read, and every other time, if time is left, a question for one
+        servo's telemetry, whose answer the next exchange takes. A lost, damaged or implausible
+        reply never raises: that servo is then not valid. While the line is in disorder the command
+        is sent all the same, but nothing is asked.
 
         Raises:
             ValueError: the command has the wrong shape, is not finite, or a servo would refuse it.
@@ -119,16 +129,16 @@ class DynamixelBus:
         packet = tick.goals.encode(command)
         started = self._now()
         trusted = self.port.settle(deadline)
-        if packet:
-            self._wire.write(packet)
+        self._take_telemetry(tick)
         if trusted:
-            self._wire.write(tick.roll.begin())
+            self._wire.write(packet + tick.roll.begin(self._now()))
             valid = self._listen(tick, deadline)
         else:
+            if packet:
+                self._wire.write(packet)
             self.port.counters.lost += len(self._ids)
             valid = np.zeros(len(self._ids), dtype=np.bool_)
-        if deadline - self._now() >= TELEMETRY_TIME_S:
-            self._ask_one(tick, deadline)
+            self._ask_for_telemetry(tick, deadline)
         self.port.counters.exchanged(self._now() - started)
         return tick.store.collect(valid, self._telemetry.collect())
 
@@ -178,6 +188,7 @@ class DynamixelBus:
             WireClosed: the port is gone.
         """
         unconfirmed = list(self._ids)
+        self.port.finish(self._now() + TELEMETRY_TIME_S)
         for _ in range(attempts):
             off = sync_write(_TORQUE_ENABLE, 1, dict.fromkeys(unconfirmed, b"\x00"))
             self._wire.write(off)
@@ -194,7 +205,7 @@ class DynamixelBus:
         """
         self.port.reopen()
         self._known.clear()
-        self._telemetry = TelemetryRound(self._ids)
+        self._telemetry, self._question = TelemetryRound(self._ids), None
 
     def close(self) -> None:
         """Release the wire; safe to call twice."""
@@ -209,21 +220,26 @@ class DynamixelBus:
             GoalEncoder(self._ids, tables),
             RollCall(self._ids, fast, self.port.counters),
             ReadingStore(tables),
+            ServoClocks(len(tables)),
             fast,
         )
 
     def _listen(self, tick: _Tick, deadline: float) -> NDArray[np.bool_]:
         """Hear the answers and keep them; whose can be trusted."""
         data = self._wire.read(deadline)
+        at = self._now()
         counts = tick.roll.take_all(data) if data else None
         if counts is None:
             self._hear(tick, data, deadline)
-            return self._accept(tick)
+            valid = self._accept(tick)
+            self._ask_for_telemetry(tick, deadline)
+            return valid
+        # Before anything is made of the answers: the next one comes meanwhile.
+        self._ask_for_telemetry(tick, deadline)
         tick.store.alerts[:] = False
         tick.store.errors[:] = 0
-        valid = tick.store.accept(counts, np.full(len(self._ids), self._now()))
-        self.port.counters.implausible += len(valid) - int(np.count_nonzero(valid))
-        return valid
+        n = len(self._ids)
+        return self._keep(tick, counts, np.full(n, at), n)
 
     def _hear(self, tick: _Tick, data: bytes, deadline: float) -> None:
         """Hear the rest. Leaves the line unsettled unless all answered or it fell silent."""
@@ -244,8 +260,8 @@ class DynamixelBus:
     def _accept(self, tick: _Tick) -> NDArray[np.bool_]:
         """Keep what was heard; whose can be trusted."""
         counters, n = self.port.counters, len(self._ids)
-        counts, times = np.full((3, n), math.nan), np.full(n, math.nan)
-        heard = 0
+        values, ticks, times = (np.full(shape, math.nan) for shape in ((3, n), n, n))
+        window = tick.roll.window
         for index, answer in enumerate(tick.roll.end()):
             if answer is None:
                 counters.lost += 1
@@ -255,24 +271,57 @@ class DynamixelBus:
             if status.error:
                 counters.refused += 1
                 continue
-            counts[:, index], times[index] = tick.roll.window.counts(status.parameters), at
-            heard += 1
-        valid = tick.store.accept(counts, times)
+            values[:, index], times[index] = window.counts(status.parameters), at
+            ticks[index] = window.tick(status.parameters)
+        heard = n - int(np.count_nonzero(np.isnan(times)))
+        counts = Counts(values, None if window.tick_at is None else ticks)
+        return self._keep(tick, counts, times, heard)
+
+    def _keep(
+        self, tick: _Tick, counts: Counts, times: FloatArray, heard: int
+    ) -> NDArray[np.bool_]:
+        """Keep what `heard` servos said, unless it is old or implausible; where it is kept."""
+        values, ticks = counts
+        counters = self.port.counters
+        if ticks is not None:
+            fresh = tick.clocks.fresh(ticks, tick.roll.asked_at, times, tick.roll.nothing_old)
+            if old := heard - int(np.count_nonzero(fresh)):
+                counters.late += old
+                heard -= old
+                tick.roll.doubt()
+                self.port.missed()
+                values = np.where(fresh, values, math.nan)
+        valid = tick.store.accept(values, times)
         counters.implausible += heard - int(np.count_nonzero(valid))
         return valid
 
-    def _ask_one(self, tick: _Tick, deadline: float) -> None:
-        question = self._telemetry.next()
-        if tick.roll.is_suspect(question.servo):
+    def _ask_for_telemetry(self, tick: _Tick, deadline: float) -> None:
+        """Ask one servo, if it is time to and there is time for its answer."""
+        turn = self.port.counters.exchanges % TELEMETRY_EVERY
+        if turn and not self._telemetry.urgent:
             return
-        id = self._ids[question.servo]
-        status = self.port.ask(question.packet, id, question.size, deadline)
+        if deadline - self._now() < TELEMETRY_TIME_S:
+            return
+        if not (self.port.settled or self.port.settle(deadline)):
+            return
+        question = self._telemetry.next()
+        if not tick.roll.is_suspect(question.servo):
+            id = self._ids[question.servo]
+            self.port.ask_and_go(question.packet, id, question.size, TELEMETRY_TIME_S)
+            self._question = question
+
+    def _take_telemetry(self, tick: _Tick) -> None:
+        """Keep what the servo asked in the last exchange answered."""
+        question, answer = self._question, self.port.answer()
+        if question is None or answer is None:
+            return
+        status, asked_at = answer
         if status is None:
             return
         self._note(tick, question.servo, status)
         if status.error:
             self.port.counters.refused += 1
-        elif not self._telemetry.take(question, status.parameters, self._now()):
+        elif not self._telemetry.take(question, status.parameters, asked_at):
             self.port.counters.implausible += 1
 
     def _note(self, tick: _Tick, index: int, status: Status) -> None:
@@ -293,4 +342,5 @@ class _Tick:
     goals: GoalEncoder
     roll: RollCall
     store: ReadingStore
+    clocks: ServoClocks
     fast: bool

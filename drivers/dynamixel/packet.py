@@ -125,6 +125,11 @@ class StatusParser:
         self._pending = buffer[len(buffer) - keep :]
         return found
 
+    @property
+    def empty(self) -> bool:
+        """Whether no packet has begun."""
+        return not self._pending
+
     def clear(self) -> None:
         """Forget a packet that has begun; the next byte is taken for the first of a new one."""
         self._discard(len(self._pending))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from drivers.dynamixel.constants import StatusError
 from drivers.dynamixel.packet import Status, StatusParser
@@ -18,6 +18,24 @@ RESYNC_READS: Final = 4
 """A resynchronisation gives up waiting for silence after so many reads."""
 REPLY_TIMEOUT_S: Final = 0.04
 """How long one try outside the control tick waits, s: twice the default latency timer and more."""
+
+
+class Answer(NamedTuple):
+    """What came back for a question that was not waited for."""
+
+    status: Status | None
+    """None: nothing came."""
+    asked_at: float
+    """s; the answer is younger."""
+
+
+class _Open(NamedTuple):
+    """A question whose answer may still be on its way."""
+
+    id: int
+    size: int
+    asked_at: float
+    until: float
 
 
 class DynamixelPort:
@@ -38,11 +56,18 @@ class DynamixelPort:
         self._parser = StatusParser()
         self._parsed_corrupt = 0
         self._unsettled = False
+        self._open: _Open | None = None
+        self._answer: Answer | None = None
 
     def count_corrupt(self) -> None:
         """Move the parser's count into the counters."""
         self.counters.corrupt += self._parser.corrupt - self._parsed_corrupt
         self._parsed_corrupt = self._parser.corrupt
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing old is known to be on its way."""
+        return not self._unsettled
 
     def missed(self) -> None:
         """Something did not arrive, or arrived in disorder: the line must fall silent first."""
@@ -51,13 +76,13 @@ class DynamixelPort:
     def settle(self, deadline: float) -> bool:
         """Take what nobody waited for off the line; True: what comes next can be trusted.
 
-        After a miss, or when old bytes lie there, the line must be silent for `idle_s` before
-        `deadline` (s).
+        An answer that is still on its way is waited for. After a miss, or when old bytes lie there,
+        the line must be silent for `idle_s` before `deadline` (s).
 
         Raises:
             WireClosed: the port is gone.
         """
-        if data := self.wire.drain():
+        if not self.finish(deadline) and (data := self.wire.drain()):
             self._drop(data)
             self._unsettled = True
         if not self._unsettled:
@@ -73,6 +98,32 @@ class DynamixelPort:
                 break
         self._parser.clear()
         return not self._unsettled
+
+    def finish(self, deadline: float) -> bool:
+        """Let the answer to `ask_and_go` come, so that nobody speaks into it.
+
+        True: it has just come, and nothing else. Raises WireClosed.
+        """
+        question = self._open
+        if question is None:
+            return False
+        self._open, found, others = None, None, 0
+        until = min(deadline, question.until)
+        while found is None and (data := self.wire.read(until)):
+            for status in self._parser.feed(data):
+                if found is None and _answers(status, question.id, question.size):
+                    found = status
+                else:
+                    others += 1
+            if self.now() >= until:
+                break
+        self.counters.late += others
+        self.counters.lost += found is None
+        # Whoever has been silent for so long since then has nothing more to say.
+        if others or (found is None and self.now() < question.until + self.idle_s):
+            self.missed()
+        self._answer = Answer(found, question.asked_at)
+        return found is not None and self._parser.empty
 
     def parse(self, data: bytes) -> list[Status]:
         """The status packets that `data` completes."""
@@ -97,14 +148,29 @@ class DynamixelPort:
             return None
         self.wire.write(packet)
         for status in self.statuses(deadline):
-            if status.id == id and (
-                len(status.parameters) == size or (status.error and not status.parameters)
-            ):
+            if _answers(status, id, size):
                 return status
             self.counters.late += 1
         self.counters.lost += 1
         self.missed()
         return None
+
+    def ask_and_go(self, packet: bytes, id: int, size: int, patience_s: float) -> None:
+        """As `ask`, without waiting: the next use of the line takes the answer, for `answer`.
+
+        Whatever comes next gives it `patience_s` (s) before it speaks. The line must be settled.
+
+        Raises:
+            WireClosed: the port is gone.
+        """
+        at = self.now()
+        self.wire.write(packet)
+        self._open = _Open(id, size, at, at + patience_s)
+
+    def answer(self) -> Answer | None:
+        """What became of the last question of `ask_and_go`, once; None: there is nothing new."""
+        answer, self._answer = self._answer, None
+        return answer
 
     def request(
         self,
@@ -136,11 +202,19 @@ class DynamixelPort:
     def reopen(self) -> None:
         """Open the wire anew after it was gone. Raises WireClosed: it is not back."""
         self.wire.reopen()
+        self._open = self._answer = None
         self._parser.clear()
         self.missed()
 
     def _drop(self, data: bytes) -> None:
         self.counters.late += len(self._parser.feed(data))
+
+
+def _answers(status: Status, id: int, size: int) -> bool:
+    """Whether this is servo `id`'s answer of `size` bytes, or its refusal."""
+    return status.id == id and (
+        len(status.parameters) == size or (status.error != 0 and not status.parameters)
+    )
 
 
 def error_name(error: int) -> str:

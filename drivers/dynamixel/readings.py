@@ -2,7 +2,8 @@
 
 Protocol 2.0 has no sequence numbers. So consecutive ticks read a different number of bytes, always
 whole registers around effort, velocity and position: a reply that comes too late has another length
-than the one that is waited for, and is known by it.
+than the one that is waited for, and is known by it. One that is even later, when that length is
+used again, is known by the servo's own clock (`drivers.dynamixel.servo_clocks`).
 """
 
 from __future__ import annotations
@@ -34,22 +35,37 @@ class Window:
         """Where effort begins in an answer."""
         return _EFFORT - self.address
 
+    @property
+    def tick_at(self) -> int | None:
+        """Where realtime_tick is in an answer; None: it is not read."""
+        return _TICK - self.address if self.address <= _TICK else None
+
     def counts(self, data: bytes) -> tuple[int, int, int]:
         """Effort, velocity and position counts in an answer of the right size."""
         return _VALUES.unpack_from(data, self.offset)
 
+    def tick(self, data: bytes) -> float:
+        """The servo's clock in an answer of the right size, ms; NaN: it is not read."""
+        at = self.tick_at
+        return math.nan if at is None else data[at] | data[at + 1] << 8
 
+
+_TICK: Final = 120
 _EFFORT: Final = 126
 _VALUES: Final = struct.Struct("<hii")
-# From moving (122), moving_status (123), present_pwm (124) or effort (126) on, to the end of
-# position (135), velocity_trajectory (139) or position_trajectory (143).
+# From effort (126), present_pwm (124), realtime_tick (120) or goal_position (116) on, to the end of
+# position (135), velocity_trajectory (139), position_trajectory (143), voltage (145) or
+# temperature (146).
 WINDOWS: Final = (
-    *(Window(126, 10), Window(124, 12), Window(123, 13)),
-    *(Window(122, 14), Window(124, 16), Window(123, 17), Window(122, 18), Window(124, 20)),
+    *(Window(126, 10), Window(124, 12), Window(120, 16)),
+    *(Window(120, 20), Window(120, 24), Window(120, 26), Window(120, 27)),
+    *(Window(116, 28), Window(116, 30), Window(116, 31)),
 )
-"""Used in turn. All have different sizes: a reply up to seven ticks old is recognised."""
+"""All have different sizes."""
 USUAL_WINDOWS: Final = 3
-"""So many, the shortest, are used while nothing is missed and so nothing can come late."""
+"""So many, the shortest, are used in turn while nothing is missed and so nothing can come late."""
+CAREFUL_WINDOWS: Final = len(WINDOWS) - 2
+"""So many, the longest, are used in turn otherwise; they all tell the servo's clock."""
 
 SPEED_MAX_RAD_S: Final = 25.0
 """Faster is not believed; the fastest X430 does 10 rad/s, the register ends at 24.5."""
@@ -119,9 +135,11 @@ class ReadingStore:
             counts: effort, velocity and position, shape (3, n); NaN where nothing was heard.
             times: when each servo's answer arrived, s; NaN where none did.
         """
-        reach = self._counts_per_s * (times - self._times) + self._slack
+        reach = times - self._times
+        reach *= self._counts_per_s
+        reach += self._slack
         # Comparisons with NaN are false: nothing heard is not kept, a first position not refused.
-        kept = (np.abs(counts) <= self._most).all(axis=0)
+        kept = np.logical_and.reduce(np.abs(counts) <= self._most)
         kept &= ~(np.abs(counts[2] - self._counts[2]) > reach)
         np.copyto(self._counts, counts, where=kept)
         np.copyto(self._times, times, where=kept)

@@ -7,20 +7,22 @@ moves to the end of the next request, where it cannot silence its neighbours.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from drivers.dynamixel.block import FastReadBlock, FloatArray, SyncReadBlock
+from drivers.dynamixel.block import Counts, FastReadBlock, SyncReadBlock
 from drivers.dynamixel.fast_reply import FastReply
 from drivers.dynamixel.instructions import fast_sync_read, sync_read
 from drivers.dynamixel.packet import Status
-from drivers.dynamixel.readings import USUAL_WINDOWS, WINDOWS, Window
+from drivers.dynamixel.readings import CAREFUL_WINDOWS, USUAL_WINDOWS, WINDOWS, Window
 from drivers.statistics import BusCounters
 
 SUSPECT_AFTER: Final = 3
 """A servo that missed so many exchanges in a row is not waited for any longer than the others."""
 CALM_AFTER: Final = 100
-"""After so many exchanges without a miss nothing old is on its way any more."""
+CALM_AFTER_S: Final = 0.25
+"""After so many exchanges and seconds without a miss nothing old is on its way any more."""
 
 
 class Answer(NamedTuple):
@@ -44,14 +46,20 @@ class RollCall:
         ids: the servos; answers are in this order.
         fast: ask for one packet by all.
         counters: where late and corrupt answers are counted.
+
+    Attributes:
+        asked_at: when this exchange's request was made, s.
+        nothing_old: no old answer of this exchange's length can be on its way.
     """
 
     def __init__(self, ids: Sequence[int], fast: bool, counters: BusCounters) -> None:
-        self._ids, self._fast, self._counters = tuple(ids), fast, counters
+        self._ids, self._fast, self._counters = list(ids), fast, counters
         self._index = {id: index for index, id in enumerate(ids)}
         self._order = list(ids)
-        self._turn = 0
-        self._calm = CALM_AFTER
+        # So that the first exchange sets the clocks.
+        self._turn = USUAL_WINDOWS - 2
+        self._calm, self._trouble_at = CALM_AFTER, -math.inf
+        self._careful = 0
         self._asked: dict[int, _Asked] = {}
         self._places = list(range(len(ids)))
         self._missed = [0] * len(ids)
@@ -59,6 +67,8 @@ class RollCall:
         self._rank = self._heard = 0
         self._disorder = False
         self._fast_reply: FastReply | None = None
+        self.asked_at = -math.inf
+        self.nothing_old = True
 
     @property
     def window(self) -> Window:
@@ -87,11 +97,20 @@ class RollCall:
         """Whether servo `index` has not answered for some time."""
         return self._missed[index] >= SUSPECT_AFTER
 
-    def begin(self) -> bytes:
-        """The packet to send. Its answers differ in length from those that may come late."""
-        self._turn = (self._turn + 1) % (
-            USUAL_WINDOWS if self._calm >= CALM_AFTER else len(WINDOWS)
-        )
+    def begin(self, at: float) -> bytes:
+        """The packet to send at `at` s; its answers have another length than those before."""
+        self.asked_at = at
+        if self._calm >= CALM_AFTER and at - self._trouble_at >= CALM_AFTER_S:
+            self._turn = (self._turn + 1) % USUAL_WINDOWS
+            self._careful = 0
+        else:
+            # Behind the usual ones first: one of those may have been missed just now.
+            self._turn = max(self._turn + 1, USUAL_WINDOWS)
+            if self._turn == len(WINDOWS):
+                self._turn -= CAREFUL_WINDOWS
+            self._careful += 1
+        # The others have not been used for long.
+        self.nothing_old = self._careful <= len(WINDOWS) - USUAL_WINDOWS
         self._answers = [None] * len(self._ids)
         self._rank, self._heard, self._disorder = -1, 0, False
         self._fast_reply = None
@@ -99,15 +118,23 @@ class RollCall:
             self._asked[self._turn] = self._ask()
         return self._asked[self._turn].request
 
-    def take_all(self, data: bytes) -> FloatArray | None:
-        """The counts of all servos, shape (3, n), if `data` are exactly their answers."""
+    def take_all(self, data: bytes) -> Counts | None:
+        """What all servos say, if `data` are exactly their answers."""
         counts = self._asked[self._turn].block.decode(data)
         if counts is None:
             return None
         self._missed = [0] * len(self._ids)
         self._heard = len(self._ids)
         self._calm += 1
-        return counts[:, self._places]
+        if self._order == self._ids:
+            return counts
+        values, ticks = counts
+        places = self._places
+        return Counts(values[:, places], None if ticks is None else ticks[places])
+
+    def doubt(self) -> None:
+        """Something old was among the answers."""
+        self._calm, self._trouble_at = 0, self.asked_at
 
     def feed_fast(self, data: bytes) -> list[Status]:
         """The answers that `data` completes, when they come in one packet."""
@@ -135,7 +162,10 @@ class RollCall:
         """
         if self._fast_reply is not None and self._fast_reply.discarded:
             self._counters.corrupt += 1
-        self._calm = self._calm + 1 if self.only_suspects_missing and not self._disorder else 0
+        if self.only_suspects_missing and not self._disorder:
+            self._calm += 1
+        else:
+            self.doubt()
         if self._disorder:
             return [None] * len(self._ids)
         for index, answer in enumerate(self._answers):
@@ -172,9 +202,9 @@ class RollCall:
         if self._fast:
             return _Asked(
                 fast_sync_read(window.address, window.size, ids),
-                FastReadBlock(ids, window.size, window.offset),
+                FastReadBlock(ids, window),
             )
         return _Asked(
             sync_read(window.address, window.size, ids),
-            SyncReadBlock(ids, window.size, window.offset),
+            SyncReadBlock(ids, window),
         )

@@ -1,4 +1,4 @@
-"""What servos are asked in turn, one a tick: torque, watchdog, hardware error, supply. No I/O.
+"""What servos are asked in turn, one by one: torque, watchdog, hardware error, supply. No I/O.
 
 A sync write is not answered, so a servo whose watchdog tripped or whose torque went off ignores
 goals without a word; these registers tell. Every question covers whole registers without a gap
@@ -59,7 +59,7 @@ class Telemetry:
     torque_enabled: IntArray
     """1, 0, or UNKNOWN."""
     torque_time: FloatArray
-    """When that arrived, s."""
+    """When that was asked for, s; what was answered is younger."""
     watchdog: IntArray
     """Counts of 20 ms, 0: off, WATCHDOG_TRIPPED (-1), or UNKNOWN."""
     watchdog_time: FloatArray
@@ -71,7 +71,7 @@ class Telemetry:
     temperature_c: FloatArray
     """Degrees C; NaN: never."""
     supply_time: FloatArray
-    """When voltage and temperature arrived, s."""
+    """When voltage and temperature were asked for, s."""
 
 
 class Question(NamedTuple):
@@ -103,10 +103,17 @@ class TelemetryRound:
         self._next = 0
         self._urgent: list[int] = []
         count = len(ids)
-        self._times = {topic: np.full(count, -math.inf) for topic in Topic}
-        self._codes = {topic: np.full(count, UNKNOWN, dtype=np.int64) for topic in Topic}
-        self._voltage, self._temperature = np.full(count, math.nan), np.full(count, math.nan)
-        self._collected: Telemetry | None = None
+        never = _frozen(np.full(count, -math.inf, dtype=np.float64))
+        none = _frozen(np.full(count, math.nan, dtype=np.float64))
+        unknown = _frozen(np.full(count, UNKNOWN, dtype=np.int64))
+        self._codes = dict.fromkeys((Topic.TORQUE, Topic.WATCHDOG, Topic.HARDWARE), unknown)
+        self._times = dict.fromkeys(Topic, never)
+        self._voltage = self._temperature = none
+
+    @property
+    def urgent(self) -> bool:
+        """Whether somebody must be asked at once."""
+        return bool(self._urgent)
 
     def hurry(self, servo: int) -> None:
         """Ask the servo at place `servo` for its hardware error next."""
@@ -122,38 +129,36 @@ class TelemetryRound:
         return question
 
     def take(self, question: Question, data: bytes, at: float) -> bool:
-        """Keep the answer that arrived at `at` s; False: no servo can mean it."""
+        """Keep the answer to what was asked at `at` s; False: no servo can mean it."""
         servo, topic = question.servo, question.topic
         if topic is Topic.SUPPLY:
             voltage, temperature = int.from_bytes(data[4:6], "little"), data[6]
             if voltage > _VOLTAGE_MAX or temperature > _TEMPERATURE_MAX:
                 return False
-            self._voltage[servo] = voltage * _VOLTS_PER_COUNT
-            self._temperature[servo] = temperature
+            self._voltage = _with(self._voltage, servo, voltage * _VOLTS_PER_COUNT)
+            self._temperature = _with(self._temperature, servo, temperature)
         else:
             code = _code(topic, data)
             if code is None:
                 return False
-            self._codes[topic][servo] = code
-        self._times[topic][servo] = at
-        self._collected = None
+            self._codes[topic] = _with(self._codes[topic], servo, code)
+        self._times[topic] = _with(self._times[topic], servo, at)
         return True
 
     def collect(self) -> Telemetry:
-        """Everything known; most ticks share it."""
-        if self._collected is None:
-            self._collected = Telemetry(
-                torque_enabled=_fixed(self._codes[Topic.TORQUE]),
-                torque_time=_fixed(self._times[Topic.TORQUE]),
-                watchdog=_fixed(self._codes[Topic.WATCHDOG]),
-                watchdog_time=_fixed(self._times[Topic.WATCHDOG]),
-                hardware_error=_fixed(self._codes[Topic.HARDWARE]),
-                hardware_error_time=_fixed(self._times[Topic.HARDWARE]),
-                voltage_v=_fixed(self._voltage),
-                temperature_c=_fixed(self._temperature),
-                supply_time=_fixed(self._times[Topic.SUPPLY]),
-            )
-        return self._collected
+        """Everything known; it does not change any more."""
+        codes, times = self._codes, self._times
+        return Telemetry(
+            torque_enabled=codes[Topic.TORQUE],
+            torque_time=times[Topic.TORQUE],
+            watchdog=codes[Topic.WATCHDOG],
+            watchdog_time=times[Topic.WATCHDOG],
+            hardware_error=codes[Topic.HARDWARE],
+            hardware_error_time=times[Topic.HARDWARE],
+            voltage_v=self._voltage,
+            temperature_c=self._temperature,
+            supply_time=times[Topic.SUPPLY],
+        )
 
 
 def _code(topic: Topic, data: bytes) -> int | None:
@@ -166,7 +171,13 @@ def _code(topic: Topic, data: bytes) -> int | None:
     return data[2] if not data[2] & ~_HARDWARE_ERRORS else None
 
 
-def _fixed(array: NDArray[Scalar]) -> NDArray[Scalar]:
+def _with(array: NDArray[Scalar], place: int, value: float) -> NDArray[Scalar]:
+    """A copy with one value changed."""
     copy = array.copy()
-    copy.setflags(write=False)
-    return copy
+    copy[place] = value
+    return _frozen(copy)
+
+
+def _frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    array.setflags(write=False)
+    return array

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from drivers import hipnuc, vectornav
+from drivers.hipnuc import codec as hipnuc
+from drivers.vectornav import codec as vectornav
 
 Positive = Annotated[float, Meta(gt=0)]
 Pixels = Annotated[int, Meta(ge=1, le=16384)]
@@ -112,7 +113,7 @@ class SupplyRange(Section, frozen=True):
 
 
 class Marker(Section, frozen=True):
-    """The ArUco marker (DICT_4X4_50) on the robot's back; see `drivers.aruco_geometry`."""
+    """The ArUco marker (DICT_4X4_50) on the robot's back; see `drivers.aruco.geometry`."""
 
     id: Annotated[int, Meta(ge=0, le=49)]
     side_m: Positive
@@ -128,7 +129,7 @@ class Marker(Section, frozen=True):
 
 
 class CameraCalibration(Section, frozen=True):
-    """What was measured of the overhead camera; see `drivers.aruco_geometry.CameraModel`."""
+    """What was measured of the overhead camera; see `drivers.aruco.geometry.CameraModel`."""
 
     matrix: tuple[Vector, Vector, Vector]
     """Intrinsics for pictures of the tracker's size, px."""

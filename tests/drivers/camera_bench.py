@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from drivers.camera_frames import Image
-from drivers.camera_pump import CameraPump
-from drivers.camera_settings import CameraControls, CameraSettings
+from drivers.camera.frames import Image
+from drivers.camera.pump import CameraPump
+from drivers.camera.settings import CameraControls, CameraSettings
 from sim.camera_capture import CaptureFaults, RenderedCamera
 
 SIZE = (64, 48)

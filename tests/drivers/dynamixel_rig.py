@@ -16,6 +16,8 @@ from drivers.dynamixel.control_table import TABLES
 from tests.drivers.scripted_servos import ScriptedServos
 from tests.drivers.scripted_wire import ScriptedWire
 
+_HEADER = b"\xff\xff\xfd\x00"
+
 IDS = (10, 11, 12)
 TICK = 0.01
 RAD = 2 * math.pi / 4096
@@ -23,12 +25,22 @@ ARMED_IDS = (20, 21)
 POSITION = ServoSetup(OperatingMode.POSITION)
 
 
+class PacketWire(ScriptedWire):
+    """Takes one write apart into the packets of which it consists."""
+
+    def write(self, data: bytes) -> None:
+        assert data.startswith(_HEADER)
+        for rest in data.split(_HEADER)[1:]:
+            super().write(_HEADER + rest)
+
+
 class TickRig:
     """Servos on a scripted wire, and the bus that drives them."""
 
     def __init__(self, model: int = 1020, fast: bool = False, firmware: int = 48) -> None:
         self.servos = ScriptedServos(IDS, model, firmware)
-        self.wire = ScriptedWire(self.servos.answer)
+        self.wire = PacketWire(self.servos.answer)
+        self.servos.now = self.wire.now
         self.bus = DynamixelBus(self.wire, IDS, self.wire.now, fast=fast)
         for place, id in enumerate(IDS):
             self.place(id, 1000 + 1000 * place)

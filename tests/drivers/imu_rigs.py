@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.hipnuc_port import HipnucPort
+from drivers.hipnuc.port import HipnucPort
 from drivers.imu import Imu
-from drivers.vectornav_port import VectorNavPort
+from drivers.vectornav.port import VectorNavPort
 from drivers.wire import Wire
 from sim.firmware.hipnuc import Hi91
 from sim.firmware.uart import Uart
-from sim.firmware.vectornav import Vn100
+from sim.firmware.vectornav.sensor import Vn100
 from sim.wire import TwinWire
 
 Matrix = NDArray[np.float64]

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.aruco_geometry import CameraModel, MarkerMount
-from drivers.aruco_marker import marker_image
+from drivers.aruco.geometry import CameraModel, MarkerMount
+from drivers.aruco.marker import marker_image
 
 Floats = NDArray[np.float64]
 SIZE = (640, 480)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 
 def crc_bit_by_bit(data: bytes) -> int:
@@ -40,6 +40,7 @@ class ScriptedServos:
         silent: ids that neither hear nor answer.
         chain_breaks: nobody answers a sync read behind a silent servo.
         error: the error byte of each servo.
+        now: the clock that they count their milliseconds by, s.
         refuse: addresses that cannot be written, and the status error that says so.
         log: instruction, id and parameters of every packet heard.
     """
@@ -52,6 +53,7 @@ class ScriptedServos:
             table[144:147] = bytes([120, 0, 35])
         self.silent: set[int] = set()
         self.chain_breaks = False
+        self.now: Callable[[], float] = lambda: 0.0
         self.error = dict.fromkeys(ids, 0)
         self.refuse: dict[int, int] = {}
         self.log: list[tuple[int, int, bytes]] = []
@@ -71,6 +73,8 @@ class ScriptedServos:
         body = packet[7:-2].replace(b"\xff\xff\xfd\xfd", b"\xff\xff\xfd")
         id, instruction, parameters = packet[4], body[0], body[1:]
         self.log.append((instruction, id, parameters))
+        for each in self.memory:
+            self.set(each, 120, 2, int(self.now() * 1000) % 32768)
         if instruction in (0x82, 0x8A):
             address, size = (int.from_bytes(parameters[i : i + 2], "little") for i in (0, 2))
             if instruction == 0x8A:

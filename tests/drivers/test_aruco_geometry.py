@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.aruco_geometry import (
+from drivers.aruco.geometry import (
     CameraModel,
     MarkerMount,
     PosePrior,

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from drivers.aruco_marker import MarkerFinder, Sight, marker_image
-from drivers.aruco_tracker import ArucoSettings, ArucoTracker, CameraTracker
-from drivers.camera_frames import CameraFrame, Image
+from drivers.aruco.marker import MarkerFinder, Sight, marker_image
+from drivers.aruco.tracker import ArucoSettings, ArucoTracker, CameraTracker
+from drivers.camera.frames import CameraFrame, Image
 from drivers.tracker import Tracker
 from tests.drivers.overhead import (
     BARREL,

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from drivers.aruco_geometry import PlanarPose
-from drivers.aruco_velocity import Admission, GateLimits, JumpGate, VelocityEstimator
+from drivers.aruco.geometry import PlanarPose
+from drivers.aruco.velocity import Admission, GateLimits, JumpGate, VelocityEstimator
 
 DT = 1 / 60
 

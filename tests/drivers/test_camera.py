@@ -10,12 +10,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import drivers.camera
-from drivers import camera_properties as cp
-from drivers.camera import Camera
-from drivers.camera_files import sleep_until
-from drivers.camera_frames import CameraFault, CameraState, FrameSource, Image
-from drivers.camera_settings import CameraSettings
+import drivers.camera.device
+from drivers.camera import properties as cp
+from drivers.camera.device import Camera
+from drivers.camera.files import sleep_until
+from drivers.camera.frames import CameraFault, CameraState, FrameSource, Image
+from drivers.camera.settings import CameraSettings
 from drivers.errors import BusTimeout, WireClosed
 from sim.camera_capture import RenderedCamera
 from tests.drivers.camera_bench import SETTINGS, SIZE, HandClock
@@ -125,11 +125,11 @@ def test_closing_waits_for_the_thread_and_says_if_it_cannot(
 ) -> None:
     camera, capture, _ = gated()
     camera.open()
-    monkeypatch.setattr(drivers.camera, "JOIN_S", 0.05)
+    monkeypatch.setattr(drivers.camera.device, "JOIN_S", 0.05)
     with pytest.raises(BusTimeout, match="has not come back"):
         camera.close()
     assert capture.open
-    monkeypatch.setattr(drivers.camera, "JOIN_S", LONG_S)
+    monkeypatch.setattr(drivers.camera.device, "JOIN_S", LONG_S)
     capture.finish()
     camera.close()
     camera.close()

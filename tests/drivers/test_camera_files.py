@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from drivers import camera_properties as cp
-from drivers.camera import Camera
-from drivers.camera_files import open_file
-from drivers.camera_frames import CameraFault, CameraState
-from drivers.camera_pump import CameraPump
-from drivers.camera_settings import CameraSettings, SettingsRefused
+from drivers.camera import properties as cp
+from drivers.camera.device import Camera
+from drivers.camera.files import open_file
+from drivers.camera.frames import CameraFault, CameraState
+from drivers.camera.pump import CameraPump
+from drivers.camera.settings import CameraSettings, SettingsRefused
 from drivers.errors import WireClosed
 from tests.drivers.camera_bench import HandClock
 

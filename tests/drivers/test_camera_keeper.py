@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.camera_frames import CameraFault, Image
-from drivers.camera_keeper import FrameKeeper, StampJudge, Verdict
+from drivers.camera.frames import CameraFault, Image
+from drivers.camera.keeper import FrameKeeper, StampJudge, Verdict
 from tests.drivers.camera_bench import PERIOD, SETTINGS, SIZE, scene, settings
 
 

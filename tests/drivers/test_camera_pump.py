@@ -7,8 +7,8 @@ import itertools
 import cv2
 import pytest
 
-from drivers.camera_frames import CameraFault, CameraState
-from drivers.camera_pump import BACK_OFF_S
+from drivers.camera.frames import CameraFault, CameraState
+from drivers.camera.pump import BACK_OFF_S
 from drivers.errors import WireClosed
 from tests.drivers.camera_bench import FPS, PERIOD, SETTINGS, Bench, scene, settings
 

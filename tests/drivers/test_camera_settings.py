@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from drivers import camera_properties as cp
-from drivers.camera_frames import CameraState, SettingMismatch
-from drivers.camera_settings import (
+from drivers.camera import properties as cp
+from drivers.camera.frames import CameraState, SettingMismatch
+from drivers.camera.settings import (
     CameraControls,
     CameraSettings,
     SettingsRefused,

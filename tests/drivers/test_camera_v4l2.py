@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers import camera_properties as cp
-from drivers.camera_settings import SettingsRefused
-from drivers.camera_v4l2 import V4l2Camera, parse_capability
+from drivers.camera import properties as cp
+from drivers.camera.settings import SettingsRefused
+from drivers.camera.v4l2 import V4l2Camera, parse_capability
 from drivers.errors import DeviceError, ProtocolError, WireClosed
 
 C920 = (

@@ -6,13 +6,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.dynamixel.block import BlockCrc, FastReadBlock, SyncReadBlock
+from drivers.dynamixel.block import BlockCrc, Counts, FastReadBlock, SyncReadBlock
 from drivers.dynamixel.fast_reply import decode_fast_reply
 from drivers.dynamixel.packet import StatusParser
-from drivers.dynamixel.readings import WINDOWS, Window
+from drivers.dynamixel.readings import CAREFUL_WINDOWS, USUAL_WINDOWS, WINDOWS, Window
 from tests.drivers.scripted_servos import crc_bit_by_bit, status_bytes
 
 IDS = (3, 200, 7)
+TICK = 9 * 0x101
 counts = st.tuples(
     st.integers(-4, 4) | st.integers(-(2**15), 2**15 - 1),
     st.integers(-4, 4) | st.integers(-(2**31), 2**31 - 1),
@@ -25,6 +26,12 @@ windows = st.sampled_from(WINDOWS)
 def answer(window: Window, values: tuple[int, int, int]) -> bytes:
     behind = window.size - window.offset - 10
     return bytes([9] * window.offset) + struct.pack("<hii", *values) + bytes([9] * behind)
+
+
+def check(found: Counts, window: Window, values: list[tuple[int, int, int]]) -> None:
+    assert found.values.T.tolist() == [list(row) for row in values]
+    ticks = None if window.tick_at is None else [TICK] * len(values)
+    assert (None if found.ticks is None else found.ticks.tolist()) == ticks
 
 
 def fast_packet(window: Window, values: list[tuple[int, int, int]], error: int) -> bytes:
@@ -44,9 +51,13 @@ def test_sums_of_many_messages_are_those_of_each(messages: list[bytes]) -> None:
 def test_windows_differ_in_size_and_hold_what_is_read() -> None:
     assert len({window.size for window in WINDOWS}) == len(WINDOWS)
     for window in WINDOWS:
-        assert window.address in (122, 123, 124, 126), "whole registers only"
-        assert window.address + window.size in (136, 140, 144), "whole registers only"
+        assert window.address in (116, 120, 124, 126), "whole registers only"
+        assert window.address + window.size in (136, 140, 144, 146, 147), "whole registers only"
         assert window.counts(answer(window, (-2, 3, -4))) == (-2, 3, -4)
+    usual, careful = WINDOWS[:USUAL_WINDOWS], WINDOWS[-CAREFUL_WINDOWS:]
+    assert max(window.size for window in usual) == min(window.size for window in careful)
+    for window in careful:
+        assert window.tick(answer(window, (0, 0, 0))) == TICK
 
 
 @given(windows, rows, st.sampled_from([0, 0, 0, 0x80, 0x07]))
@@ -55,11 +66,11 @@ def test_sync_read_answers(window: Window, values: list[tuple[int, int, int]], e
         status_bytes(id, answer(window, row), error) for id, row in zip(IDS, values, strict=True)
     ]
     data = b"".join(packets)
-    found = SyncReadBlock(IDS, window.size, window.offset).decode(data)
+    found = SyncReadBlock(IDS, window).decode(data)
     stuffed = len(data) > 3 * (11 + window.size)
     assert (found is None) == (stuffed or error != 0)
     if found is not None:
-        assert found.T.tolist() == [list(row) for row in values]
+        check(found, window, values)
         statuses = StatusParser().feed(data)
         assert [window.counts(status.parameters) for status in statuses] == values
 
@@ -69,12 +80,12 @@ def test_fast_sync_read_answers(
     window: Window, values: list[tuple[int, int, int]], error: int
 ) -> None:
     data = fast_packet(window, values, error)
-    found = FastReadBlock(IDS, window.size, window.offset).decode(data)
+    found = FastReadBlock(IDS, window).decode(data)
     statuses = decode_fast_reply(data, IDS, [window.size] * 3)
     assert [window.counts(status.parameters) for status in statuses] == values
     assert (found is None) == (error != 0)
     if found is not None:
-        assert found.T.tolist() == [list(row) for row in values]
+        check(found, window, values)
 
 
 @given(windows, rows, st.integers(0, 400), st.integers(0, 7), st.booleans())
@@ -83,11 +94,11 @@ def test_no_flipped_bit_passes(
 ) -> None:
     if fast:
         data = bytearray(fast_packet(window, values, 0))
-        block = FastReadBlock(IDS, window.size, window.offset)
+        block = FastReadBlock(IDS, window)
     else:
         rows = zip(IDS, values, strict=True)
         data = bytearray(b"".join(status_bytes(id, answer(window, row)) for id, row in rows))
-        block = SyncReadBlock(IDS, window.size, window.offset)
+        block = SyncReadBlock(IDS, window)
     data[at % len(data)] ^= 1 << bit
     assert block.decode(bytes(data)) is None
     assert block.decode(bytes(data[:-1])) is None
@@ -95,5 +106,5 @@ def test_no_flipped_bit_passes(
 
 @given(st.binary(max_size=120))
 def test_noise_is_no_answer(data: bytes) -> None:
-    assert SyncReadBlock(IDS, 10, 0).decode(data) is None
-    assert FastReadBlock(IDS, 10, 0).decode(data) is None
+    assert SyncReadBlock(IDS, WINDOWS[0]).decode(data) is None
+    assert FastReadBlock(IDS, WINDOWS[0]).decode(data) is None

@@ -21,8 +21,8 @@ from drivers.dynamixel import (
 from drivers.dynamixel.telemetry import UNKNOWN
 from drivers.errors import DeviceError, WireClosed
 from drivers.motor_bus import MotorBus
-from tests.drivers.dynamixel_rig import IDS, RAD, TICK, TickRig, without_telemetry
-from tests.drivers.scripted_servos import ScriptedServos
+from tests.drivers.dynamixel_rig import IDS, RAD, TICK, PacketWire, TickRig, without_telemetry
+from tests.drivers.scripted_servos import ScriptedServos, status_bytes
 from tests.drivers.scripted_wire import ScriptedWire
 
 
@@ -125,10 +125,12 @@ def test_telemetry_goes_round_with_a_time_for_each_value() -> None:
     for id in IDS:
         rig.servos.set(id, 64, 1, 1)
         rig.servos.set(id, 98, 1, 5)
+    assert rig.tick().telemetry.watchdog.tolist() == [UNKNOWN] * 3
+    asked = rig.wire.time
     first = rig.tick().telemetry
-    assert first.watchdog.tolist() == [5, UNKNOWN, UNKNOWN]
-    assert first.watchdog_time[1:].tolist() == [-math.inf] * 2
-    seen = [rig.tick().telemetry for _ in range(17)][-1]
+    assert first.watchdog.tolist() == [5, UNKNOWN, UNKNOWN], "taken by the next exchange"
+    assert first.watchdog_time.tolist() == [asked, -math.inf, -math.inf]
+    seen = [rig.tick().telemetry for _ in range(2 * 17)][-1]
     assert seen.torque_enabled.tolist() == [1] * 3
     assert seen.hardware_error.tolist() == [0] * 3
     np.testing.assert_allclose(seen.voltage_v, 12.0)
@@ -136,7 +138,7 @@ def test_telemetry_goes_round_with_a_time_for_each_value() -> None:
     assert (seen.supply_time > seen.hardware_error_time).all()
     rig.servos.set(12, 98, 1, -1)
     rig.servos.set(10, 64, 1, 0)
-    seen = [rig.tick().telemetry for _ in range(18)][-1]
+    seen = [rig.tick().telemetry for _ in range(2 * 18)][-1]
     assert seen.watchdog.tolist() == [5, 5, -1], "a trip is noticed"
     assert seen.torque_enabled.tolist() == [0, 1, 1], "and torque that went off"
     with pytest.raises(ValueError, match="read-only"):
@@ -148,12 +150,86 @@ def test_telemetry_takes_only_time_that_is_left() -> None:
     without_telemetry(rig)
     assert [instruction for instruction, _, _ in rig.servos.log] == [0x82]
     rig.tick()
-    assert [instruction for instruction, _, _ in rig.servos.log] == [0x82, 0x82, 0x02]
+    rig.tick()
+    assert [instruction for instruction, _, _ in rig.servos.log] == [0x82, 0x82, 0x82, 0x02]
+
+
+def test_an_answer_on_its_way_is_not_spoken_into() -> None:
+    rig = TickRig()
+    answers: list[bytes] = []
+
+    def slow(packet: bytes) -> bytes:
+        reply = rig.servos.answer(packet)
+        if packet[7] != 0x02:
+            return reply
+        answers.append(reply)
+        return b""
+
+    rig.wire.answer = slow
+    rig.servos.set(10, 98, 1, 5)
+    rig.tick()
+    rig.wire.time -= TICK
+    asked, spoken = rig.wire.time, len(rig.wire.written)
+    at_first_write: list[float] = []
+
+    def arrive(deadline: float) -> bytes:
+        if answers:
+            assert len(rig.wire.written) == spoken, "nobody speaks before it is there"
+            rig.wire.time += 0.001
+            at_first_write.append(rig.wire.time)
+            return answers.pop()
+        return PacketWire.read(rig.wire, deadline)
+
+    rig.wire.read = arrive
+    readings = rig.tick(seconds=0.1)
+    assert readings.telemetry.watchdog.tolist() == [5, UNKNOWN, UNKNOWN]
+    assert readings.telemetry.watchdog_time[0] == pytest.approx(asked + TICK)
+    assert at_first_write
+    assert readings.valid.all()
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_telemetry_that_does_not_come_costs_time_only_while_it_may_still_come(
+    at_once: bool,
+) -> None:
+    rig = TickRig()
+    rig.hook(lambda _: b"", 0x02)
+    rig.tick()
+    if at_once:
+        rig.wire.time -= TICK
+    before = rig.wire.time
+    readings = rig.tick(seconds=0.1)
+    assert readings.valid.all()
+    assert (rig.wire.time > before + TICK) == at_once
+    assert (rig.bus.statistics.lost, rig.bus.statistics.resyncs) == (1, int(at_once))
+
+
+def test_what_comes_with_the_telemetry_is_old() -> None:
+    rig = TickRig()
+    rig.servos.set(10, 98, 1, 5)
+    stray = status_bytes(11, bytes(16))
+    rig.hook(lambda reply: reply + stray, 0x02)
+    rig.tick()
+    readings = rig.tick()
+    assert readings.telemetry.watchdog[0] == 5
+    assert readings.valid.all()
+    assert (rig.bus.statistics.late, rig.bus.statistics.resyncs) == (1, 1)
+
+
+def test_stopping_waits_for_telemetry_on_its_way() -> None:
+    rig = TickRig()
+    rig.hook(lambda _: b"", 0x02)
+    rig.tick()
+    before = rig.wire.time
+    rig.hook(lambda reply: reply, 0x02)
+    assert rig.bus.stop_all(1) == []
+    assert 0.0 < rig.wire.time - before < 0.02
 
 
 def test_an_impossible_telemetry_value_is_not_kept() -> None:
     rig = TickRig()
     rig.servos.set(10, 98, 1, -7)
+    rig.tick()
     assert rig.tick().telemetry.watchdog[0] == UNKNOWN
     assert rig.bus.statistics.implausible == 1
 

@@ -21,9 +21,9 @@ from drivers.dynamixel.commands import Command
 from drivers.dynamixel.constants import WATCHDOG_TRIPPED
 from sim.clock import VirtualClock
 from sim.faulty_line import FaultyLine
-from sim.firmware.dynamixel import ServoSpec
-from sim.firmware.dynamixel_hooks import DynamixelHooks
-from sim.firmware.dynamixel_line import DynamixelLine, LineOptions, Missing
+from sim.firmware.dynamixel.hooks import DynamixelHooks
+from sim.firmware.dynamixel.line import DynamixelLine, LineOptions, Missing
+from sim.firmware.dynamixel.servo import ServoSpec
 from sim.wire import TwinWire
 from sim.wire_framing import PACKETS
 from tests.drivers.motor_bus_contract import BUDGET, PERIOD, BusRig, MotorBusContract

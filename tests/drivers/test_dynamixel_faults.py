@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.dynamixel import TorqueOff
+from drivers.dynamixel.servo_clocks import AGREE
 from drivers.dynamixel.telemetry import UNKNOWN
 from tests.drivers.dynamixel_rig import IDS, RAD, TICK, TickRig, without_telemetry
 from tests.drivers.scripted_servos import status_bytes
@@ -18,6 +19,16 @@ def late_reply(rig: TickRig, id: int, position: int) -> bytes:
     address, size = (int.from_bytes(rig.wire.written[-1][i : i + 2], "little") for i in (8, 10))
     rig.place(id, position)
     return status_bytes(id, bytes(rig.servos.memory[id][address : address + size]))
+
+
+def late_in_careful_exchange(rig: TickRig) -> bytes:
+    """Lose two exchanges, and return what servo 11 would have said in the second one."""
+    without_telemetry(rig)
+    rig.servos.silent = {10, 11, 12}
+    without_telemetry(rig)
+    without_telemetry(rig)
+    rig.servos.silent = set()
+    return late_reply(rig, 11, 2020)
 
 
 @pytest.mark.parametrize("when", ["before", "with", "after silence"])
@@ -42,16 +53,46 @@ def test_a_late_reply_with_the_right_id_is_never_fresh(when: str) -> None:
 
 def test_late_replies_are_known_by_their_length_and_then_by_their_order() -> None:
     rig = TickRig()
-    without_telemetry(rig)
-    rig.servos.silent = {10, 11, 12}
-    without_telemetry(rig)
-    late = late_reply(rig, 11, 2020)
-    rig.servos.silent = set()
+    late = late_in_careful_exchange(rig)
     rig.hook(lambda reply: late + reply)
     for age in range(1, 8):
         assert rig.tick().valid.all(), f"{age} ticks old"
     rig.place(11, 2021)
     assert not rig.tick().valid.any(), "as long as the fresh ones: doubt, so nothing is believed"
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_late_reply_in_the_place_of_a_lost_one_is_known_by_its_clock(alone: bool) -> None:
+    rig = TickRig()
+    late = late_in_careful_exchange(rig)
+    rig.place(11, 2030)
+    for _ in range(7):
+        assert without_telemetry(rig).valid.all()
+    before = rig.bus.statistics.late
+
+    def replace(reply: bytes) -> bytes:
+        size = len(reply) // 3
+        packets = [reply[at : at + size] for at in range(0, len(reply), size)]
+        return late if alone else b"".join([late if p[4] == 11 else p for p in packets])
+
+    rig.hook(replace)
+    readings = without_telemetry(rig)
+    assert readings.valid.tolist() == [not alone, False, not alone]
+    assert readings.position_rad[1] == pytest.approx(2030 * RAD)
+    assert rig.bus.statistics.late == before + 1
+
+
+def test_a_servo_that_was_restarted_is_believed_again() -> None:
+    rig = TickRig()
+    without_telemetry(rig)
+    without_telemetry(rig)
+    rig.hook(lambda reply: reply[: len(reply) // 3])
+    for _ in range(10):
+        without_telemetry(rig)
+    rig.hook(lambda reply: reply)
+    rig.servos.now = lambda: rig.wire.time + 7.0
+    seen = [bool(without_telemetry(rig).valid.all()) for _ in range(AGREE + 1)]
+    assert seen == [False] * (AGREE - 1) + [True] * 2
 
 
 def test_a_stalled_line_that_answers_everything_at_once_is_not_believed_too_early() -> None:
@@ -87,8 +128,7 @@ def test_order_and_repetition(disorder: str) -> None:
 
     rig.hook(change if disorder != "twice different" else lambda reply: reply + other)
     rig.place(12, 3005)
-    window = 12
-    other = status_bytes(12, bytes(rig.servos.memory[12][124 : 124 + window])[:-4] + bytes(4))
+    other = status_bytes(12, bytes(rig.servos.memory[12][120:136])[:-4] + bytes(4))
     readings = without_telemetry(rig)
     assert readings.valid.all() == (disorder != "swapped" and disorder != "twice different")
     if disorder == "swapped":
@@ -176,6 +216,8 @@ def test_alert_and_refusal_are_never_lost(fast: bool) -> None:
     readings = rig.tick()
     assert readings.valid.all(), "an alert does not spoil the values"
     assert readings.alert.tolist() == [False, True, False]
+    rig.tick()
+    readings = rig.tick()
     assert readings.telemetry.hardware_error.tolist() == [UNKNOWN, 0x20, UNKNOWN]
     rig.servos.error[11] = 0x00
     assert not rig.tick().alert.any()

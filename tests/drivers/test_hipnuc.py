@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.errors import ProtocolError
-from drivers.hipnuc import (
+from drivers.hipnuc.codec import (
     FRAME_SIZE,
     LONGEST_LINE,
     Status,

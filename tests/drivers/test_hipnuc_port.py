@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from drivers.errors import BusTimeout, DeviceError
-from drivers.hipnuc_port import HipnucPort
+from drivers.hipnuc.port import HipnucPort
 from drivers.imu import ImuFault, ImuIdentity
 from sim.firmware.hipnuc import ATTITUDE_NOT_CONVERGED
 from tests.drivers.imu_contract import watch

@@ -13,8 +13,8 @@ from sim.clock import VirtualClock
 from sim.fault_spec import Kind
 from sim.faulty_line import FaultyLine
 from sim.firmware.fdcanusb import Fdcanusb
-from sim.firmware.moteus import MoteusConfig
-from sim.firmware.moteus_hooks import HookedMoteusBank
+from sim.firmware.moteus.bank import MoteusConfig
+from sim.firmware.moteus.hooks import HookedMoteusBank
 from sim.wire import TwinWire
 from sim.wire_framing import LINES
 from tests.drivers.motor_bus_contract import BUDGET, MIXED, PERIOD, BusRig, MotorBusContract

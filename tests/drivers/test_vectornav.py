@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.errors import ProtocolError
-from drivers.vectornav import (
+from drivers.vectornav.codec import (
     FRAME_SIZE,
     LONGEST_ASCII,
     Check,
@@ -17,7 +17,7 @@ from drivers.vectornav import (
     parse_frame,
     parse_message,
 )
-from drivers.vectornav_layout import STANDARD, Field, Layout
+from drivers.vectornav.layout import STANDARD, Field, Layout
 
 # Mask 0x0131: time 1 s, quaternion (0, 0, 0, 1), gyro (1, -2, 0.5), accel (0, 0, -9.75).
 # The payload is IEEE 754 by hand.

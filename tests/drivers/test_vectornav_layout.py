@@ -2,7 +2,7 @@
 
 import pytest
 
-from drivers.vectornav_layout import MOTION, STANDARD, Field, Layout
+from drivers.vectornav.layout import MOTION, STANDARD, Field, Layout
 
 
 def test_the_standard_layout() -> None:

@@ -6,11 +6,11 @@ import pytest
 from drivers.checksum import crc16, xor8
 from drivers.errors import BusTimeout, DeviceError, WireClosed
 from drivers.imu import ImuFault, ImuIdentity
-from drivers.vectornav import Check
-from drivers.vectornav_layout import STANDARD, Field, Layout
-from drivers.vectornav_port import VectorNavPort
-from drivers.vectornav_registers import BAUD, STARTUP_BIAS, VPE_BASIC
-from sim.firmware.vectornav import Vn100, Vn100Timing
+from drivers.vectornav.codec import Check
+from drivers.vectornav.layout import STANDARD, Field, Layout
+from drivers.vectornav.port import VectorNavPort
+from drivers.vectornav.registers import BAUD, STARTUP_BIAS, VPE_BASIC
+from sim.firmware.vectornav.sensor import Vn100, Vn100Timing
 from tests.drivers.imu_contract import watch
 from tests.drivers.imu_rigs import VectorNavRig, rotation
 from tests.drivers.scripted_wire import ScriptedWire

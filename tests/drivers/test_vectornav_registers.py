@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.errors import ProtocolError
-from drivers.vectornav_registers import (
+from drivers.vectornav.registers import (
     BAUD,
     MODEL,
     PROTOCOL,

@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from drivers import hipnuc
 from drivers.dynamixel.fast_reply import decode_fast_reply
 from drivers.dynamixel.instructions import parse_ping
 from drivers.dynamixel.packet import StatusParser, decode_status
 from drivers.errors import ProtocolError
+from drivers.hipnuc import codec as hipnuc
 from drivers.moteus.diagnostic import LineReader, parse_chunk, parse_value
 from drivers.moteus.fdcanusb import LineSplitter, parse_line
 from drivers.moteus.multiplex import parse, reply_values
 from drivers.moteus.readings import parse_reading
-from drivers.vectornav import StreamParser, parse_frame, parse_message
-from drivers.vectornav_registers import (
+from drivers.vectornav.codec import StreamParser, parse_frame, parse_message
+from drivers.vectornav.registers import (
     BAUD,
     FIRMWARE,
     GYRO_BIAS,
@@ -31,8 +31,8 @@ from drivers.vectornav_registers import (
 from sim.claw import ClawTwin
 from sim.firmware.fdcanusb import Fdcanusb
 from sim.firmware.hipnuc import Hi91
-from sim.firmware.moteus import MoteusBank
-from sim.firmware.vectornav import Vn100
+from sim.firmware.moteus.bank import MoteusBank
+from sim.firmware.vectornav.sensor import Vn100
 from sim.wire import Device
 
 Target = Callable[[bytes], None]

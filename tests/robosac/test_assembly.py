@@ -10,7 +10,7 @@ import yaml
 from typer.testing import CliRunner
 
 import robosac.assembly
-from drivers.vectornav_port import VectorNavPort
+from drivers.vectornav.port import VectorNavPort
 from robosac.assembly import Stage, make_stage
 from robosac.cli import app
 from robosac.commands import make_learner

@@ -14,8 +14,8 @@ import yaml
 from typer.testing import CliRunner
 
 import calibration
-from drivers.camera_frames import Image
-from drivers.camera_settings import CaptureFactory
+from drivers.camera.frames import Image
+from drivers.camera.settings import CaptureFactory
 from robosac.cli import app
 from robosac.connect import connect, latency_warnings
 from robosac.errors import ConfigError, RobotError

@@ -8,7 +8,7 @@ import calibration
 from calibration import Calibration, JointCalibration
 from drivers.errors import BusTimeout, WireClosed
 from drivers.moteus import MoteusBus
-from drivers.vectornav_port import VectorNavPort
+from drivers.vectornav.port import VectorNavPort
 from robosac.errors import CalibrationMismatch, RobotError
 from robosac.hal import JointCommand
 from robosac.robots.minitaur import Devices, Minitaur

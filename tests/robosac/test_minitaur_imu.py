@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import calibration
-from drivers.hipnuc_port import HipnucPort
+from drivers.hipnuc.port import HipnucPort
 from drivers.imu import Imu
-from drivers.vectornav_port import VectorNavPort
+from drivers.vectornav.port import VectorNavPort
 from robosac.connect import make_imu
 from robosac.errors import RobotError
 from robosac.estop import EStopGate
@@ -18,7 +18,7 @@ from robosac.robots.inertial import Inertial
 from robosac.robots.sections import Imu as ImuSection
 from robosac.states import SafetyState
 from sim.firmware.hipnuc import ATTITUDE_NOT_CONVERGED
-from sim.firmware.vectornav import Vn100
+from sim.firmware.vectornav.sensor import Vn100
 from sim.minitaur import MinitaurTwin, TwinOptions
 from sim.wire import TwinWire
 from tests.drivers.imu_rigs import HipnucRig, Rig, VectorNavRig, rotation

@@ -13,8 +13,8 @@ from robosac.hal import JointCommand
 from robosac.robots.controller_options import complaint, wanted_options
 from robosac.robots.robot_file import RobotFile
 from robosac.robots.sections import Bounds, Controllers
-from sim.firmware.moteus_config import MoteusConfig
-from sim.firmware.moteus_hooks import HookedMoteusBank
+from sim.firmware.moteus.config import MoteusConfig
+from sim.firmware.moteus.hooks import HookedMoteusBank
 from sim.minitaur import MinitaurTwin
 from tests.robosac.robot_contract import Rig
 from tests.robosac.test_minitaur import QUIET, build, nominal

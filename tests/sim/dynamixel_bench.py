@@ -7,8 +7,8 @@ import numpy as np
 
 from drivers.dynamixel.control_table import TABLES
 from sim.clock import VirtualClock
-from sim.firmware.dynamixel import BOOT_TIME_S, ServoSpec
-from sim.firmware.dynamixel_line import DynamixelLine, LineOptions
+from sim.firmware.dynamixel.line import DynamixelLine, LineOptions
+from sim.firmware.dynamixel.servo import BOOT_TIME_S, ServoSpec
 from sim.servo_joint import MOTORS, JointParameters, PlainJoints, ServoMotors
 
 DT = 0.001

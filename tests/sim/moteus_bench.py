@@ -7,7 +7,7 @@ import struct
 import numpy as np
 
 from drivers.moteus.registers import Mode
-from sim.firmware.moteus import MoteusBank, MoteusConfig
+from sim.firmware.moteus.bank import MoteusBank, MoteusConfig
 
 DT = 0.001
 KP, KD = 51.56, 0.7735

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drivers import camera_properties as cp
+from drivers.camera import properties as cp
 from sim.camera_capture import SELECT_TIMEOUT_S, Image, RenderedCamera, RenderedCapture
 
 SIZE, FPS = (32, 24), 20.0

@@ -19,8 +19,8 @@ from dynamixel_sdk import (
     Protocol2PacketHandler,
 )
 
-from sim.firmware.dynamixel import BOOT_TIME_S, ServoSpec
-from sim.firmware.dynamixel_line import LineOptions
+from sim.firmware.dynamixel.line import LineOptions
+from sim.firmware.dynamixel.servo import BOOT_TIME_S, ServoSpec
 from tests.sim.dynamixel_bench import DT, Bench
 
 IDS = (3, 7, 4)

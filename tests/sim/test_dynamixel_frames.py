@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.firmware.dynamixel_frames import (
+from sim.firmware.dynamixel.frames import (
     LONGEST_PACKET,
     FastSlot,
     Packet,

@@ -3,8 +3,8 @@
 import pytest
 
 from drivers.dynamixel.constants import HardwareError
-from sim.firmware.dynamixel import BOOT_TIME_S
-from sim.firmware.dynamixel_health import OVERLOAD_TIME_S
+from sim.firmware.dynamixel.health import OVERLOAD_TIME_S
+from sim.firmware.dynamixel.servo import BOOT_TIME_S
 from sim.servo_joint import JointParameters
 from tests.sim.dynamixel_bench import (
     ALERT,

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from sim.firmware.dynamixel import BOOT_TIME_S, ServoSpec
-from sim.firmware.dynamixel_hooks import DynamixelHooks
+from sim.firmware.dynamixel.hooks import DynamixelHooks
+from sim.firmware.dynamixel.servo import BOOT_TIME_S, ServoSpec
 from sim.firmware.servo_hooks import ServoHooks
 from tests.sim.dynamixel_bench import (
     COUNTS_PER_RAD,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sim.firmware.dynamixel import BOOT_TIME_S, ServoSpec
-from sim.firmware.dynamixel_line import DynamixelLine
+from sim.firmware.dynamixel.line import DynamixelLine
+from sim.firmware.dynamixel.servo import BOOT_TIME_S, ServoSpec
 from tests.sim.dynamixel_bench import (
     ACCESS,
     ACTION,

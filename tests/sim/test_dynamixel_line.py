@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.firmware.dynamixel import BOOT_TIME_S, ServoSpec
-from sim.firmware.dynamixel_line import OUTPUT_LIMIT, DynamixelLine, LineOptions, Missing
+from sim.firmware.dynamixel.line import OUTPUT_LIMIT, DynamixelLine, LineOptions, Missing
+from sim.firmware.dynamixel.servo import BOOT_TIME_S, ServoSpec
 from tests.sim.dynamixel_bench import (
     ACCESS,
     ALERT,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sim.firmware.dynamixel import ServoSpec
+from sim.firmware.dynamixel.servo import ServoSpec
 from sim.servo_joint import JointParameters
 from tests.sim.dynamixel_bench import (
     CURRENT,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sim.firmware.dynamixel import BOOT_TIME_S, ServoSpec
+from sim.firmware.dynamixel.servo import BOOT_TIME_S, ServoSpec
 from tests.sim.dynamixel_bench import (
     CLEAR,
     CURRENT,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.firmware.dynamixel_profile import (
+from sim.firmware.dynamixel.profile import (
     ACCELERATION_UNIT_COUNTS_S2,
     UNLIMITED,
     VELOCITY_UNIT_COUNTS_S,

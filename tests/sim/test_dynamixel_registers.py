@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.dynamixel.control_table import TABLES, Access, Area
-from sim.firmware.dynamixel import ServoSpec
+from sim.firmware.dynamixel.servo import ServoSpec
 from tests.sim.dynamixel_bench import (
     ACCESS,
     BACKUP,

@@ -24,7 +24,7 @@ from drivers.moteus import (
 from drivers.moteus.command import Command
 from drivers.moteus.multiplex import Read
 from sim.firmware.fdcanusb import Fdcanusb
-from sim.firmware.moteus import MoteusBank, MoteusConfig
+from sim.firmware.moteus.bank import MoteusBank, MoteusConfig
 from sim.wire import TwinWire
 from sim.wire_faults import FaultRates, RandomFaults
 

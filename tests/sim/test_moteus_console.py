@@ -11,7 +11,7 @@ from moteus.moteus import parse_diagnostic_flow_message, parse_diagnostic_messag
 from moteus.protocol import Register, parse_registers
 
 from drivers.moteus.registers import FaultCode, Mode
-from sim.firmware.moteus_console import LONGEST_LINE
+from sim.firmware.moteus.console import LONGEST_LINE
 from tests.sim.moteus_bench import CONFIG, DT, KP, VOLTS_PER_NM, Bench, goto
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.moteus.registers import FaultCode, Mode
-from sim.firmware import moteus_usual
-from sim.firmware.moteus import MoteusConfig
+from sim.firmware.moteus import usual as moteus_usual
+from sim.firmware.moteus.bank import MoteusConfig
 from tests.sim.moteus_bench import (
     DT,
     KD,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from drivers.moteus import multiplex
 from drivers.moteus.registers import Quantity, Resolution
-from sim.firmware.moteus_frames import (
+from sim.firmware.moteus.frames import (
     INT8,
     INT16,
     INT32,

@@ -8,8 +8,8 @@ import pytest
 
 from drivers.moteus import Mode, MoteusBus, PositionCommand, ServoReadings, Stop
 from sim.firmware.fdcanusb import Fdcanusb
-from sim.firmware.moteus import MoteusBank
-from sim.firmware.moteus_hooks import BOOT_S, HookedMoteusBank
+from sim.firmware.moteus.bank import MoteusBank
+from sim.firmware.moteus.hooks import BOOT_S, HookedMoteusBank
 from sim.firmware.servo_hooks import ReadingFaults
 from sim.wire import TwinWire
 from sim.worlds import _LateReplies

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from drivers.moteus.registers import FaultCode, Mode
-from sim.firmware.moteus import MoteusConfig
+from sim.firmware.moteus.bank import MoteusConfig
 from tests.sim.moteus_bench import (
     BRAKE,
     CONFIG,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.firmware.moteus_trajectory import SetPoint, advance_free, advance_limited
+from sim.firmware.moteus.trajectory import SetPoint, advance_free, advance_limited
 
 DT = 0.001
 REST = SetPoint(0.0, 0.0)

@@ -13,7 +13,7 @@ import pytest
 from drivers.moteus.command import PositionCommand, encode
 from drivers.moteus.readings import TAGS
 from sim.actuator import DcMotor
-from sim.firmware.moteus import MoteusBank, MoteusConfig
+from sim.firmware.moteus.bank import MoteusBank, MoteusConfig
 from sim.latency import DelayLine
 
 KP, KD, KT, R = 1.0, 0.015, 0.0954, 0.186

@@ -11,7 +11,7 @@ import pytest
 
 from drivers.errors import WireClosed
 from drivers.moteus import MoteusBus, Stop
-from drivers.vectornav_port import VectorNavPort
+from drivers.vectornav.port import VectorNavPort
 from drivers.wire import SerialWire
 from sim.fault_spec import FaultSpecError
 from sim.minitaur import MinitaurTwin, TwinOptions

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from sim.firmware.dynamixel_control import Drive
+from sim.firmware.dynamixel.control import Drive
 from sim.servo_joint import (
     AMBIENT_C,
     MOTORS,

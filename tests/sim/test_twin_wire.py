@@ -7,10 +7,10 @@ import pytest
 
 from drivers.errors import WireClosed
 from drivers.moteus import Damp, Mode, MoteusBus, PositionCommand, Register, ServoReadings, Stop
-from drivers.vectornav_port import VectorNavPort
+from drivers.vectornav.port import VectorNavPort
 from sim.firmware.fdcanusb import Fdcanusb
-from sim.firmware.moteus import MoteusBank, MoteusConfig
-from sim.firmware.vectornav import Vn100
+from sim.firmware.moteus.bank import MoteusBank, MoteusConfig
+from sim.firmware.vectornav.sensor import Vn100
 from sim.wire import TwinWire
 from sim.wire_faults import FaultRates, RandomFaults
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.firmware.uart import OUTPUT_LIMIT
-from sim.firmware.vectornav import Vn100, Vn100Timing
+from sim.firmware.vectornav.sensor import Vn100, Vn100Timing
 
 STEP_NS = 5_000_000
 OUTPUT = b"$VNWRG,75,1,4,01,0131*XX\r\n"

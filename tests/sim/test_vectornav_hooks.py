@@ -5,9 +5,9 @@ from typing import TypeVar
 
 import pytest
 
-from drivers.vectornav import StreamParser, encode_command
-from sim.firmware.vectornav import Vn100
-from sim.firmware.vectornav_hooks import HookedVn100
+from drivers.vectornav.codec import StreamParser, encode_command
+from sim.firmware.vectornav.hooks import HookedVn100
+from sim.firmware.vectornav.sensor import Vn100
 
 LEVEL = (0.0, 0.0, 0.0, 1.0)
 NAN_FREE = (0.1, 0.2, 0.3)

@@ -1,0 +1,1 @@
+"""The HI91, a cheap inertial sensor."""

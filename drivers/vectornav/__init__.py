@@ -1,0 +1,1 @@
+"""The VN-100: registers over ASCII, and its binary stream."""

@@ -1,0 +1,1 @@
+"""Dynamixel X servos and the line they share."""

@@ -1,0 +1,1 @@
+"""moteus controllers: registers, console, modes and control law."""

@@ -1,0 +1,1 @@
+"""The VN-100's own end of its line."""
