@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -343,15 +342,3 @@ def test_memory_and_request_are_left_alone() -> None:
 def test_settings_refuse_nonsense(key: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"limiter.{key} must be positive"):
         LimiterSettings(**{key: value})
-
-
-def test_limiter_is_cheap() -> None:
-    """Loose on purpose (a shared machine); the sweep prints the figure."""
-    envelope = make_envelope(8)
-    memory, request = Memory.anchored(np.zeros(8)), np.full(8, 0.9)
-    times: list[float] = []
-    for _ in range(500):
-        begin = time.perf_counter()
-        limit(request, memory, memory.position, envelope, PERIOD)
-        times.append(time.perf_counter() - begin)
-    assert float(np.median(times)) < 1e-3

@@ -48,6 +48,11 @@ class Client(Protocol):
     patience_s: float
     """How long the last exchange had, s."""
 
+    @property
+    def overslept_s(self) -> float:
+        """How much later than asked for the kernel has ended waits, s in all."""
+        ...
+
     def exchange(self) -> list[Verdict]:
         """One exchange; what each of its good readings is."""
         ...
@@ -58,9 +63,16 @@ class Client(Protocol):
 
 
 class TimedWire(SerialWire):
-    """A port that notes when it asked for readings, us."""
+    """A port that notes when it asked for readings, and waits that end too late."""
 
     asked_us = 0
+    overslept_s = 0.0
+
+    def read(self, deadline: float) -> bytes:
+        data = super().read(deadline)
+        if not data:
+            self.overslept_s += max(0.0, time.monotonic() - deadline)
+        return data
 
     def write(self, data: bytes) -> None:
         if data[_INSTRUCTION_AT] == _SYNC_READ:
@@ -88,6 +100,10 @@ class Ours:
         self._goal = PositionGoal(np.full(len(IDS), GOAL * self._scales[2]))
         self._count = self.supplies = 0
         self._supply_time = np.full(len(IDS), -math.inf)
+
+    @property
+    def overslept_s(self) -> float:
+        return self._wire.overslept_s
 
     def exchange(self) -> list[Verdict]:
         self._count += 1
@@ -149,6 +165,8 @@ class Sdk:
 
     name = "sdk"
     patience_s = SDK_PATIENCE_S
+    overslept_s = 0.0
+    """It never sleeps."""
     latency_ms = port_handler.LATENCY_TIMER
     """It waits twice that, and 2 ms, for a packet."""
 

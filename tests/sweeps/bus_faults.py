@@ -27,8 +27,8 @@ from tests.sweeps.stamped_servos import stamped_servos
 from tests.sweeps.stamps import IDS, Verdict, now_us
 
 GRACE_S = 0.05
-"""An exchange that overruns by more is counted as hung, s; unless it was ready to run all the while
-and the computer did not let it, which is counted apart."""
+"""An exchange that overruns by more is counted as hung, s; unless the computer did not let it run,
+or woke it too late, which is counted apart."""
 WARM_UP = 5
 SHARES = {"ours": 1, "sdk": 50, "sdk-short": 50}
 """Of the exchanges asked for; the vendor's client is slow with a lost reply."""
@@ -68,8 +68,8 @@ class Tally:
         self.lost += len(IDS) - len(verdicts)
 
     def timed(self, overrun_s: float, kept_waiting_s: float) -> None:
-        """Count an exchange by how much longer than its time it took, and how much of that it was
-        ready to run but did not."""
+        """Count an exchange by how much longer than its time it took, and how much of that was the
+        computer's doing."""
         if overrun_s > GRACE_S:
             hung = overrun_s - kept_waiting_s > GRACE_S
             self.hangs += hung
@@ -107,17 +107,18 @@ class Tally:
 
 
 class Waiting:
-    """How long this thread was ready to run and did not, by the kernel's own account."""
+    """How long the computer kept this thread waiting: ready to run but not running, by the kernel's
+    own account, or asleep longer than it had asked to be."""
 
     def __init__(self) -> None:
         self._account = Path("/proc/thread-self/schedstat")
-        self._before_ns = 0
+        self._before_s = 0.0
 
-    def since_last_s(self) -> float:
+    def since_last_s(self, client: Client) -> float:
         """From the last call to this one, s."""
-        total_ns = int(self._account.read_bytes().split()[1])
-        before_ns, self._before_ns = self._before_ns, total_ns
-        return (total_ns - before_ns) * 1e-9
+        total_s = int(self._account.read_bytes().split()[1]) * 1e-9 + client.overslept_s
+        before_s, self._before_s = self._before_s, total_s
+        return total_s - before_s
 
 
 def run(
@@ -137,7 +138,7 @@ def run(
             with tally:
                 tally.note(client.exchange())
             now = time.monotonic()
-            tally.timed(now - begun - client.patience_s, waiting.since_last_s())
+            tally.timed(now - begun - client.patience_s, waiting.since_last_s(client))
             if now - told >= SAY_EVERY_S:
                 told = now
                 rate = tally.exchanges / (now - began)

@@ -17,7 +17,7 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -170,7 +170,7 @@ def main() -> int:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, interrupted)
     say = sys.stderr.write
-    rows: list[dict[str, object]] = []
+    rows: list[Mapping[str, object]] = []
     left = 0
     for kind in ROWS:
         for loss in LOSSES:

@@ -1,4 +1,4 @@
-"""Rows of motors in virtual time, on a cable that loses messages, whose every use can be noticed."""
+"""Rows of motors in virtual time, on a cable that loses messages; its every use can be noticed."""
 
 from __future__ import annotations
 
@@ -54,8 +54,11 @@ class NoticedWire(TwinWire):
 class Row(Protocol):
     """Motors, their bus, and the truth about them."""
 
-    bus: MotorBus[Any, Any, Any]
-    wire: NoticedWire
+    @property
+    def bus(self) -> MotorBus[Any, Any, Any]: ...
+
+    @property
+    def wire(self) -> NoticedWire: ...
 
     def engage(self) -> None:
         """Switch every motor on."""
