@@ -7,7 +7,6 @@ driver's queue. This one always takes the newest frame, and passes over what cam
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -22,13 +21,13 @@ from drivers.aruco.geometry import (
 )
 from drivers.aruco.marker import MarkerFinder, Sight
 from drivers.aruco.velocity import Admission, GateLimits, JumpGate, VelocityEstimator
+from drivers.background import Background
 from drivers.camera.frames import CameraFrame
-from drivers.errors import BusTimeout, ProtocolError
+from drivers.errors import ProtocolError
 from drivers.tracker import PlanarFix
 
 WAIT_S: Final = 0.1
 """How long the thread waits for a frame before it looks whether it should stop, s."""
-JOIN_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +178,7 @@ class CameraTracker:
 
     def __init__(self, camera: NewerFrames, tracker: ArucoTracker) -> None:
         self._camera, self._tracker = camera, tracker
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._background = Background("the tracker")
 
     def open(self) -> Self:
         """Start following.
@@ -188,17 +186,12 @@ class CameraTracker:
         Raises:
             RuntimeError: it does already.
         """
-        if self._thread is not None:
-            raise RuntimeError("the tracker follows its camera already; close it first")
-        self._stop.clear()
-        self._thread = threading.Thread(target=self._run, name="tracker", daemon=True)
-        self._thread.start()
+        self._background.start(self._run)
         return self
 
     def newest(self, now: float) -> PlanarFix | None:
         """The newest fix at `now` (s); None if it is too old, or nobody follows the camera."""
-        alive = self._thread is not None and self._thread.is_alive()
-        return self._tracker.newest(now) if alive else None
+        return self._tracker.newest(now) if self._background.alive else None
 
     def close(self) -> None:
         """Stop following; the camera stays open. Safe to call twice.
@@ -206,14 +199,7 @@ class CameraTracker:
         Raises:
             BusTimeout: the thread does not come back.
         """
-        thread = self._thread
-        if thread is None:
-            return
-        self._stop.set()
-        thread.join(JOIN_S)
-        if thread.is_alive():
-            raise BusTimeout(f"the tracker's thread has not come back for {JOIN_S:g} s")
-        self._thread = None
+        self._background.stop()
 
     def __enter__(self) -> Self:
         return self.open()
@@ -228,7 +214,7 @@ class CameraTracker:
 
     def _run(self) -> None:
         sequence = 0
-        while not self._stop.is_set():
+        while not self._background.stopping.is_set():
             frame = self._camera.wait_newer(sequence, WAIT_S)
             if frame is not None:
                 sequence = frame.sequence

@@ -12,15 +12,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
+from drivers.background import Background
 from drivers.camera.frames import CameraFault, CameraFrame, CameraState, CameraStatus
 from drivers.camera.pump import CameraPump
 from drivers.camera.settings import CameraSettings, CaptureFactory
 from drivers.errors import BusTimeout
-
-JOIN_S: Final = 15.0
-"""OpenCV's V4L2 backend may wait 10 s for a frame (OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT)."""
 
 
 class Camera:
@@ -43,8 +41,7 @@ class Camera:
         self._now = now
         self._pump = CameraPump(open_capture, settings, now)
         self._changed = threading.Condition()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._background = Background("the camera")
         self._frame: CameraFrame | None = None
         self._status = CameraStatus()
 
@@ -56,13 +53,10 @@ class Camera:
             DeviceError: it is another device, or does not keep its settings (SettingsRefused).
             RuntimeError: it is open already.
         """
-        if self._thread is not None:
-            raise RuntimeError("the camera is open already; close it first")
-        self._stop.clear()
+        self._background.require_stopped()
         self._pump.open()
         self._publish()
-        self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
-        self._thread.start()
+        self._background.start(self._run)
         return self
 
     def newest(self, now: float) -> CameraFrame | None:
@@ -105,14 +99,7 @@ class Camera:
         Raises:
             BusTimeout: the driver does not come back from a call; the camera stays with it.
         """
-        thread = self._thread
-        if thread is None:
-            return
-        self._stop.set()
-        thread.join(JOIN_S)
-        if thread.is_alive():
-            raise BusTimeout(f"the camera's driver has not come back for {JOIN_S:g} s")
-        self._thread = None
+        self._background.stop()
 
     def __enter__(self) -> Self:
         return self.open()
@@ -127,11 +114,11 @@ class Camera:
 
     def _run(self) -> None:
         try:
-            while not self._stop.is_set():
+            while not self._background.stopping.is_set():
                 wait_s = self._pump.step()
                 self._publish()
                 if wait_s > 0.0:
-                    self._stop.wait(wait_s)
+                    self._background.stopping.wait(wait_s)
         finally:
             self._pump.close()
             self._publish()

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import drivers.camera.device
+import drivers.background
 from drivers.camera import properties as cp
 from drivers.camera.device import Camera
 from drivers.camera.files import sleep_until
@@ -125,11 +125,11 @@ def test_closing_waits_for_the_thread_and_says_if_it_cannot(
 ) -> None:
     camera, capture, _ = gated()
     camera.open()
-    monkeypatch.setattr(drivers.camera.device, "JOIN_S", 0.05)
+    monkeypatch.setattr(drivers.background, "JOIN_S", 0.05)
     with pytest.raises(BusTimeout, match="has not come back"):
         camera.close()
     assert capture.open
-    monkeypatch.setattr(drivers.camera.device, "JOIN_S", LONG_S)
+    monkeypatch.setattr(drivers.background, "JOIN_S", LONG_S)
     capture.finish()
     camera.close()
     camera.close()
@@ -149,7 +149,7 @@ def test_one_thread_at_a_time_and_open_again_after_closing() -> None:
             capture.finish()
         capture.permits = threading.Semaphore(1)
         capture.open, capture.finished = True, False
-    assert capture.threads == {"MainThread", "camera"}
+    assert capture.threads == {"MainThread", "the camera"}
 
 
 def test_a_missing_camera_is_told_by_open_and_starts_no_thread() -> None:
