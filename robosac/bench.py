@@ -1,4 +1,4 @@
-"""This computer's numbers: the twin, the learner, inference, and the limiter."""
+"""This computer's numbers: the twin, the learner, inference, and the limiter; and the wires'."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from robosac.assembly import make_stage
+from robosac.bus_rates import reachable_rates
 from robosac.config import load_preset
 from robosac.replay import Replay
 from robosac.sac import Sac, SacSettings
@@ -39,6 +40,15 @@ def measure(seconds: float, threads: int) -> list[Figure]:
         *(update_speed(seconds, *size) for size in SIZES),
         inference_latency(seconds),
         limiter_cost(seconds),
+        *bus_rates(),
+    ]
+
+
+def bus_rates() -> list[Figure]:
+    """What the wires allow: arithmetic, the same on every computer."""
+    return [
+        Figure(f"reach {what}", f"reachable with {what}", "Hz", rates)
+        for what, rates in reachable_rates().items()
     ]
 
 

@@ -21,7 +21,7 @@ from drivers.dynamixel.port import IDLE_S, REPLY_TIMEOUT_S, DynamixelPort
 from drivers.dynamixel.readings import DynamixelReadings, ReadingStore, never_heard
 from drivers.dynamixel.roll_call import RollCall
 from drivers.dynamixel.servo_clocks import ServoClocks
-from drivers.dynamixel.telemetry import Question, TelemetryRound
+from drivers.dynamixel.telemetry import Question, TelemetryRound, Topic
 from drivers.errors import BusTimeout, DeviceError
 from drivers.statistics import BusStatistics
 from drivers.wire import Wire
@@ -331,8 +331,11 @@ class DynamixelBus:
         tick.store.alerts[index], tick.store.errors[index] = status.alert, status.error
 
     def _is_off(self, id: int) -> bool:
-        status = self.port.ask(read(id, _TORQUE_ENABLE, 1), id, 1, self._now() + REPLY_TIMEOUT_S)
-        return status is not None and status.parameters == b"\x00"
+        # With the led: as long as a telemetry answer about torque, and no other.
+        address, size = Topic.TORQUE.value
+        deadline = self._now() + REPLY_TIMEOUT_S
+        status = self.port.ask(read(id, address, size), id, size, deadline)
+        return status is not None and status.parameters[:1] == b"\x00"
 
 
 @dataclass(slots=True)

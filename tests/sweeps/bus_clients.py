@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import resource
 import time
 from typing import Any, Protocol
 
@@ -49,8 +50,8 @@ class Client(Protocol):
     """How long the last exchange had, s."""
 
     @property
-    def overslept_s(self) -> float:
-        """How much later than asked for the kernel has ended waits, s in all."""
+    def waited_s(self) -> float:
+        """How long it has asked to wait, but for what the kernel added to that, s in all."""
         ...
 
     def exchange(self) -> list[Verdict]:
@@ -63,21 +64,29 @@ class Client(Protocol):
 
 
 class TimedWire(SerialWire):
-    """A port that notes when it asked for readings, and waits that end too late."""
+    """A port that notes when it asked for readings, and how long it was told to wait."""
 
     asked_us = 0
-    overslept_s = 0.0
+    waited_s = 0.0
 
     def read(self, deadline: float) -> bytes:
+        begun = time.monotonic()
         data = super().read(deadline)
-        if not data:
-            self.overslept_s += max(0.0, time.monotonic() - deadline)
+        self.waited_s += max(0.0, min(deadline, time.monotonic()) - begun)
         return data
 
     def write(self, data: bytes) -> None:
         if data[_INSTRUCTION_AT] == _SYNC_READ:
             self.asked_us = now_us()
+        begun, blocked = time.monotonic(), _blocked()
         super().write(data)
+        if _blocked() > blocked:
+            self.waited_s += time.monotonic() - begun
+
+
+def _blocked() -> int:
+    """How often this thread has given the processor away of its own accord."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
 
 
 class Ours:
@@ -102,8 +111,8 @@ class Ours:
         self._supply_time = np.full(len(IDS), -math.inf)
 
     @property
-    def overslept_s(self) -> float:
-        return self._wire.overslept_s
+    def waited_s(self) -> float:
+        return self._wire.waited_s
 
     def exchange(self) -> list[Verdict]:
         self._count += 1
@@ -165,7 +174,7 @@ class Sdk:
 
     name = "sdk"
     patience_s = SDK_PATIENCE_S
-    overslept_s = 0.0
+    waited_s = 0.0
     """It never sleeps."""
     latency_ms = port_handler.LATENCY_TIMER
     """It waits twice that, and 2 ms, for a packet."""
