@@ -76,12 +76,14 @@ MAKERS = {"dynamixel": servos, "moteus": controllers}
 
 
 def interrupted(number: int, frame: FrameType | None) -> None:
-    """SIGTERM as an exception."""
+    """A signal as an exception."""
     raise KeyboardInterrupt
 
 
 def main(kind: str, path: str) -> int:
-    signal.signal(signal.SIGTERM, interrupted)
+    # Both: a process of the background is born with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupted)
     bus, engage = MAKERS[kind](path)
     try:
         with powered(bus):

@@ -1,0 +1,9 @@
+"""For all tests: Ctrl-C means what it means on a terminal."""
+
+import signal
+
+
+def pytest_configure() -> None:
+    """A shell starts what runs in its background with SIGINT ignored, and children inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
