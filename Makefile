@@ -44,6 +44,7 @@ bench: setup ## this machine's numbers, and the update side by side with stable-
 	$(BIN)/robosac bench
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
 	$(BIN)/python tests/benchmarks/update_speed.py
+	$(BIN)/python -m tests.benchmarks.bus_speed
 
 sweep: setup ## ten million adversarial actions through the limiter
 	$(BIN)/python tests/sweeps/limiter_sweep.py --actions 10000000

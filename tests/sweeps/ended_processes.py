@@ -18,6 +18,9 @@ TWINS = {"dynamixel": ("claw", "servos"), "moteus": ("minitaur", "legs")}
 LOSS = "bus=drop:0.01"
 MOST_LOOKS = 20
 
+END_TIMEOUT_S = 60.0
+"""A host that has not ended so long after its signal hangs, s."""
+
 
 @dataclass
 class Ended:
@@ -65,7 +68,7 @@ def _end_one(
         if rng.random() < 0.5:
             _wait(twin, rng)
             host.send_signal(_either(rng))
-        ended.not_clean += host.wait() != OK
+        ended.not_clean += host.wait(END_TIMEOUT_S) != OK
     finally:
         host.kill()
         host.wait()
