@@ -28,6 +28,7 @@ def test_every_way_out(kind: str, loss: float) -> None:
         assert counts[way].exits == 10
         assert counts[way].driven >= 3
         assert counts[way].left_driving == counts[way].unconfirmed == 0
+        assert counts[way].interrupted == (10 if way is Way.INTERRUPT else 0)
 
 
 @pytest.mark.parametrize("kind", ROWS)

@@ -55,6 +55,8 @@ class Count:
     exits: int = 0
     driven: int = 0
     """Ends at which a motor was driving when the block was left."""
+    interrupted: int = 0
+    """Ends by KeyboardInterrupt."""
     left_driving: int = 0
     """Ends after which a motor was still driving."""
     unconfirmed: int = 0
@@ -112,8 +114,10 @@ def end_once(row: Row, way: Way, loss: float, rng: np.random.Generator, count: C
             finally:
                 count.driven += row.driving() > 0
                 signals.stopping = True
-    except (Planned, KeyboardInterrupt, SystemExit):
+    except (Planned, SystemExit):
         pass
+    except KeyboardInterrupt:
+        count.interrupted += 1
     except DriverError as error:
         # The cable may be too bad to engage the motors; that is another way out.
         count.unconfirmed += "cut their power" in str(error)
@@ -157,7 +161,7 @@ def end_many(
 
 
 def interrupted(number: int, frame: FrameType | None) -> None:
-    """SIGTERM as an exception."""
+    """A signal as an exception."""
     raise KeyboardInterrupt
 
 
@@ -168,7 +172,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the figures here, too")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, interrupted)
+    # Both: a process of the background is born with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupted)
     say = sys.stderr.write
     rows: list[Mapping[str, object]] = []
     left = 0
