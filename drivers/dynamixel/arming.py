@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +11,7 @@ from drivers.dynamixel.bus import DynamixelBus, ServoInfo
 from drivers.dynamixel.constants import (
     BAUD_RATES,
     BROADCAST_ID,
+    WATCHDOG_TRIPPED,
     DriveMode,
     HardwareError,
     StartupConfiguration,
@@ -27,12 +28,12 @@ from drivers.dynamixel.setup import (
     eeprom_counts,
     goal_at_rest,
     goal_limits,
+    kept_counts,
     ram_counts,
 )
+from drivers.dynamixel.torque_switch import WATCHDOG_S, watchdog_counts
 from drivers.errors import BusTimeout, DeviceError
 
-WATCHDOG_S: Final = 0.1
-"""Five times 20 ms: more than the worst lateness of a loaded host, s."""
 JUMP_MAX_RAD: Final = 0.035
 """Two degrees: a servo that moves further when torque goes on is let go at once."""
 REBOOT_ATTEMPTS: Final = 3
@@ -77,6 +78,7 @@ class ServoArming:
             raise ValueError(f"setups are for {sorted(setups)}, the bus has {sorted(bus.ids)}")
         self._bus, self._setups = bus, dict(setups)
         self._registers = ServoRegisters(bus)
+        self._configured: set[int] = set()
         for id, setup in setups.items():
             table = bus.table(id)
             check(setup, table)
@@ -91,9 +93,39 @@ class ServoArming:
     def configure(self) -> dict[int, SetupReport]:
         """Torque off, EEPROM where it differs, RAM; every write read back."""
         reports = {id: self._configure_one(id) for id in self._bus.ids}
-        self._bus.limit_goals(
-            [goal_limits(self._setups[id], self._bus.table(id)) for id in self._bus.ids]
-        )
+        self._limit_goals()
+        return reports
+
+    def verify(self, id: int) -> dict[str, tuple[int, int]]:
+        """The registers of a configured servo that are not as they must be before it is armed.
+
+        Torque off, no hardware error, mode, gains and profile; the watchdog may still be armed, but
+        not have tripped.
+
+        Returns:
+            Counts found and wanted, by the register's name.
+        """
+        wanted = kept_counts(self._setups[id], self._bus.table(id))
+        found = {name: self._registers.read_raw(id, name) for name in wanted}
+        differing = {name: (found[name], raw) for name, raw in wanted.items() if found[name] != raw}
+        if self._registers.read_raw(id, "bus_watchdog") == WATCHDOG_TRIPPED:
+            differing["bus_watchdog"] = (WATCHDOG_TRIPPED, 0)
+        return differing
+
+    def prepare(self) -> dict[int, SetupReport]:
+        """Make every servo ready for `PositionGoal.hold`, torque off, its goal where it stands.
+
+        Those with a hardware error are restarted; those that are not as they must be, or that this
+        object has not configured yet, are configured. What was found is told of these alone. An
+        exchange must tell anew where the servos stand.
+        """
+        reports = self.reboot_faulty()
+        for id in self._bus.ids:
+            if id not in reports and (id not in self._configured or self.verify(id)):
+                reports[id] = self._configure_one(id)
+            self._bus.forget(id)
+            self._rest(id, self._registers.read_raw(id, "present_position"))
+        self._limit_goals()
         return reports
 
     def engage(self, watchdog_s: float = WATCHDOG_S) -> None:
@@ -105,26 +137,22 @@ class ServoArming:
         Raises:
             ValueError: a watchdog of less than 20 ms or more than 2.54 s.
         """
-        for id in self._bus.ids:
-            self._watchdog_counts(id, watchdog_s)
+        watchdog = watchdog_counts(watchdog_s)
         try:
             for id in self._bus.ids:
-                self._engage_one(id, self._watchdog_counts(id, watchdog_s))
+                self._engage_one(id, watchdog)
         except BaseException:
             self._bus.stop_all(STOP_ATTEMPTS)
             raise
 
     def reboot(self, id: int, timeout_s: float = REBOOT_TIMEOUT_S) -> SetupReport:
         """Restart one servo, wait until it answers, and configure it again; torque stays off."""
-        port = self._bus.port
-        for _ in range(REBOOT_ATTEMPTS):
-            if port.ask(reboot(id), id, 0, port.now() + REPLY_TIMEOUT_S) is not None:
-                break
-        end = port.now() + timeout_s
-        while port.ask(ping(id), id, 3, port.now() + REPLY_TIMEOUT_S) is None:
-            if port.now() >= end:
-                raise BusTimeout(f"servo {id} is silent {timeout_s} s after its reboot")
-        return self._configure_one(id)
+        return self._reboot([id], timeout_s)[id]
+
+    def reboot_faulty(self, timeout_s: float = REBOOT_TIMEOUT_S) -> dict[int, SetupReport]:
+        """As `reboot`, for every servo that has a hardware error; nothing else clears one."""
+        errors = {id: self._registers.read_raw(id, "hardware_error_status") for id in self._bus.ids}
+        return self._reboot([id for id, error in errors.items() if error], timeout_s)
 
     def round_trip_s(self, id: int, count: int = 20) -> float:
         """The median time of a ping, s; above 4 ms look at the adapter's latency timer."""
@@ -135,6 +163,24 @@ class ServoArming:
             durations.append(port.now() - started)
         return statistics.median(durations)
 
+    def _reboot(self, ids: Sequence[int], timeout_s: float) -> dict[int, SetupReport]:
+        port = self._bus.port
+        for id in ids:
+            for _ in range(REBOOT_ATTEMPTS):
+                if port.ask(reboot(id), id, 0, port.now() + REPLY_TIMEOUT_S) is not None:
+                    break
+        # They come back at the same time.
+        end = port.now() + timeout_s
+        for id in ids:
+            while port.ask(ping(id), id, 3, port.now() + REPLY_TIMEOUT_S) is None:
+                if port.now() >= end:
+                    raise BusTimeout(f"servo {id} is silent {timeout_s} s after its reboot")
+        return {id: self._configure_one(id) for id in ids}
+
+    def _limit_goals(self) -> None:
+        bus = self._bus
+        bus.limit_goals([goal_limits(self._setups[id], bus.table(id)) for id in bus.ids])
+
     def _configure_one(self, id: int) -> SetupReport:
         setup, table, info = self._setups[id], self._bus.table(id), self._bus.infos[id]
         if info.firmware < WATCHDOG_FIRMWARE:
@@ -142,6 +188,8 @@ class ServoArming:
                 f"servo {id} has firmware {info.firmware} without bus watchdog; "
                 f"{WATCHDOG_FIRMWARE} or newer is needed"
             )
+        self._configured.discard(id)
+        self._bus.forget(id)
         registers, warnings = self._registers, list[str]()
         ram = ram_counts(setup, table)
         # Below this level writes are not answered, and at 0 not even reads.
@@ -160,6 +208,7 @@ class ServoArming:
                 changed[name] = (before, raw)
         for name, raw in ram.items():
             registers.write_raw(id, name, raw)
+        self._configured.add(id)
         baud = BAUD_RATES.get(registers.read_raw(id, "baud_rate"), 0)
         return SetupReport(info, baud, changed, tuple(warnings))
 
@@ -169,16 +218,23 @@ class ServoArming:
         before, now = (registers.read_raw(id, position.name) for _ in range(2))
         if abs(position.to_si(now - before)) > JUMP_MAX_RAD:
             raise DeviceError(f"servo {id} moves, from {before} to {now} counts; let it rest")
-        name, goal = goal_at_rest(setup, now, table)
-        if setup.mode in POSITION_MODES:
-            self._check_start(id, position.to_si(goal))
-        registers.write_raw(id, name, goal)
+        goal = self._rest(id, now)
+        self._bus.forget(id)
         registers.write_raw(id, "torque_enable", 1)
         if setup.mode in POSITION_MODES:
             moved = registers.read_raw(id, position.name) - goal
             if abs(position.to_si(moved)) > JUMP_MAX_RAD:
                 raise DeviceError(f"servo {id} jumped by {moved} counts when torque went on")
         registers.write_raw(id, "bus_watchdog", watchdog)
+
+    def _rest(self, id: int, position: int) -> int:
+        """Set the goal with which a servo that stands at `position` (counts) stays there."""
+        setup, table = self._setups[id], self._bus.table(id)
+        name, goal = goal_at_rest(setup, position, table)
+        if setup.mode in POSITION_MODES:
+            self._check_start(id, table["present_position"].to_si(goal))
+        self._registers.write_raw(id, name, goal)
+        return goal
 
     def _check_start(self, id: int, angle_rad: float) -> None:
         setup = self._setups[id]
@@ -192,12 +248,6 @@ class ServoArming:
                     f"servo {id} stands at {angle_rad:.4f} rad; it is engaged only from "
                     f"{low} to {high}"
                 )
-
-    def _watchdog_counts(self, id: int, watchdog_s: float) -> int:
-        counts = self._bus.table(id)["bus_watchdog"].to_raw(watchdog_s)
-        if counts < 1:
-            raise ValueError(f"a watchdog of {watchdog_s} s would be none; 0.02 to 2.54 is valid")
-        return counts
 
 
 def scan(bus: DynamixelBus, duration_s: float = SCAN_S) -> dict[int, ServoInfo]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.dynamixel.block import Counts
-from drivers.dynamixel.commands import Command, GoalEncoder, GoalLimits
+from drivers.dynamixel.commands import Command, GoalEncoder, GoalLimits, PositionGoal, TorqueOff
 from drivers.dynamixel.constants import FAST_READ_FIRMWARE, MAX_ID
 from drivers.dynamixel.control_table import TABLES, ControlTable
 from drivers.dynamixel.instructions import parse_ping, ping, read, sync_write
@@ -22,6 +22,7 @@ from drivers.dynamixel.readings import DynamixelReadings, ReadingStore, never_he
 from drivers.dynamixel.roll_call import RollCall
 from drivers.dynamixel.servo_clocks import ServoClocks
 from drivers.dynamixel.telemetry import Question, TelemetryRound, Topic
+from drivers.dynamixel.torque_switch import TorqueSwitch, watchdog_counts
 from drivers.errors import BusTimeout, DeviceError
 from drivers.statistics import BusStatistics
 from drivers.wire import Wire
@@ -81,6 +82,7 @@ class DynamixelBus:
         self._tick: _Tick | None = None
         self._telemetry = TelemetryRound(ids)
         self._question: Question | None = None
+        self._torque = TorqueSwitch(ids)
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -118,6 +120,10 @@ class DynamixelBus:
         reply never raises: that servo is then not valid. While the line is in disorder the command
         is sent all the same, but nothing is asked.
 
+        Torque that `PositionGoal.hold` wants switched is a sync write more, with watchdogs armed
+        behind it, in each exchange until the servos say that they are as wanted; until then a
+        question is put every time (`drivers.dynamixel.torque_switch`).
+
         Raises:
             ValueError: the command has the wrong shape, is not finite, or a servo would refuse it.
             DeviceError: the servos have not been probed.
@@ -130,6 +136,8 @@ class DynamixelBus:
         started = self._now()
         trusted = self.port.settle(deadline)
         self._take_telemetry(tick)
+        # Behind the answers: what is told from now on is asked about only after it.
+        packet += self._switch(command)
         if trusted:
             self._wire.write(packet + tick.roll.begin(self._now()))
             valid = self._listen(tick, deadline)
@@ -140,14 +148,14 @@ class DynamixelBus:
             valid = np.zeros(len(self._ids), dtype=np.bool_)
             self._ask_for_telemetry(tick, deadline)
         self.port.counters.exchanged(self._now() - started)
-        return tick.store.collect(valid, self._telemetry.collect())
+        return self._collect(tick, valid)
 
     def last_readings(self) -> DynamixelReadings:
         """What is known without asking: every value old, none valid."""
         if self._tick is None:
             return never_heard(len(self._ids), self._telemetry.collect())
         valid = np.zeros(len(self._ids), dtype=np.bool_)
-        return self._tick.store.collect(valid, self._telemetry.collect())
+        return self._collect(self._tick, valid)
 
     def probe(self, attempts: int = 3) -> dict[int, ServoInfo]:
         """Ask every servo for model and firmware; those that do not answer are left out.
@@ -181,6 +189,21 @@ class DynamixelBus:
         if self._tick is not None:
             self._tick.goals = GoalEncoder(self._ids, tables, limits)
 
+    def watch(self, watchdog_s: float) -> None:
+        """The bus watchdog of servos that `PositionGoal.hold` switches on, s; it is 0.1 at first.
+
+        Raises:
+            ValueError: less than 20 ms or more than 2.54 s.
+        """
+        self._torque.watchdog = watchdog_counts(watchdog_s)
+
+    def forget(self, id: int) -> None:
+        """Servo `id` was set up, switched or restarted: what it said before is no measure."""
+        self._torque.forget(self._index[id])
+        self._question = None
+        if self._tick is not None:
+            self._tick.store.forget(self._index[id])
+
     def stop_all(self, attempts: int) -> list[int]:
         """Switch torque off until every servo was read back without; the ids that were not.
 
@@ -188,6 +211,8 @@ class DynamixelBus:
             WireClosed: the port is gone.
         """
         unconfirmed = list(self._ids)
+        self._torque.forget()
+        self._question = None
         self.port.finish(self._now() + TELEMETRY_TIME_S)
         for _ in range(attempts):
             off = sync_write(_TORQUE_ENABLE, 1, dict.fromkeys(unconfirmed, b"\x00"))
@@ -206,6 +231,7 @@ class DynamixelBus:
         self.port.reopen()
         self._known.clear()
         self._telemetry, self._question = TelemetryRound(self._ids), None
+        self._torque.forget()
 
     def close(self) -> None:
         """Release the wire; safe to call twice."""
@@ -223,6 +249,18 @@ class DynamixelBus:
             ServoClocks(len(tables)),
             fast,
         )
+
+    def _collect(self, tick: _Tick, valid: NDArray[np.bool_]) -> DynamixelReadings:
+        torque = self._torque
+        return tick.store.collect(valid, torque.holding, torque.free, self._telemetry.collect())
+
+    def _switch(self, command: Command) -> bytes:
+        """What switches torque as `command` wants it, beside its goals."""
+        if isinstance(command, PositionGoal) and command.hold is not None:
+            return self._torque.orders(command.hold)
+        if isinstance(command, TorqueOff):
+            self._torque.release()
+        return b""
 
     def _listen(self, tick: _Tick, deadline: float) -> NDArray[np.bool_]:
         """Hear the answers and keep them; whose can be trusted."""
@@ -298,12 +336,14 @@ class DynamixelBus:
     def _ask_for_telemetry(self, tick: _Tick, deadline: float) -> None:
         """Ask one servo, if it is time to and there is time for its answer."""
         turn = self.port.counters.exchanges % TELEMETRY_EVERY
-        if turn and not self._telemetry.urgent:
+        if turn and not (self._telemetry.urgent or self._torque.asking):
             return
         if deadline - self._now() < TELEMETRY_TIME_S:
             return
         if not (self.port.settled or self.port.settle(deadline)):
             return
+        if not self._telemetry.urgent and (wanted := self._torque.next_question()) is not None:
+            self._telemetry.hurry(wanted[0], Topic.STATE)
         question = self._telemetry.next()
         if not tick.roll.is_suspect(question.servo):
             id = self._ids[question.servo]
@@ -323,11 +363,18 @@ class DynamixelBus:
             self.port.counters.refused += 1
         elif not self._telemetry.take(question, status.parameters, asked_at):
             self.port.counters.implausible += 1
+        else:
+            told = (Topic.TORQUE, Topic.WATCHDOG)
+            for topic in told if question.topic is Topic.STATE else (question.topic,):
+                if topic in told:
+                    code = self._telemetry.code(question.servo, topic)
+                    self._torque.hear(question.servo, topic, code)
 
     def _note(self, tick: _Tick, index: int, status: Status) -> None:
         """Keep what the error byte says; a new alert is looked into first."""
         if status.alert and not tick.store.alerts[index]:
-            self._telemetry.hurry(index)
+            self._telemetry.hurry(index, Topic.HARDWARE)
+            self._telemetry.hurry(index, Topic.TORQUE)
         tick.store.alerts[index], tick.store.errors[index] = status.alert, status.error
 
     def _is_off(self, id: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,14 +16,25 @@ from drivers.dynamixel.instructions import sync_write
 from drivers.dynamixel.packet import encode
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class PositionGoal:
-    """Go to a position, in the modes position, extended and current-based position."""
+    """Go to a position, in the modes position, extended and current-based position.
+
+    A servo that is to hold sets off for its goal at once, so its position should be where it
+    stands. Goals that a free servo gets do nothing; giving it its present position in every
+    exchange keeps a goal that is lost in the moment of switching on from being an old one.
+    """
 
     position_rad: FloatArray
     """Shape (n,), in the servo's own angle: 0 to 2 pi is the first turn, pi its middle."""
+    most_current_a: FloatArray | None = None
+    """Shape (n,), in the mode current-based position: the most that may flow, not negative; None:
+    as it is."""
+    hold: BoolArray | None = None
+    """Shape (n,), where torque is to be on; elsewhere servos let go. None: as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,8 @@ class GoalLimits:
     low: float
     """Least goal of that mode: rad, rad/s or A."""
     high: float
+    most_current_a: float = math.inf
+    """The most that `PositionGoal.most_current_a` may allow."""
 
 
 _MODES = {
@@ -75,6 +89,7 @@ _MODES = {
     "goal_velocity": frozenset({OperatingMode.VELOCITY}),
     "goal_current": frozenset({OperatingMode.CURRENT}),
 }
+_CURRENT_BASED = frozenset({OperatingMode.CURRENT_BASED_POSITION})
 _HALF_COUNT = 0.5
 _MARK = HEADER[:3]
 _PARAMETERS_AT, _BODY_AT = 8, 12
@@ -90,6 +105,7 @@ class _Goal:
         ids: Sequence[int],
         tables: Sequence[ControlTable],
         limits: Sequence[GoalLimits] | None,
+        modes: frozenset[OperatingMode],
     ) -> None:
         registers = [table[name] for table in tables]
         self.name, self._ids = name, list(ids)
@@ -103,7 +119,7 @@ class _Goal:
             self._others = [
                 f"servo {id} in {limit.mode.name}"
                 for id, limit in zip(ids, limits, strict=True)
-                if limit.mode not in _MODES[name]
+                if limit.mode not in modes
             ]
         # Half a count of grace: a limit given in rad need not be a whole number of counts.
         self._low, self._high = low - _HALF_COUNT, high + _HALF_COUNT
@@ -114,13 +130,20 @@ class _Goal:
         self._goals = body.view([("id", "u1"), ("goal", f"<i{size}")])
         self._message, self._sum = self._packet[:-2], self._packet[-2:].view("<u2")
         self._crc = block_crc(len(packet) - 2)
+        self._last, self._last_packet = b"", b""
 
     def packet(self, values: FloatArray) -> bytes:
-        """The sync write that sets `values`."""
+        """The sync write that sets `values`; often they are those of the last one."""
         if values.shape != (len(self._ids),):
             raise ValueError(f"{self.name} must have shape ({len(self._ids)},), got {values.shape}")
         if self._others:
             raise ValueError(f"{self.name} is of no use to {', '.join(self._others)}")
+        key = values.tobytes()
+        if key != self._last:
+            self._last, self._last_packet = key, self._encode(values)
+        return self._last_packet
+
+    def _encode(self, values: FloatArray) -> bytes:
         counts = values / self._per_count
         # Not-a-number fails both comparisons.
         if not ((counts >= self._low) & (counts <= self._high)).all():
@@ -156,22 +179,28 @@ class GoalEncoder:
         limits: Sequence[GoalLimits] | None = None,
     ) -> None:
         self._goals = {
-            name: _Goal(name, ids, tables, limits)
-            for name in _MODES
+            name: _Goal(name, ids, tables, limits, modes)
+            for name, modes in _MODES.items()
             if all(name in table for table in tables)
         }
+        self._most_current: _Goal | None = None
+        if "goal_current" in self._goals:
+            self._most_current = _Goal(
+                "goal_current", ids, tables, _current_limits(len(ids), limits), _CURRENT_BASED
+            )
+        self._shape = (len(ids),)
         torque = tables[0]["torque_enable"]
         self._torque_off = sync_write(torque.address, torque.size, dict.fromkeys(ids, b"\x00"))
 
     def encode(self, command: Command) -> bytes:
-        """The packet that carries `command`; b"" for Observe.
+        """The packets that carry `command`, without `PositionGoal.hold`; b"" for Observe.
 
         Raises:
             ValueError: wrong shape, not finite, out of range, or not for these servos' modes.
         """
         match command:
             case PositionGoal():
-                return self._encode("goal_position", command.position_rad)
+                return self._position(command)
             case VelocityGoal():
                 return self._encode("goal_velocity", command.velocity_rad_s)
             case CurrentGoal():
@@ -181,8 +210,30 @@ class GoalEncoder:
             case Observe():
                 return b""
 
+    def _position(self, command: PositionGoal) -> bytes:
+        """A new bound on the current goes first: the goal is never followed with the old one."""
+        hold = command.hold
+        if hold is not None and (hold.shape != self._shape or hold.dtype != np.bool_):
+            raise ValueError(
+                f"hold must be bool of shape {self._shape}, got {hold.dtype} of {hold.shape}"
+            )
+        position = self._encode("goal_position", command.position_rad)
+        if command.most_current_a is None:
+            return position
+        return _packet("goal_current", self._most_current, command.most_current_a) + position
+
     def _encode(self, name: str, values: FloatArray) -> bytes:
-        goal = self._goals.get(name)
-        if goal is None:
-            raise ValueError(f"not every servo has {name}: there are models without current sensor")
-        return goal.packet(np.asarray(values, dtype=np.float64))
+        return _packet(name, self._goals.get(name), values)
+
+
+def _packet(name: str, goal: _Goal | None, values: FloatArray) -> bytes:
+    if goal is None:
+        raise ValueError(f"not every servo has {name}: there are models without current sensor")
+    return goal.packet(np.asarray(values, dtype=np.float64))
+
+
+def _current_limits(count: int, limits: Sequence[GoalLimits] | None) -> list[GoalLimits]:
+    """What bounds goal_current where it is the most that may flow, and not a goal."""
+    if limits is None:
+        return [GoalLimits(OperatingMode.CURRENT_BASED_POSITION, 0.0, math.inf)] * count
+    return [GoalLimits(limit.mode, 0.0, limit.most_current_a) for limit in limits]

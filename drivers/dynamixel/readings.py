@@ -99,6 +99,11 @@ class DynamixelReadings:
     """The servo's last answer said that it has a hardware error."""
     error: NDArray[np.int64]
     """`constants.StatusError` of the servo's last answer."""
+    holding: NDArray[np.bool_]
+    """The servo has said, since its torque was last switched, that torque is on and its watchdog
+    armed, and nothing that it said since then is against it. Cannot be written to."""
+    free: NDArray[np.bool_]
+    """The same of torque that is off."""
     telemetry: Telemetry
     """What is asked in turn, with a time for each value."""
 
@@ -145,7 +150,17 @@ class ReadingStore:
         np.copyto(self._times, times, where=kept)
         return kept
 
-    def collect(self, valid: NDArray[np.bool_], telemetry: Telemetry) -> DynamixelReadings:
+    def forget(self, index: int) -> None:
+        """Believe the next position of servo `index` wherever: it may count from elsewhere."""
+        self._counts[:, index], self._times[index] = math.nan, -math.inf
+
+    def collect(
+        self,
+        valid: NDArray[np.bool_],
+        holding: NDArray[np.bool_],
+        free: NDArray[np.bool_],
+        telemetry: Telemetry,
+    ) -> DynamixelReadings:
         """Fresh arrays of everything known."""
         effort, velocity, position = self._counts * self._scale
         return DynamixelReadings(
@@ -157,6 +172,8 @@ class ReadingStore:
             torque_nm=effort * self._torque_constant,
             alert=self.alerts.copy(),
             error=self.errors.copy(),
+            holding=holding,
+            free=free,
             telemetry=telemetry,
         )
 
@@ -164,6 +181,7 @@ class ReadingStore:
 def never_heard(count: int, telemetry: Telemetry) -> DynamixelReadings:
     """The readings of `count` servos before anything is known of them."""
     unknown = np.full((4, count), math.nan)
+    no = np.zeros(count, dtype=np.bool_)
     return DynamixelReadings(
         time=np.full(count, -math.inf),
         valid=np.zeros(count, dtype=np.bool_),
@@ -173,6 +191,8 @@ def never_heard(count: int, telemetry: Telemetry) -> DynamixelReadings:
         torque_nm=unknown[3],
         alert=np.zeros(count, dtype=np.bool_),
         error=np.zeros(count, dtype=np.int64),
+        holding=no,
+        free=no,
         telemetry=telemetry,
     )
 

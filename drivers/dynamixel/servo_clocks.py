@@ -2,7 +2,8 @@
 
 Each servo counts milliseconds in its realtime_tick. A reading that is neither older than its
 request nor younger than its arrival bounds how far that clock is ahead of ours; every further one
-must agree with those before. One that was held back disagrees by as much as it is old.
+must agree with those before. One that was held back disagrees by as much as it is old. A clock that
+stands still is that of a servo that tells the same old values again and again.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ TICK_MS: Final = 1.0
 """What the register cannot tell apart, ms."""
 DRIFT: Final = 0.02
 """So much may a servo's clock be faster or slower than ours; it is not documented."""
+STUCK_S: Final = 0.005
+"""A clock that tells the same for longer stands still, s; it counts milliseconds."""
 AGREE: Final = 10
 """So many readings in a row that agree with one another are believed against the earlier ones: a
 servo that was restarted counts from zero."""
@@ -33,6 +36,7 @@ class ServoClocks:
     def __init__(self, count: int) -> None:
         self._known, self._rival = _Lead(count), _Lead(count)
         self._agreed = np.zeros(count, dtype=np.int64)
+        self._tick, self._since = np.full(count, math.nan), np.zeros(count)
 
     def fresh(
         self, ticks: FloatArray, asked: float, arrived: FloatArray, nothing_old: bool
@@ -46,13 +50,14 @@ class ServoClocks:
             nothing_old: nothing old can be on its way: what is heard is true and sets the clocks.
         """
         heard = ~np.isnan(ticks)
+        going = ~self._stuck(ticks, arrived)
         low = ticks - arrived * 1e3
         width = (arrived - asked) * 1e3 + TICK_MS
         good = self._known.meet(low, width, arrived)
         doubtful = heard & ~good
         self._agreed[good] = 0
         if not doubtful.any():
-            return good
+            return good & going
         if nothing_old:
             believed = doubtful
         else:
@@ -62,7 +67,16 @@ class ServoClocks:
             self._agreed[doubtful] += 1
             believed = doubtful & (self._agreed >= AGREE)
         self._known.set(low, width, arrived, believed)
-        return good | believed
+        return (good | believed) & going
+
+    def _stuck(self, ticks: FloatArray, arrived: FloatArray) -> BoolArray:
+        """Where a clock has told the same for too long."""
+        same = ticks == self._tick
+        stuck = same & (arrived - self._since > STUCK_S)
+        moved = ~same & ~np.isnan(ticks)
+        np.copyto(self._tick, ticks, where=moved)
+        np.copyto(self._since, arrived, where=moved)
+        return stuck
 
 
 class _Lead:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -145,6 +146,17 @@ def ram_counts(setup: ServoSetup, table: ControlTable) -> dict[str, int]:
     return counts
 
 
+def kept_counts(setup: ServoSetup, table: ControlTable) -> dict[str, int]:
+    """What a servo that was configured reads as long as its torque is off.
+
+    Without what the control tick changes: watchdog and goals.
+    """
+    changed = ("bus_watchdog", "goal_current")
+    ram = {name: raw for name, raw in ram_counts(setup, table).items() if name not in changed}
+    state = {"torque_enable": 0, "hardware_error_status": 0, "operating_mode": int(setup.mode)}
+    return state | ram
+
+
 def goal_limits(setup: ServoSetup, table: ControlTable) -> GoalLimits:
     """What goals a servo takes once it is set up so."""
     match setup.mode:
@@ -160,7 +172,10 @@ def goal_limits(setup: ServoSetup, table: ControlTable) -> GoalLimits:
         case _:
             least, most = table["goal_position"].bounds()
             scale = table["goal_position"].scale
-            return GoalLimits(setup.mode, least * scale, most * scale)
+            current = math.inf
+            if setup.mode is OperatingMode.CURRENT_BASED_POSITION:
+                current = _si(table, "current_limit", setup.current_limit_a)
+            return GoalLimits(setup.mode, least * scale, most * scale, current)
 
 
 def goal_at_rest(setup: ServoSetup, position: int, table: ControlTable) -> tuple[str, int]:

@@ -32,6 +32,8 @@ class Topic(enum.Enum):
     """With led."""
     HARDWARE = (68, 3)
     """With status_return_level and registered_instruction before it."""
+    STATE = (64, 35)
+    """Torque, hardware error and watchdog at once, from torque_enable to bus_watchdog."""
     SUPPLY = (140, 7)
     """Voltage and temperature, with position_trajectory before them."""
 
@@ -41,6 +43,10 @@ ROUND: Final = (
     *(Topic.WATCHDOG, Topic.TORQUE, Topic.SUPPLY),
 )
 """Each topic is put to all servos before the next. A new alert goes before all of them."""
+STATE_PARTS: Final = (
+    *((Topic.TORQUE, slice(0, 2)), (Topic.HARDWARE, slice(4, 7)), (Topic.WATCHDOG, slice(34, 35))),
+)
+"""Where the answers to other questions are in that about the state."""
 UNKNOWN: Final = -2
 """In the integer arrays: not heard yet."""
 
@@ -101,12 +107,14 @@ class TelemetryRound:
         }
         self._round = [question for topic in ROUND for question in self._questions[topic]]
         self._next = 0
-        self._urgent: list[int] = []
+        self._urgent: list[Question] = []
         count = len(ids)
         never = _frozen(np.full(count, -math.inf, dtype=np.float64))
         none = _frozen(np.full(count, math.nan, dtype=np.float64))
         unknown = _frozen(np.full(count, UNKNOWN, dtype=np.int64))
-        self._codes = dict.fromkeys((Topic.TORQUE, Topic.WATCHDOG, Topic.HARDWARE), unknown)
+        self._codes: dict[Topic, IntArray] = dict.fromkeys(
+            (Topic.TORQUE, Topic.WATCHDOG, Topic.HARDWARE), unknown
+        )
         self._times = dict.fromkeys(Topic, never)
         self._voltage = self._temperature = none
 
@@ -115,23 +123,35 @@ class TelemetryRound:
         """Whether somebody must be asked at once."""
         return bool(self._urgent)
 
-    def hurry(self, servo: int) -> None:
-        """Ask the servo at place `servo` for its hardware error next."""
-        if servo not in self._urgent:
-            self._urgent.append(servo)
+    def hurry(self, servo: int, topic: Topic) -> None:
+        """Ask the servo at place `servo` about `topic` before the others."""
+        question = self._questions[topic][servo]
+        if question not in self._urgent:
+            self._urgent.append(question)
 
     def next(self) -> Question:
         """Whose turn it is now."""
         if self._urgent:
-            return self._questions[Topic.HARDWARE][self._urgent.pop(0)]
+            return self._urgent.pop(0)
         question = self._round[self._next]
         self._next = (self._next + 1) % len(self._round)
         return question
 
+    def code(self, servo: int, topic: Topic) -> int:
+        """What the servo at place `servo` last said about torque, watchdog or hardware error."""
+        return int(self._codes[topic][servo])
+
     def take(self, question: Question, data: bytes, at: float) -> bool:
         """Keep the answer to what was asked at `at` s; False: no servo can mean it."""
         servo, topic = question.servo, question.topic
-        if topic is Topic.SUPPLY:
+        if topic is Topic.STATE:
+            codes = {part: _code(part, data[place]) for part, place in STATE_PARTS}
+            if None in codes.values():
+                return False
+            for part, code in codes.items():
+                self._codes[part] = _with(self._codes[part], servo, code or 0)
+                self._times[part] = _with(self._times[part], servo, at)
+        elif topic is Topic.SUPPLY:
             voltage, temperature = int.from_bytes(data[4:6], "little"), data[6]
             if voltage > _VOLTAGE_MAX or temperature > _TEMPERATURE_MAX:
                 return False
