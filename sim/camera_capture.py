@@ -7,19 +7,23 @@ forgotten, `set` returning True for nothing, and a grab that blocks for ten seco
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivers.camera import properties as cp
+from sim.camera_faults import CaptureFaults
 
 Image = NDArray[np.uint8]
 SELECT_TIMEOUT_S: Final = 10.0
 """How long OpenCV's V4L2 backend waits for a frame before it gives up."""
+_SLACK_S: Final = 1e-9
+"""Sums of periods carry rounding errors."""
 _CONTROLS: Final = {
     cp.AUTO_EXPOSURE: float(cp.EXPOSURE_APERTURE_PRIORITY),
     cp.EXPOSURE: 157.0,
@@ -32,42 +36,6 @@ _CONTROLS: Final = {
 """What a webcam wakes up with."""
 
 
-@dataclass
-class CaptureFaults:
-    """What is wrong with the camera; may be changed at any time.
-
-    In the common vocabulary of faults: off (`unplugged`, `blocked`), stuck (`frozen`), garbage
-    (`undecodable`), wrong (`black`, `wrong_size`, `refused`, `forgets_controls`), slow (`slow`),
-    delayed (`late_s`), intermittent (`drop`).
-    """
-
-    unplugged: bool = False
-    """Every grab fails, and it cannot be opened."""
-    blocked: bool = False
-    """No frame is made; a grab waits 10 s and then fails."""
-    raises: OSError | None = None
-    """Reading it raises this."""
-    frozen: bool = False
-    """The same picture for ever, with new stamps."""
-    black: bool = False
-    undecodable: bool = False
-    """Frames arrive, but decoding them fails."""
-    wrong_size: bool = False
-    """Half the size that was agreed on."""
-    slow: int = 1
-    """Only every so many-th frame is made, as with automatic exposure in the dark."""
-    late_s: float = 0.0
-    """From exposure to the queue, s."""
-    drop: float = 0.0
-    """Share of frames that are lost, 0 to 1."""
-    no_stamps: bool = False
-    """The kernel's stamp is always 0."""
-    refused: frozenset[int] = field(default_factory=frozenset[int])
-    """Properties that cannot be set, though `set` says they were."""
-    forgets_controls: bool = False
-    """Falls back to automatic exposure at the first grab after opening."""
-
-
 class RenderedCamera:
     """The camera itself; it outlives its captures. `open` is what the driver calls.
 
@@ -78,11 +46,16 @@ class RenderedCamera:
         now: the clock, monotonic seconds.
         wait_until: waits on that clock; a grab with an empty queue does.
         depth: frames that the queue holds.
-        rng: chooses which frames are dropped.
+        rng: chooses which frames are dropped, and the jitter.
+        latency_s: from exposure to the queue, s.
+        jitter_s: up to so much is added to the latency of each frame, uniformly, s.
 
     Attributes:
         faults: what is wrong at present.
         captures: every capture that was opened, in order.
+
+    Raises:
+        ValueError: fps is not positive, or a time is negative.
     """
 
     def __init__(
@@ -94,13 +67,21 @@ class RenderedCamera:
         wait_until: Callable[[float], None],
         depth: int = 4,
         rng: np.random.Generator | None = None,
+        latency_s: float = 0.0,
+        jitter_s: float = 0.0,
     ) -> None:
+        if not (fps > 0.0 and latency_s >= 0.0 and jitter_s >= 0.0):
+            raise ValueError(
+                "a camera needs fps above 0 and latency_s and jitter_s of at least 0, got"
+                f" {fps}, {latency_s} and {jitter_s}"
+            )
         self.faults = CaptureFaults()
         self.captures: list[RenderedCapture] = []
         self.size, self.fps, self.depth = size, fps, depth
         self.now, self.wait_until = now, wait_until
         self._render = render
         self._rng = rng or np.random.default_rng(0)
+        self._latency_s, self._jitter_s = latency_s, jitter_s
         self._frozen_image: Image | None = None
 
     def open(self) -> RenderedCapture:
@@ -108,6 +89,33 @@ class RenderedCamera:
         capture = RenderedCapture(self)
         self.captures.append(capture)
         return capture
+
+    def ready(self) -> bool:
+        """Whether a grab from the newest capture comes back at once, with a frame or a failure."""
+        return bool(self.captures) and self.captures[-1].ready()
+
+    def expose_due(self, now: float) -> None:
+        """Expose the frame that is due by `now` (s), if any, with the scene as it is now.
+
+        For a twin to call after each of its steps: hardly costs anything while none is due.
+        """
+        if self.captures and now >= self.captures[-1].due - _SLACK_S:
+            self.captures[-1].expose_now(now)
+
+    def restart(self, rng: np.random.Generator) -> None:
+        """Count the frames from now on and draw from `rng`; those that wait are gone.
+
+        What happens from here on does not depend on what was before.
+        """
+        self._rng = rng
+        self._frozen_image = None
+        if self.captures:
+            self.captures[-1].restart()
+
+    def transit_s(self) -> float:
+        """From exposure to the queue, drawn for one frame, s."""
+        jitter_s = self._jitter_s * self._rng.random() if self._jitter_s > 0.0 else 0.0
+        return self._latency_s + jitter_s + self.faults.late_s
 
     def expose(self, time: float) -> Image | None:
         """The BGR picture of `time` (s) as the faults leave it; None: the frame is lost."""
@@ -127,10 +135,10 @@ class RenderedCamera:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Buffer:
-    """A frame in the queue."""
+    """A frame on its way, or in the queue."""
 
     exposed: float
-    ready: float
+    arrives: float
     image: Image
 
 
@@ -140,6 +148,7 @@ class RenderedCapture:
     Attributes:
         properties: what was set and kept, by number.
         log: every (property, value) that was set, in order.
+        due: when the next frame is exposed, s; infinite while the stream is off.
     """
 
     def __init__(self, camera: RenderedCamera) -> None:
@@ -153,10 +162,13 @@ class RenderedCapture:
             cp.BUFFERSIZE: float(camera.depth),
         }
         self.log: list[tuple[int, float]] = []
+        self.due = math.inf
         self._open = not camera.faults.unplugged
+        self._underway: deque[_Buffer] = deque()
         self._queue: deque[_Buffer] = deque()
-        self._start: float | None = None
+        self._start = 0.0
         self._exposures = 0
+        self._waiting_since: float | None = None
         self._grabbed: _Buffer | None = None
 
     def isOpened(self) -> bool:
@@ -178,22 +190,29 @@ class RenderedCapture:
             return self._grabbed.exposed * 1000.0 if stamped and self._grabbed else 0.0
         return self.properties.get(property_id, -1.0)
 
+    def ready(self) -> bool:
+        """Whether a grab comes back at once; whoever asks waits for a frame from then on."""
+        if self._broken():
+            return True
+        give_up = self._begin_to_wait()
+        self._bring_up_to_date()
+        return bool(self._queue) or self._camera.now() >= give_up
+
     def grab(self) -> bool:
         camera = self._camera
         if camera.faults.raises is not None:
             raise camera.faults.raises
-        if not self._open or camera.faults.unplugged:
+        if self._broken():
             return False
-        if self._start is None:
-            self._start = camera.now()
-            if camera.faults.forgets_controls:
-                self.properties.update(_CONTROLS)
-        give_up = camera.now() + SELECT_TIMEOUT_S
-        while not (frame := self._take()):
-            if camera.now() >= give_up:
-                return False
+        give_up = self._begin_to_wait()
+        self._bring_up_to_date()
+        while not self._queue and camera.now() < give_up:
             camera.wait_until(min(self._next_event(), give_up))
-        self._grabbed = frame
+            self._bring_up_to_date()
+        self._waiting_since = None
+        if not self._queue:
+            return False
+        self._grabbed = self._queue.popleft()
         return True
 
     def retrieve(self) -> tuple[bool, Image | None]:
@@ -203,36 +222,82 @@ class RenderedCapture:
 
     def release(self) -> None:
         self._open = False
+        self.due = math.inf
+        self._underway.clear()
         self._queue.clear()
 
+    def restart(self) -> None:
+        """Begin a running stream anew, with an empty queue and the next frame a period from now."""
+        self._underway.clear()
+        self._queue.clear()
+        self._waiting_since = None
+        if self.due != math.inf:
+            self._start_stream()
+
     def step(self, now: float) -> None:
-        """Expose every frame that is due by `now` (s); a twin may call it with each of its steps.
+        """Expose every frame that is due by `now` (s), each at its own time.
+
+        For a scene that is known at any time; see `RenderedCamera.expose_due` for one that is not.
+        """
+        while self.due <= now + _SLACK_S:
+            self._expose(self.due)
+
+    def expose_now(self, now: float) -> None:
+        """Expose one frame at `now` (s), and lose those that were due before."""
+        while self.due + 1.0 / self._camera.fps <= now + _SLACK_S:
+            self._count()
+        self._expose(now)
+
+    def _broken(self) -> bool:
+        faults = self._camera.faults
+        return faults.raises is not None or faults.unplugged or not self._open
+
+    def _begin_to_wait(self) -> float:
+        """Start the stream and the wait for a frame unless they go on; when that wait ends, s."""
+        camera = self._camera
+        if self.due == math.inf:
+            self._start_stream()
+            if camera.faults.forgets_controls:
+                self.properties.update(_CONTROLS)
+        if self._waiting_since is None:
+            self._waiting_since = camera.now()
+        return self._waiting_since + SELECT_TIMEOUT_S
+
+    def _start_stream(self) -> None:
+        self._exposures = 0
+        self._start = self._camera.now()
+        self.due = self._start + 1.0 / self._camera.fps
+
+    def _bring_up_to_date(self) -> None:
+        now = self._camera.now()
+        self.step(now)
+        self._arrive(now)
+
+    def _arrive(self, now: float) -> None:
+        """Move what has arrived by `now` (s) into the queue.
 
         A full queue keeps what it has: the frames that are lost are the NEW ones.
         """
-        if self._start is None:
-            return
+        depth = int(self.properties[cp.BUFFERSIZE])
+        while self._underway and self._underway[0].arrives <= now + _SLACK_S:
+            buffer = self._underway.popleft()
+            if len(self._queue) < depth:
+                self._queue.append(buffer)
+
+    def _count(self) -> bool:
+        """Go on to the next frame; whether the present one is made at all."""
+        self._exposures += 1
+        self.due = self._start + (self._exposures + 1) / self._camera.fps
+        faults = self._camera.faults
+        return not (faults.blocked or self._exposures % faults.slow)
+
+    def _expose(self, time: float) -> None:
         camera = self._camera
-        while (exposed := self._exposed_at(self._exposures)) <= now + 1e-9:
-            self._exposures += 1
-            if camera.faults.blocked or self._exposures % camera.faults.slow:
-                continue
-            image = camera.expose(exposed)
-            depth = int(self.properties[cp.BUFFERSIZE])
-            if image is not None and len(self._queue) < depth:
-                self._queue.append(_Buffer(exposed, exposed + camera.faults.late_s, image))
-
-    def _take(self) -> _Buffer | None:
-        """The oldest frame that is ready."""
-        now = self._camera.now()
-        self.step(now)
-        ready = bool(self._queue) and self._queue[0].ready <= now + 1e-9
-        return self._queue.popleft() if ready else None
-
-    def _exposed_at(self, number: int) -> float:
-        return (self._start or 0.0) + (number + 1) / self._camera.fps
+        self._arrive(time)
+        image = camera.expose(time) if self._count() else None
+        if image is not None:
+            self._underway.append(_Buffer(time, time + camera.transit_s(), image))
 
     def _next_event(self) -> float:
-        """When the next frame can be ready at the earliest, s."""
-        exposure = self._exposed_at(self._exposures)
-        return min(exposure, self._queue[0].ready) if self._queue else exposure
+        """When the next frame can be there at the earliest, s."""
+        return min(self.due, self._underway[0].arrives) if self._underway else self.due

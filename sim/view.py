@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.engine import Data, Model, mujoco
+from sim.engine import Data, Model
+from sim.rays import cast, pinhole
 
 Floats = NDArray[np.float32]
 
@@ -87,35 +88,17 @@ class RayView:
             right /= np.linalg.norm(right)
             up = np.cross(right, forward)
             half = np.tan(self.camera.vertical_angle_rad / 2)
-            u = ((np.arange(width) + 0.5) / width * 2 - 1) * half * width / height
-            v = (1 - (np.arange(height) + 0.5) / height * 2) * half
-            rays = forward + u[None, :, None] * right + v[:, None, None] * up
-            rays /= np.linalg.norm(rays, axis=2, keepdims=True)
-            self._rays = (width, height, np.ascontiguousarray(rays.reshape(-1, 3)))
+            size = (width, height)
+            rays = pinhole((right, up, forward), half, size, size)
+            self._rays = (width, height, rays)
         return self._rays[2]
 
     def _cast(
         self, data: Data, origin: NDArray[np.float64], rays: NDArray[np.float64]
     ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
         """First hit of each unit ray: geom (-1: none), distance (m) and surface normal."""
-        count = len(rays)
-        geoms = np.empty(count, dtype=np.int32)
-        distances, normals = np.empty(count), np.empty(3 * count)
-        mujoco.mj_multiRay(
-            self.model,
-            data,
-            origin,
-            rays.ravel(),
-            None,
-            1,
-            -1,
-            geoms,
-            distances,
-            normals,
-            count,
-            _FAR_M,
-        )
-        return geoms, distances, normals.reshape(-1, 3)
+        hits = cast(self.model, data, origin, rays, _FAR_M)
+        return hits.geoms, hits.distances, hits.normals
 
     def _light(
         self,

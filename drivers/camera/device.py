@@ -10,12 +10,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from drivers.background import Background
-from drivers.camera.frames import CameraFault, CameraFrame, CameraState, CameraStatus
+from drivers.camera.frames import CameraFrame, CameraStatus
+from drivers.camera.judgement import judged, shown
 from drivers.camera.pump import CameraPump
 from drivers.camera.settings import CameraSettings, CaptureFactory
 from drivers.errors import BusTimeout
@@ -62,9 +62,7 @@ class Camera:
     def newest(self, now: float) -> CameraFrame | None:
         """The newest frame; None if older than `max_age_s` at `now` (s), or the camera is dead."""
         status, frame = self._judged(now)
-        if frame is None or status.state in (CameraState.DEAD, CameraState.CLOSED):
-            return None
-        return frame if now - frame.time <= self.settings.max_age_s else None
+        return shown(frame, status, self.settings, now)
 
     def fresh(self, max_age_s: float) -> CameraFrame:
         """The newest frame, at most `max_age_s` old, and in no case older than the settings allow.
@@ -135,10 +133,4 @@ class Camera:
         """The last word of the thread, unless that is too long ago."""
         with self._changed:
             status, frame = self._status, self._frame
-        silent_s = now - status.usable_at
-        told = status.state in (CameraState.DEAD, CameraState.CLOSED)
-        if told or silent_s <= self.settings.deadline_s:
-            return status, frame
-        fault = status.fault or CameraFault.SILENT
-        detail = status.detail or f"no usable frame for {silent_s:.2f} s"
-        return replace(status, state=CameraState.DEAD, fault=fault, detail=detail), frame
+        return judged(status, self.settings, now), frame

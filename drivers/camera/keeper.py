@@ -16,6 +16,8 @@ KERNEL_WINDOW_S: Final = 0.2
 """A first stamp this much before its arrival is of our clock; further off it is another's."""
 SAMPLE_STRIDE: Final = 16
 """Every so many-th row and column: nearly always tells two pictures apart by itself."""
+SAMPLES_A_SIDE: Final = 16
+"""Of a small picture at least so many rows and columns."""
 GAP_PERIODS: Final = 1.5
 """A longer gap between two stamps means that a frame is missing."""
 RATE_FRAMES: Final = 32
@@ -78,15 +80,19 @@ class FrameKeeper:
         self._shape = (settings.height, settings.width, 3)
         self._sequence = 0
         self._delivered_at: deque[float] = deque(maxlen=RATE_FRAMES)
-        self.restart()
-
-    def restart(self) -> None:
-        """A new stream begins: no picture or stamp before it means anything now."""
+        self._previous: Image | None = None
+        self._equal_run = 1
         self.fault: CameraFault | None = None
         self._stamps = StampJudge()
-        self._previous: Image | None = None
         self._previous_stamp: float | None = None
-        self._equal_run = 1
+
+    def restart(self) -> None:
+        """A new stream begins: the pause before it is no gap, and counts for no rate.
+
+        Nothing else is forgotten. A frozen camera that is opened again shows its picture once more,
+        and that is not a new one; and what clock the stamps are of tells an old frame from a young.
+        """
+        self._previous_stamp = None
         self._delivered_at.clear()
 
     @property
@@ -155,4 +161,5 @@ class FrameKeeper:
 
 
 def _sample(image: Image) -> Image:
-    return image[::SAMPLE_STRIDE, ::SAMPLE_STRIDE]
+    stride = max(1, min(SAMPLE_STRIDE, min(image.shape[:2]) // SAMPLES_A_SIDE))
+    return image[::stride, ::stride]

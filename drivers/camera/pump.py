@@ -53,13 +53,18 @@ class CameraPump:
         open_capture: opens the stream by its stable name.
         settings: what to set and when to give up.
         now: the clock, monotonic seconds; the kernel's stamps are of CLOCK_MONOTONIC.
+        ready: whether another grab comes back at once; None: only grabbing tells.
     """
 
     def __init__(
-        self, open_capture: CaptureFactory, settings: CameraSettings, now: Callable[[], float]
+        self,
+        open_capture: CaptureFactory,
+        settings: CameraSettings,
+        now: Callable[[], float],
+        ready: Callable[[], bool] | None = None,
     ) -> None:
         self.settings = settings
-        self._open_capture, self._now = open_capture, now
+        self._open_capture, self._now, self._ready = open_capture, now, ready
         self._keeper = FrameKeeper(settings)
         self._stream, self._controls = stream_steps(settings), control_steps(settings.controls)
         self._capture: Capture | None = None
@@ -70,6 +75,16 @@ class CameraPump:
         self._usable_at = self._last_grab = self._retry_at = float("-inf")
         self._recheck_at: float | None = None
         self._failures = self._overtaken = self._opened = 0
+
+    @property
+    def running(self) -> bool:
+        """True from opening to closing, also while the camera is lost."""
+        return self._state is not CameraState.CLOSED
+
+    @property
+    def streaming(self) -> bool:
+        """True while there is a stream to take frames from."""
+        return self._capture is not None
 
     @property
     def newest(self) -> CameraFrame | None:
@@ -146,6 +161,10 @@ class CameraPump:
         apply(capture, self._stream)
         apply(capture, self._controls)
         self._check_settings(capture)
+        if self.settings.warm_up_frames:
+            self._warm_up(capture)
+
+    def _warm_up(self, capture: Capture) -> None:
         image: Image | None = None
         for _ in range(self.settings.warm_up_frames):
             if not capture.grab():
@@ -200,12 +219,15 @@ class CameraPump:
         for _ in range(MOST_QUEUED):
             # Stamps of another clock lie years away: they tell nothing about the queue.
             queued = paused or old_s < arrived - kernel_s < OLDEST_QUEUED_S
-            if not queued or waited_s > QUICK_GRAB_S:
+            if not queued or waited_s > QUICK_GRAB_S or not self._may_grab_again():
                 break
             self._overtaken += 1
             arrived, kernel_s, waited_s = self._grab(capture)
         self._last_grab = arrived
         return arrived, kernel_s
+
+    def _may_grab_again(self) -> bool:
+        return self._ready is None or self._ready()
 
     def _grab(self, capture: Capture) -> tuple[float, float, float]:
         """Time of arrival, the kernel's stamp, and how long it took, all s."""

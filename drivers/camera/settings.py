@@ -113,7 +113,10 @@ class CameraSettings:
     deadline_s: float = 0.5
     """This long without a usable frame: dead, and opened again."""
     warm_up_frames: int = 5
-    """Thrown away after each opening: exposure and gain settle, and the first are often damaged."""
+    """Thrown away after each opening: exposure and gain settle, and the first are often damaged.
+
+    0: opening waits for no frame, and the first one is judged as all others are.
+    """
     frozen_after: int | None = 3
     """So many equal pictures in a row are a frozen camera; None: the source has no sensor noise."""
     black_level: float = 6.0
@@ -128,8 +131,8 @@ class CameraSettings:
             raise ValueError(f"fps, max_age_s and deadline_s must be positive, got {times}")
         if not 0.0 <= self.latency_s < self.max_age_s:
             raise ValueError(f"latency_s must be 0 to below max_age_s, got {self.latency_s}")
-        if self.warm_up_frames < 1:
-            raise ValueError(f"warm_up_frames must be at least 1, got {self.warm_up_frames}")
+        if self.warm_up_frames < 0:
+            raise ValueError(f"warm_up_frames must be at least 0, got {self.warm_up_frames}")
         if self.frozen_after is not None and self.frozen_after < 2:
             raise ValueError(f"frozen_after must be at least 2 pictures, got {self.frozen_after}")
 

@@ -144,11 +144,22 @@ def test_no_stamp_lies_in_the_future(moves: list[tuple[float, float]]) -> None:
         assert judge.judge(now, kernel).time <= now
 
 
-def test_a_new_stream_forgets_the_old_one() -> None:
+def test_the_pause_before_a_new_stream_is_no_gap() -> None:
     keeper = FrameKeeper(SETTINGS)
     keeper.accept(picture(0), *at(0))
     keeper.restart()
-    assert keeper.accept(picture(0), *at(300)) is Verdict.DELIVERED
+    assert keeper.accept(picture(1), *at(300)) is Verdict.DELIVERED
     assert (keeper.dropped, keeper.delivered) == (0, 2)
     assert keeper.newest is not None
     assert keeper.newest.image.shape == (SIZE[1], SIZE[0], 3)
+
+
+def test_a_new_stream_makes_nothing_new_of_an_old_picture() -> None:
+    keeper = FrameKeeper(SETTINGS)
+    keeper.accept(picture(0), *at(0))
+    keeper.restart()
+    assert keeper.accept(picture(0), *at(300)) is Verdict.IDENTICAL
+    host, kernel = at(400)
+    assert keeper.accept(picture(1), host, kernel - 0.5) is Verdict.DELIVERED
+    assert keeper.newest is not None
+    assert keeper.newest.time == kernel - 0.5

@@ -183,7 +183,7 @@ def test_a_camera_that_opens_and_sends_nothing() -> None:
         {"latency_s": -0.01},
         {"latency_s": 0.2},
         {"output_size": (0, 10)},
-        {"warm_up_frames": 0},
+        {"warm_up_frames": -1},
         {"frozen_after": 1},
     ],
 )
