@@ -7,21 +7,31 @@ monitor found. Any error ends with torque off and a latched fault, and is raised
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import TracebackType
 
 import numpy as np
 
 from robosac.arming import bring_up
 from robosac.clock import Clock, Rate
+from robosac.course import Course
 from robosac.errors import ArmingError, NotArmedError, RobotError
 from robosac.estop import EStopGate
-from robosac.hal import Drive, Fault, FloatArray, JointCommand, JointState, Robot, RobotState
+from robosac.hal import (
+    BoolArray,
+    Drive,
+    Fault,
+    FloatArray,
+    JointCommand,
+    JointState,
+    Robot,
+    RobotState,
+)
 from robosac.latch import FaultLatch, LatchedFault
 from robosac.reasons import Reason, union
 from robosac.requests import ExecutorSettings, Inbox, Request, interval
-from robosac.safety import Envelope, Limited, LimiterSettings, Memory, brake, limit
+from robosac.safety import Envelope, Limited, LimiterSettings
 from robosac.states import SafetyState, allowed
-from robosac.thermal import Heat, derate
 from robosac.ticks import Statistics, Tally, Tick
 from robosac.watch import Findings, Reaction, WatchMemory, inspect
 
@@ -69,12 +79,11 @@ class Executor:
         self._safety = SafetyState.DISARMED
         self._faults = FaultLatch()
         self._tally = Tally()
-        self._memory = Memory.anchored(self._zero)
-        self._heat = Heat.cold(joints)
+        self._course = Course(self.envelope, self.settings.thermal)
         self._watch = WatchMemory.fresh(joints)
         self._findings = Findings(self._watch)
         self._state: RobotState | None = None
-        self._measured = _unheard(joints)
+        self._measured = JointState.unheard(joints)
         self._inbox = Inbox(self.settings, clock.now())
         self._commanded_at = clock.now()
         self._late = 0
@@ -98,7 +107,7 @@ class Executor:
     @property
     def commanded_position(self) -> FloatArray:
         """The last position commanded, rad; where the robot was armed before the first tick."""
-        return self._memory.position
+        return self._course.position
 
     def statistics(self) -> Statistics:
         """Counts since the executor was built."""
@@ -136,7 +145,19 @@ class Executor:
         if not 0.0 <= ramp < np.inf:
             raise ValueError(f"ramp must be finite and not negative, got {ramp}")
         kept = goal.copy() if type(goal) is np.ndarray else goal
-        self._inbox.put(Request(kept, self._memory.position, self._clock.now(), ramp))
+        self._inbox.put(Request(kept, self._course.position, self._clock.now(), ramp))
+
+    def free(self, joints: BoolArray) -> None:
+        """Let go of exactly `joints`, shape (n,), and take hold of the others where they are.
+
+        Counts as a request to hold the position that is commanded now. Arming holds every joint.
+
+        Raises:
+            NotArmedError: the robot is neither ACTIVE nor HOLD.
+            ValueError: not a boolean vector of the robot's joints.
+        """
+        self.request(self._course.position)
+        self._course.let_go(joints)
 
     def tick(self) -> Tick:
         """Wait for the next tick, send one safe command, judge the answer and react.
@@ -231,21 +252,20 @@ class Executor:
         self._follow(now)
         before = self._safety
         reasons = self._why(now)
-        torque, hot = self._torque(dt)
+        torque, hot = self._course.torque(self._measured, dt)
         target: object = None
         command, limited = self._off, None
         if before in _DRIVEN:
             if before is SafetyState.ACTIVE:
                 target, limited = self._limited(now, dt)
             else:
-                limited = brake(self._memory, self.envelope, self._bounded(dt))
-            limited.position.flags.writeable = False
-            self._memory = limited.memory
+                limited = self._course.hold(self._measured.position, dt)
             zero, one, goal = self._zero, self._one, limited.position
-            command = JointCommand(Drive.POSITION, goal, zero, zero, one, one, torque)
+            free = self._course.free
+            command = JointCommand(Drive.POSITION, goal, zero, zero, one, one, torque, free)
             reasons = union((reasons, limited.reasons, hot))
         elif before is SafetyState.DAMPED:
-            command = self._damp
+            command = replace(self._damp, free=self._course.free)
         state = self._exchange(command, now)
         self._check_gate()
         self._follow(now)
@@ -271,27 +291,12 @@ class Executor:
         """The point to go to now, and what the limiter makes of it."""
         request = self._inbox.newest
         if request is None:
-            return None, brake(self._memory, self.envelope, self._bounded(dt))
+            return None, self._course.hold(self._measured.position, dt)
         target = request.target(now)
-        limited = limit(target, self._memory, self._measured.position, self.envelope, dt)
+        limited = self._course.follow(target, self._measured.position, dt)
         if not limited.reasons & (Reason.PERIOD | Reason.MEASURED):
             self._inbox.judge(limited.reasons)
         return target, limited
-
-    def _bounded(self, dt: float) -> float:
-        return dt if self.envelope.shortest <= dt <= self.envelope.longest else self.period
-
-    def _torque(self, dt: float) -> tuple[FloatArray, Reason]:
-        """Torque each motor may use, N m."""
-        torque, self._heat = derate(
-            self._measured.torque,
-            self._measured.temperature,
-            self._heat,
-            self.limits,
-            dt,
-            self.settings.thermal,
-        )
-        return torque, Reason.NONE if torque is self.limits.torque else Reason.DERATED
 
     def _exchange(self, command: JointCommand, now: float) -> RobotState:
         """One transaction, judged by the monitor while the motors may push."""
@@ -300,7 +305,9 @@ class Executor:
         if command.drive is Drive.STOP:
             self._findings = Findings(WatchMemory.fresh(len(self._zero)))
         else:
-            self._findings = inspect(state, self._watch, self.limits, self.settings.watch)
+            self._findings = inspect(
+                state, self._watch, self.limits, self.settings.watch, command.free
+            )
         self._watch = self._findings.memory
         return state
 
@@ -344,9 +351,7 @@ class Executor:
         self._robot.configure()
         self._rate.restart()
         goal = bring_up(self._arming_tick, self.limits, self.settings.arming, self.period)
-        self._memory = Memory.anchored(goal)
-        # The motors' cut-off counts continuous time, so torque off has set it back to zero.
-        self._heat = Heat.cold(len(goal))
+        self._course.begin(goal)
         self._inbox.empty(self._commanded_at)
         self._late = 0
         self._enter(SafetyState.ACTIVE)
@@ -391,10 +396,3 @@ class Executor:
             raise RuntimeError(f"no way from {self._safety.value} to {state.value}")
         self._safety = state
         self._tally.enter(state)
-
-
-def _unheard(joints: int) -> JointState:
-    """The state of joints that never answered."""
-    never, no = np.full(joints, -np.inf), np.zeros(joints, dtype=np.bool_)
-    nan = np.full(joints, np.nan)
-    return JointState(never, no, nan, nan, nan, nan, nan, nan, no)

@@ -19,6 +19,7 @@ from robosac.errors import LimitsError
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+Image = NDArray[np.uint8]
 
 
 class Drive(enum.Enum):
@@ -49,6 +50,8 @@ class JointCommand:
     """Share of the configured velocity gain, 0 to 1."""
     max_torque: FloatArray
     """Torque the motor may not exceed, N m."""
+    free: BoolArray | None = None
+    """True where the motor lets go of its joint, whatever else is said here; None: nowhere."""
 
     @classmethod
     def to(cls, position: FloatArray, max_torque: FloatArray) -> JointCommand:
@@ -91,6 +94,13 @@ class JointState:
     """Electrical power drawn, W."""
     driving: BoolArray
     """True where the motor reports that it may put torque on the joint."""
+
+    @classmethod
+    def unheard(cls, joints: int) -> JointState:
+        """The state of joints that never answered."""
+        never, no = np.full(joints, -np.inf), np.zeros(joints, dtype=np.bool_)
+        nan = np.full(joints, np.nan)
+        return cls(never, no, nan, nan, nan, nan, nan, nan, no)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +150,28 @@ class TrackerSample:
     """Velocity along the robot's own heading, m/s."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of a camera that belongs to the robot."""
+
+    time: float
+    """Monotonic time of the exposure (not of the arrival), s."""
+    image: Image
+    """RGB, shape (height, width, 3), not writeable."""
+    sequence: int
+    """Counts the camera's pictures; a higher one is another picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraView:
+    """What the robot's camera shows at present."""
+
+    frame: Frame | None
+    """The newest picture; None: none that is young enough."""
+    fault: str = ""
+    """Why there is none: unplugged, silent, frozen, black, damaged, settings, late; or empty."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Something that is wrong, named so that a person can find it."""
@@ -165,6 +197,8 @@ class RobotState:
     imu: ImuSample | None
     tracker: TrackerSample | None
     faults: tuple[Fault, ...] = ()
+    camera: CameraView | None = None
+    """None: a robot without a camera."""
 
 
 @dataclass(frozen=True)

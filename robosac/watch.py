@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from robosac.hal import Fault, ImuSample, JointState, Limits, RobotState
+from robosac.hal import BoolArray, Fault, ImuSample, JointState, Limits, RobotState
 from robosac.reasons import Reason
 
 CountArray = NDArray[np.int32]
@@ -101,13 +101,20 @@ class _Verdict:
 
 
 def inspect(
-    state: RobotState, memory: WatchMemory, limits: Limits, settings: WatchSettings
+    state: RobotState,
+    memory: WatchMemory,
+    limits: Limits,
+    settings: WatchSettings,
+    free: BoolArray | None = None,
 ) -> Findings:
-    """Judge the `state` that answered a command to hold or to damp."""
+    """Judge the `state` that answered a command to hold or to damp.
+
+    A joint that is `free` may be anywhere and turn as it likes, but must answer.
+    """
     verdict = _Verdict()
     for fault in state.faults:
         verdict.add(Reaction.FAULT, Reason.FAULT, fault)
-    following = _count(state.joints, memory, limits, settings)
+    following = _count(state.joints, memory, limits, settings, free)
     if not following.quiet:
         _judge_joints(state.joints, following, limits, settings, verdict)
     _judge_temperature(state.joints, limits, verdict)
@@ -123,7 +130,11 @@ def inspect(
 
 
 def _count(
-    joints: JointState, memory: WatchMemory, limits: Limits, settings: WatchSettings
+    joints: JointState,
+    memory: WatchMemory,
+    limits: Limits,
+    settings: WatchSettings,
+    free: BoolArray | None,
 ) -> WatchMemory:
     """Advance the counters; the memory itself comes back while nothing is or was wrong."""
     beyond = ~(
@@ -133,6 +144,8 @@ def _count(
     fast = ~(np.abs(joints.velocity) <= limits.velocity * settings.overspeed_factor)
     missed = ~joints.valid
     undriven = ~joints.driving
+    if free is not None:
+        beyond, fast, undriven = beyond & ~free, fast & ~free, undriven & ~free
     if memory.quiet and not np.count_nonzero(beyond | fast | missed | undriven):
         return memory
     # A joint that did not answer says nothing new: counters of its measured values stand still.

@@ -107,7 +107,12 @@ class FakeRobot:
         self.commands.append(command)
         self.drive = command.drive
         if command.drive is Drive.POSITION:
-            self.position = command.position.copy()
+            free = (
+                np.zeros(len(self.position), dtype=np.bool_)
+                if command.free is None
+                else command.free
+            )
+            self.position = np.where(free, self.position, command.position)
         return self._state()
 
     def _state(self) -> RobotState:
