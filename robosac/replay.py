@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 Array = NDArray[Any]
+Observation = TypeVar("Observation")
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Generic[Observation]):
     """Transitions drawn from the buffer; fresh arrays, free to change."""
 
-    observation: Array
-    """(batch, *observation_shape)"""
+    observation: Observation
+    """An array (batch, *observation_shape), or a dict of them."""
     action: Array
     """What the robot executed, (batch, a), in [-1, 1]."""
     reward: Array
     """(batch,)"""
-    next_observation: Array
-    """(batch, *observation_shape)"""
+    next_observation: Observation
     terminated: Array
     """1 where the task ended the episode, else 0, (batch,); only this cuts the bootstrap."""
 
@@ -59,6 +59,10 @@ class Replay:
     def __len__(self) -> int:
         return min(self.added, self.capacity)
 
+    def ready(self, size: int) -> bool:
+        """Whether there is enough to draw batches of `size` from."""
+        return len(self) >= size
+
     @property
     def memory_bytes(self) -> int:
         """Bytes of the filled part."""
@@ -85,21 +89,14 @@ class Replay:
         Raises:
             ValueError: a shape is wrong, or the action or reward is not finite.
         """
-        # Checked here because numpy would broadcast a wrong shape silently, and one NaN in the
-        # buffer poisons the critics long after its cause is gone.
-        for name, value in (
-            ("observation", observation),
-            ("action", action),
-            ("next_observation", next_observation),
-        ):
-            if np.shape(value) != self._columns[name].shape[1:]:
-                raise ValueError(
-                    f"{name} has shape {np.shape(value)}; expected {self._columns[name].shape[1:]}"
-                )
-            if not np.isfinite(value).all():
-                raise ValueError(f"{name} holds a value that is not finite: {value}")
-        if not np.isfinite(reward):
-            raise ValueError(f"reward must be finite, got {reward}")
+        given = {
+            "observation": observation,
+            "action": action,
+            "reward": reward,
+            "next_observation": next_observation,
+        }
+        for name, value in given.items():
+            require(name, value, self._columns[name].shape[1:])
         row = self.added % self.capacity
         self._columns["observation"][row] = observation
         self._columns["action"][row] = action
@@ -108,7 +105,7 @@ class Replay:
         self._columns["terminated"][row] = terminated
         self.added += 1
 
-    def sample(self, rng: np.random.Generator, size: int) -> Batch:
+    def sample(self, rng: np.random.Generator, size: int) -> Batch[Array]:
         """Draw `size` transitions uniformly with replacement.
 
         Raises:
@@ -131,18 +128,42 @@ class Replay:
         Raises:
             ValueError: a column is missing, or differs in shape, dtype or capacity.
         """
-        expected = {*self._columns, "added"}
-        if set(state) != expected:
-            raise ValueError(f"replay state holds {sorted(state)}; expected {sorted(expected)}")
+        require_names(state, {*self._columns, "added"})
         added = int(state["added"])
         filled = min(added, self.capacity)
         for name, column in self._columns.items():
-            value = state[name]
-            if value.shape != (filled, *column.shape[1:]) or value.dtype != column.dtype:
-                raise ValueError(
-                    f"replay state {name} is {value.dtype}{value.shape}; this buffer (capacity "
-                    f"{self.capacity}) expects {column.dtype}{(filled, *column.shape[1:])}"
-                )
+            require_part(name, state[name], column, filled)
         for name, column in self._columns.items():
             column[:filled] = state[name]
         self.added = added
+
+
+def require(name: str, value: Array | float, shape: tuple[int, ...]) -> None:
+    """Refuse what may not enter a buffer.
+
+    numpy would broadcast a wrong shape silently, and one value that is not finite poisons the
+    critics long after its cause is gone.
+
+    Raises:
+        ValueError: the shape is another, or a value is not finite.
+    """
+    if np.shape(value) != shape:
+        raise ValueError(f"{name} has shape {np.shape(value)}; expected {shape}")
+    if not np.isfinite(value).all():
+        raise ValueError(f"{name} holds a value that is not finite: {value}")
+
+
+def require_names(state: Mapping[str, Array], expected: set[str]) -> None:
+    """Raise ValueError unless a buffer's saved state holds exactly the expected arrays."""
+    if set(state) != expected:
+        raise ValueError(f"replay state holds {sorted(state)}; expected {sorted(expected)}")
+
+
+def require_part(name: str, value: Array, column: Array, filled: int) -> None:
+    """Raise ValueError unless `value` fits the first `filled` rows of a column of a buffer."""
+    shape = (filled, *column.shape[1:])
+    if value.shape != shape or value.dtype != column.dtype:
+        raise ValueError(
+            f"replay state {name} is {value.dtype}{value.shape}; this buffer (room for "
+            f"{len(column)}) expects {column.dtype}{shape}"
+        )

@@ -20,3 +20,23 @@ class EpisodeEnd(enum.StrEnum):
     """A device fell silent."""
     SENSOR_LOST = "sensor_lost"
     """What the reward is made of could not be measured any more."""
+    VALVE_LOST = "valve_lost"
+    """The valve's servo tells nothing new: silent, or stuck at an old value."""
+    SERVO_OVERLOADED = "servo_overloaded"
+    """A servo let go by itself, for it had pushed too hard for too long."""
+    CAMERA_UNPLUGGED = "camera_unplugged"
+    CAMERA_SILENT = "camera_silent"
+    CAMERA_FROZEN = "camera_frozen"
+    """The same picture again and again."""
+    CAMERA_BLACK = "camera_black"
+    CAMERA_DAMAGED = "camera_damaged"
+    """Pictures that cannot be decoded, or of another shape."""
+    CAMERA_SETTINGS = "camera_settings"
+    """It does not keep what was set."""
+    CAMERA_LATE = "camera_late"
+    """Pictures come, but too old ones."""
+
+    @classmethod
+    def of_camera(cls, fault: str) -> EpisodeEnd:
+        """The end that a camera's `fault` (see `hal.CameraView`) brings."""
+        return cls(f"camera_{fault}")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Any, Protocol
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -27,8 +27,10 @@ from robosac.hal import RobotState
 from robosac.reasons import union
 from robosac.settings import WalkSection
 from robosac.states import SafetyState
+from robosac.tasks.driving import Driver
 from robosac.tasks.ends import EpisodeEnd
 from robosac.tasks.legs import FRONT_LEGS, FloatArray, joints_from_legs, legs_from_joints
+from robosac.tasks.operator import Operator
 from robosac.tasks.walk_reward import walk_reward
 from robosac.ticks import Tick
 
@@ -44,21 +46,6 @@ TRACKER_WAIT_S = 5.0
 lost is opened again in less."""
 
 
-class Operator(Protocol):
-    """Whoever sets the robot on its feet: a person, or the twin's stand-in."""
-
-    def place(self, seed: int, faults: tuple[str, ...]) -> None:
-        """Set the robot upright at the start line and hold its body, for a new episode.
-
-        By returning, the operator also says that the causes of `faults` have been seen to.
-        """
-        ...
-
-    def released(self) -> bool:
-        """True once the body is free; polled while the robot holds its stance, so never blocks."""
-        ...
-
-
 class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
     """`robosac/MinitaurWalk-v0`: walk forward; 8 actions in [-1, 1], 112 observations.
 
@@ -72,7 +59,7 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
 
     def __init__(self, executor: Executor, operator: Operator, settings: WalkSection) -> None:
         self.executor, self.operator, self.settings = executor, operator, settings
-        self.ticks_per_step = round(settings.control_period_s / executor.period)
+        self._driver = Driver(executor, settings.control_period_s)
         bounds = np.concatenate(
             [
                 np.tile(OBSERVATION_BOUNDS, settings.history + 1),
@@ -101,10 +88,10 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
             executor.clear(name)
         executor.arm()
         stance = self.joints_from_action(np.zeros(ACTION_SIZE))
-        self._hold(stance, settings.stand_up_s)
+        self._driver.move(stance, settings.stand_up_s)
         while not self.operator.released():
-            self._hold(stance, settings.control_period_s)
-        tick = self._await_tracker(self._hold(stance, settings.settle_s), stance)
+            self._driver.move(stance, settings.control_period_s)
+        tick = self._await_tracker(self._driver.move(stance, settings.settle_s), stance)
         if tick.safety is not SafetyState.ACTIVE:
             raise RobotError(f"the robot did not stand up: {tick.safety}, faults {tick.faults}")
         if self._velocity(tick.state) is None:
@@ -130,7 +117,7 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
         if self._over:
             raise gymnasium.error.ResetNeeded("the episode is over; call reset() first")
         action = np.asarray(action, dtype=np.float64)
-        self.ticks = ticks = self._drive(self.joints_from_action(action))
+        self.ticks = ticks = self._driver.drive(self.joints_from_action(action))
         state = ticks[-1].state
         executed = self.action_from_joints(ticks[-1].executed)
         self._observations.append(self._sense(state))
@@ -182,31 +169,13 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
         action[4:] = (extension - settings.extension_centre_rad) / settings.extension_range_rad
         return action
 
-    def _drive(self, goal: FloatArray) -> list[Tick]:
-        """Send one goal and tick through its control period; stops early when no longer active."""
-        self.executor.request(goal, self.settings.control_period_s)
-        ticks: list[Tick] = []
-        for _ in range(self.ticks_per_step):
-            ticks.append(self.executor.tick())
-            if ticks[-1].safety is not SafetyState.ACTIVE:
-                break
-        return ticks
-
-    def _hold(self, goal: FloatArray, seconds: float) -> Tick:
-        """Move to `goal` over `seconds` and return the last tick."""
-        periods = max(1, round(seconds / self.settings.control_period_s))
-        start = self.executor.commanded_position
-        for period in range(1, periods):
-            self._drive(start + period / periods * (goal - start))
-        return self._drive(goal)[-1]
-
     def _await_tracker(self, tick: Tick, stance: FloatArray) -> Tick:
         """Stand until the tracker sees the robot, or for TRACKER_WAIT_S; the last tick."""
         period = self.settings.control_period_s
         for _ in range(round(TRACKER_WAIT_S / period)):
             if tick.safety is not SafetyState.ACTIVE or self._velocity(tick.state) is not None:
                 break
-            tick = self._hold(stance, period)
+            tick = self._driver.move(stance, period)
         return tick
 
     def _velocity(self, state: RobotState) -> float | None:

@@ -105,7 +105,7 @@ NAN = float("nan")
         ([0, 0], [0], 0.0, [0], r"next_observation has shape \(1,\)"),
         ([0, NAN], [0], 0.0, [0, 0], "observation holds a value that is not finite"),
         ([0, 0], [NAN], 0.0, [0, 0], "action holds a value that is not finite"),
-        ([0, 0], [0], NAN, [0, 0], "reward must be finite"),
+        ([0, 0], [0], NAN, [0, 0], "reward holds a value that is not finite"),
         ([0, 0], [0], 0.0, [0, np.inf], "next_observation holds a value that is not finite"),
     ],
 )
@@ -139,7 +139,7 @@ def test_the_state_of_another_shape_is_refused_and_changes_nothing() -> None:
             replay.load(other.state())
     larger = Replay(20, (2,), 1)
     fill(larger, 0, 15)
-    with pytest.raises(ValueError, match="capacity 10"):
+    with pytest.raises(ValueError, match="room for 10"):
         replay.load(larger.state())
     with pytest.raises(ValueError, match="expected"):
         replay.load({})

@@ -1,0 +1,78 @@
+"""The replay buffer that a run needs: of vectors or pictures, with or without demonstrations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import gymnasium
+import numpy as np
+
+from robosac.demonstrations import Interface, fill
+from robosac.demonstrations_file import load
+from robosac.frame_replay import FrameReplay
+from robosac.mixture import Buffer, Mixture
+from robosac.observation import IMAGE, STATE, has_picture, shape_of
+from robosac.replay import Array, Batch, Replay
+from robosac.settings import ClawConfig, RobotConfig, TrainConfig
+
+
+class Experience(Protocol):
+    """What the learner draws from, and the actor adds to."""
+
+    def __len__(self) -> int: ...
+    @property
+    def memory_bytes(self) -> int: ...
+    def ready(self, size: int) -> bool: ...
+    def add(
+        self,
+        observation: Any,
+        action: Array,
+        reward: float,
+        next_observation: Any,
+        terminated: bool,
+    ) -> None: ...
+    def sample(self, rng: np.random.Generator, size: int) -> Batch[Any]: ...
+    def state(self) -> dict[str, Array]: ...
+    def load(self, state: Mapping[str, Array]) -> None: ...
+
+
+def make_replay(config: TrainConfig, env: gymnasium.Env[Any, Any]) -> Experience:
+    """An empty buffer for what `env` shows, beside the demonstrations that `config` names.
+
+    Raises:
+        ConfigError: the demonstrations are not there, are damaged, or do not fit the task.
+    """
+    online = _buffer(env, config.sac.replay_capacity)
+    section = config.demonstrations
+    if section.path is None:
+        return online
+    shown = load(Path(section.path), interface_of(config, env))
+    demonstrations = _buffer(env, max(shown.steps, 1))
+    fill(demonstrations, shown)
+    return Mixture(online, demonstrations, section.share)
+
+
+def interface_of(config: TrainConfig, env: gymnasium.Env[Any, Any]) -> Interface:
+    """What demonstrations for this run must have in common with it."""
+    space = env.observation_space
+    picture = has_picture(space)
+    image = shape_of(space, IMAGE) if picture else None
+    robot = config.preset.split("-")[0] if isinstance(config, RobotConfig) else config.preset
+    task = config.task.definition if isinstance(config, ClawConfig) else config.preset
+    return Interface(
+        task=task,
+        robot=robot,
+        image_shape=None if image is None else (image[0], image[1], image[2]),
+        state_dim=shape_of(space, STATE if picture else None)[0],
+        action_dim=shape_of(env.action_space)[0],
+        control_period_s=config.task.control_period_s if isinstance(config, ClawConfig) else 0.0,
+    )
+
+
+def _buffer(env: gymnasium.Env[Any, Any], capacity: int) -> Buffer[Any]:
+    space, actions = env.observation_space, shape_of(env.action_space)[0]
+    if has_picture(space):
+        return FrameReplay(capacity, shape_of(space, IMAGE), shape_of(space, STATE)[0], actions)
+    return Replay(capacity, shape_of(space), actions)

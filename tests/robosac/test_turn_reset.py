@@ -1,0 +1,116 @@
+"""The automatic reset: it does by itself what it can, and calls a person only at the end."""
+
+import math
+
+import numpy as np
+import pytest
+
+from robosac.errors import RobosacError, RobotError
+from robosac.states import SafetyState
+from sim.claw import ClawTwin
+from tests.robosac.turn_rig import TurnRig, make_rig
+
+QUICK = ("task.reset.let_go_s=0.2", "task.reset.retries=2")
+
+
+def watched(rig: TurnRig, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """Every call for a person, with what was wrong."""
+    calls: list[tuple[str, ...]] = []
+    alive = rig.twin.place
+
+    def place(seed: int, faults: tuple[str, ...] = ()) -> None:
+        calls.append(faults)
+        alive(seed, faults)
+
+    monkeypatch.setattr(rig.twin, "place", place)
+    return calls
+
+
+@pytest.mark.parametrize("start", [-3.1, -1.0, 0.0, 2.0, 3.1])
+def test_the_valve_is_driven_to_any_start_by_its_own_servo(start: float) -> None:
+    rig = make_rig()
+    rig.twin.begin(4)
+    tick = rig.env.setup.run(start, 0)
+    assert tick.safety is SafetyState.ACTIVE
+    off = math.remainder(rig.twin.plant.valve_angle - start, math.tau)
+    assert abs(off) < math.radians(5.0)
+    assert not rig.twin.line.servo(50).motion.torque
+    assert rig.env.setup.operator_calls == rig.env.setup.disentangled == 0
+
+
+def test_a_stuck_valve_climbs_the_ladder_and_ends_with_a_person(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = make_rig("claw", *QUICK)
+    calls = watched(rig, monkeypatch)
+    rig.twin.begin(4)
+    rig.twin.jam_valve(True)
+    with pytest.raises(RobotError, match="valve_stuck"):
+        rig.env.setup.run(rig.twin.plant.valve_angle + 1.0, 0)
+    assert calls == [("valve_stuck",)]
+    assert rig.env.setup.disentangled == 4
+    assert rig.env.executor.safety is SafetyState.DISARMED
+    assert not any(servo.motion.torque for servo in rig.twin.line.servos)
+
+
+def test_a_person_who_mends_it_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = make_rig("claw", *QUICK)
+    rig.twin.begin(4)
+    rig.twin.jam_valve(True)
+
+    def mended(seed: int, faults: tuple[str, ...] = ()) -> None:
+        rig.twin.jam_valve(False)
+        ClawTwin.place(rig.twin, seed, faults)
+
+    monkeypatch.setattr(rig.twin, "place", mended)
+    assert rig.env.setup.run(1.0, 0).safety is SafetyState.ACTIVE
+    assert rig.env.setup.operator_calls == 1
+
+
+def test_a_caught_finger_is_disentangled_without_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something holds a finger until everybody has let go once."""
+    rig = make_rig("claw", *QUICK)
+    calls = watched(rig, monkeypatch)
+    rig.twin.begin(4)
+    caught = rig.twin.plant.joint_position[1]
+
+    def hold(now: float) -> None:
+        del now
+        torque = rig.twin.line.servo(11).motion.torque
+        released.append(not torque)
+        if not any(released[20:]):
+            data = rig.twin.plant.data
+            data.qfrc_applied[1] = 60.0 * (caught - data.qpos[1])
+        else:
+            rig.twin.plant.data.qfrc_applied[1] = 0.0
+
+    released: list[bool] = []
+    rig.twin.on_step.append(hold)
+    rig.env.executor.arm()
+    released.clear()
+    assert rig.env.setup._climb(0.5) == ""
+    assert rig.env.setup.disentangled >= 1
+    assert calls == []
+
+
+def test_every_motion_of_the_reset_obeys_the_gate() -> None:
+    rig = make_rig()
+    rig.twin.begin(4)
+    ticks = 0
+    alive = rig.env.executor.tick
+
+    def tripping():  # type: ignore[no-untyped-def]
+        nonlocal ticks
+        ticks += 1
+        if ticks == 30:
+            rig.stage.gate.trip("test")
+        return alive()
+
+    rig.env.executor.tick = tripping  # type: ignore[method-assign]
+    with pytest.raises(RobosacError, match="e-stop is still tripped"):
+        rig.env.setup.run(1.0, 0)
+    assert not any(servo.motion.torque for servo in rig.twin.line.servos)
+    before = rig.twin.plant.valve_angle
+    rig.twin.clock.wait_until(rig.twin.clock.now() + 0.3)
+    assert abs(rig.twin.plant.valve_angle - before) < 0.3
+    assert np.isfinite(before)
