@@ -18,7 +18,7 @@ class JointCalibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """One joint: which motor it is, and where its zero really lies."""
 
     motor_id: int
-    """CAN id of the motor this was measured on."""
+    """Id, on its bus, of the motor this was measured on."""
     offset_correction_rad: float = 0.0
     """Added to the robot file's offset; joint angle, rad."""
 

@@ -14,7 +14,7 @@ from typing import Any, get_args
 import msgspec
 
 from robosac.errors import ConfigError
-from robosac.settings import GymConfig, RobotConfig, Section, TrainConfig
+from robosac.settings import ClawConfig, GymConfig, MinitaurConfig, Section, TrainConfig
 from robosac.yaml_text import YamlError, parse_yaml, yaml_scalar
 
 MAX_FILE_BYTES = 1_000_000
@@ -38,7 +38,7 @@ def load_preset(name: str, overrides: Sequence[str] = ()) -> TrainConfig:
             dropped, and values are read as YAML.
 
     Returns:
-        A `GymConfig` for `gym:ENV_ID`, else a `RobotConfig`.
+        A `GymConfig` for `gym:ENV_ID`, else the robot's: `MinitaurConfig` or `ClawConfig`.
 
     Raises:
         ConfigError: in one line, naming the key and what would be valid.
@@ -96,7 +96,10 @@ def _hints(section: type[Section], full: bool = False) -> dict[str, Any]:
 
 
 def _kind(preset: str) -> type[TrainConfig]:
-    return GymConfig if preset.startswith(GYM_PREFIX) else RobotConfig
+    """The settings that a preset has; `_base` has refused the unknown ones."""
+    if preset.startswith(GYM_PREFIX):
+        return GymConfig
+    return ClawConfig if preset.startswith("claw") else MinitaurConfig
 
 
 def _read(name: str) -> dict[str, Any]:

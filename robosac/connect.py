@@ -44,9 +44,9 @@ def connect(
     """
     clock = MonotonicClock()
     with ExitStack() as opened:
-        legs = _open(file.ports.legs, LEGS_BAUD)
+        legs = open_port(file.ports.legs, LEGS_BAUD)
         opened.callback(legs.close)
-        wire = _open(file.ports.imu, file.imu.baud)
+        wire = open_port(file.ports.imu, file.imu.baud)
         opened.callback(wire.close)
         if file.tracker is None:
             raise ConfigError(
@@ -91,7 +91,12 @@ def latency_warnings(ports: Iterable[_Port]) -> tuple[str, ...]:
     )
 
 
-def _open(path: str, baud: int) -> SerialWire:
+def open_port(path: str, baud: int) -> SerialWire:
+    """Open a serial port of the robot file.
+
+    Raises:
+        ConfigError: it cannot be opened; in one line.
+    """
     try:
         return SerialWire(path, baud)
     except WireClosed as error:

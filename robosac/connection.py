@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Generic, TypeVar
 
 from robosac.clock import Clock
+from robosac.robots.claw import ClawDevices
 from robosac.robots.minitaur import Devices
-from robosac.tasks.walk import Operator
+from robosac.stage import ClockState, Renderer
+from robosac.tasks.operator import Attendant, Operator
 
-Renderer = Callable[[int, int], NDArray[np.uint8]]
-
-
-class ClockState(Protocol):
-    """A clock whose present can be set, so that a resumed run is the run that was never killed."""
-
-    steps: int
+DevicesT = TypeVar("DevicesT", Devices, ClawDevices)
+OperatorT = TypeVar("OperatorT", bound=Operator)
 
 
 @dataclass(frozen=True)
-class Connection:
+class Reached(Generic[DevicesT, OperatorT]):
     """A robot's devices, and what there is around them."""
 
-    devices: Devices
+    devices: DevicesT
     clock: Clock
-    operator: Operator
+    operator: OperatorT
     render: Renderer | None = None
     """(width, height) -> uint8 picture, where there is something to see."""
     clock_state: ClockState | None = None
     """The virtual clock of a twin."""
     warnings: tuple[str, ...] = ()
     """What works, but not as well as it should; one line each."""
+
+
+Connection = Reached[Devices, Operator]
+"""The quadruped."""
+ClawConnection = Reached[ClawDevices, Attendant]
+"""The hand."""

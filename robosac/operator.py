@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import select
 import sys
-from typing import TextIO
+from typing import Final, TextIO
+
+STAND: Final = "Set the robot on its feet at the start line, hold its body"
+CLEAR: Final = "See that the fingers are off the valve and that it turns freely, step back"
 
 
 class ConsoleOperator:
-    """Asks a person to set the robot upright, and to let it go.
+    """Asks a person to set the robot up, and to let it go.
 
     Args:
         source, sink: where the answer comes from (a real file: it is polled) and the question goes.
+        place: what the person is to do first.
     """
 
-    def __init__(self, source: TextIO = sys.stdin, sink: TextIO = sys.stderr) -> None:
-        self._source, self._sink = source, sink
+    def __init__(
+        self, source: TextIO = sys.stdin, sink: TextIO = sys.stderr, place: str = STAND
+    ) -> None:
+        self._source, self._sink, self._place = source, sink, place
         self._asked = False
 
     def place(self, seed: int, faults: tuple[str, ...]) -> None:
-        """Ask for the robot on its feet, and for a look at its faults; `seed` is for twins.
+        """Ask for the robot to be set up, and for a look at its faults; `seed` is for twins.
 
         Raises:
             EOFError: nobody is there to answer.
@@ -30,7 +36,7 @@ class ConsoleOperator:
             self._say(
                 f"The robot stopped with: {', '.join(faults)}. Find and mend the cause first. "
             )
-        self._say("Set the robot on its feet at the start line, hold its body, and press Enter: ")
+        self._say(f"{self._place}, and press Enter: ")
         self._answer()
 
     def released(self) -> bool:
@@ -50,3 +56,13 @@ class ConsoleOperator:
     def _answer(self) -> None:
         if not self._source.readline():
             raise EOFError("nobody answered: an episode on a robot needs a person on the console")
+
+
+class ConsoleAttendant(ConsoleOperator):
+    """Asks a person only when the robot cannot set itself up."""
+
+    def __init__(self, source: TextIO = sys.stdin, sink: TextIO = sys.stderr) -> None:
+        super().__init__(source, sink, CLEAR)
+
+    def begin(self, seed: int) -> None:
+        """Nothing: the robot does it by itself."""

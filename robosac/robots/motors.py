@@ -19,43 +19,15 @@ from drivers.moteus import (
     describe,
 )
 from drivers.moteus.registers import Mode
-from robosac.errors import CalibrationMismatch, RobotError
-from robosac.hal import BoolArray, Drive, Fault, FloatArray, JointCommand, JointState
+from robosac.errors import RobotError
+from robosac.hal import BoolArray, Drive, Fault, JointCommand, JointState
 from robosac.robots.controller_options import RADIANS_PER_TURN, complaint, wanted_options
 from robosac.robots.robot_file import RobotFile
+from robosac.robots.wiring import check_calibration, directions, motor_zeros
 
 STOP_ATTEMPTS = 20
 # Plain numbers: numpy compares with an enumeration's members far more slowly.
 _STOPPED, _FAULT, _TIMEOUT = int(Mode.STOPPED), int(Mode.FAULT), int(Mode.TIMEOUT)
-
-
-def motor_zeros(file: RobotFile, calibration: Calibration) -> FloatArray:
-    """The motors' angles, after their sign, at the joints' zero, rad; in joint order."""
-    offsets = np.array([motor.offset_rad for motor in file.motors.values()])
-    return offsets - calibration.offsets(file.joint_names)
-
-
-def check_calibration(file: RobotFile, calibration: Calibration) -> None:
-    """Refuse a calibration that was not measured on the robot of `file`.
-
-    Raises:
-        CalibrationMismatch: of another robot, other joints or other motors.
-    """
-    if calibration.robot != file.name:
-        raise CalibrationMismatch(
-            f"the calibration is of {calibration.robot!r}, the robot file of {file.name!r}"
-        )
-    if set(calibration.joints) != set(file.joint_names):
-        raise CalibrationMismatch(
-            f"the calibration knows the joints {sorted(calibration.joints)}, the robot file"
-            f" {sorted(file.joint_names)}"
-        )
-    for name, motor in file.motors.items():
-        measured = calibration.joints[name].motor_id
-        if measured != motor.id:
-            raise CalibrationMismatch(
-                f"joint {name}: calibrated on motor {measured}, but the robot file says {motor.id}"
-            )
 
 
 class Motors:
@@ -74,7 +46,7 @@ class Motors:
         check_calibration(file, calibration)
         self._bus = bus
         self._names, self._watchdog_s = file.joint_names, file.watchdog_s
-        self._direction = np.array([float(motor.direction) for motor in file.motors.values()])
+        self._direction = directions(file)
         self._zero = motor_zeros(file, calibration)
         self._to_turns = self._direction / RADIANS_PER_TURN
         self._to_radians = self._direction * RADIANS_PER_TURN

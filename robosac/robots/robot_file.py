@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import numpy as np
-import yaml
 from msgspec import Meta
 
-from robosac.errors import ConfigError, LimitsError
 from robosac.hal import Limits
+from robosac.robots.loading import read_robot_file
 from robosac.robots.sections import (
     Controllers,
     Gains,
@@ -24,8 +21,6 @@ from robosac.robots.sections import (
     SupplyRange,
     TrackerSection,
 )
-
-MAX_FILE_BYTES = 1_000_000
 
 
 class RobotFile(Section, frozen=True):
@@ -75,30 +70,6 @@ class RobotFile(Section, frozen=True):
         )
 
 
-def load_robot_file(path: Path | str | None, preset: str) -> RobotFile:
-    """Read a robot file, or the nominal one of `preset` when `path` is None.
-
-    Raises:
-        ConfigError: the file is missing, is not YAML, or does not describe a robot; one line that
-            names the file and the key.
-    """
-    source = resources.files("robosac.robots") / f"{preset}.yaml" if path is None else Path(path)
-    where = f"robot file {path or preset + '.yaml'}"
-    try:
-        text = source.read_bytes()
-        if len(text) > MAX_FILE_BYTES:
-            raise ConfigError(
-                f"{where} is {len(text)} bytes; a robot file has at most {MAX_FILE_BYTES}"
-            )
-        robot = msgspec.convert(yaml.safe_load(text), RobotFile)
-        robot.joint_limits()
-    except OSError as error:
-        raise ConfigError(
-            f"{where} cannot be read: {error.strerror}; name one with --robot"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{where} is not text: {error}") from error
-    except (yaml.YAMLError, msgspec.ValidationError, LimitsError) as error:
-        detail = " ".join(str(error).split())
-        raise ConfigError(f"{where} is not valid: {detail}") from error
-    return robot
+def load_robot_file(path: Path | str | None, preset: str = "minitaur") -> RobotFile:
+    """Read a quadruped's file; see `loading.read_robot_file`."""
+    return read_robot_file(path, preset, RobotFile)

@@ -13,9 +13,9 @@ import robosac.assembly
 from drivers.vectornav.port import VectorNavPort
 from robosac.assembly import Stage, make_stage
 from robosac.cli import app
-from robosac.commands import make_learner
 from robosac.config import load_preset
 from robosac.errors import CalibrationMismatch, ConfigError
+from robosac.learners import make_learner
 from robosac.lockstep import LockstepTraining
 from robosac.metrics import TimingRow
 from robosac.progress import Progress
@@ -77,7 +77,7 @@ def test_what_happens_on_the_bus_is_in_the_timing_rows(
     env, _ = parts(stage)
     config = load_preset("minitaur")
     run = RunFolder.create(tmp_path / "run", config)
-    learner = make_learner(config, stage)
+    learner = make_learner(config, stage.env)
     with run.metrics_writer() as metrics:
         training = LockstepTraining(run, stage, learner, metrics, Progress(1, "test"))
         env.reset(seed=0)

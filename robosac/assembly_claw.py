@@ -1,0 +1,185 @@
+"""Puts the hand, its executor and its turning task together, over either wire.
+
+The twin's packages are imported only for a `twin://` address, so that a robot's computer needs no
+simulator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from drivers.dynamixel import DynamixelBus
+from robosac.arming import ArmingSettings
+from robosac.connection import ClawConnection
+from robosac.errors import ConfigError
+from robosac.estop import EStopGate
+from robosac.executor import Executor, ExecutorSettings
+from robosac.robots.claw import Claw, ClawDevices
+from robosac.robots.claw_file import ClawFile, load_claw_file
+from robosac.robots.wiring import check_calibration
+from robosac.settings import ClawConfig, ClawTwinSection, ExecutorSection
+from robosac.settings.claw import TwinCameraSection
+from robosac.stage import Stage, is_twin, read_calibration
+from robosac.tasks.turn import ClawTurn
+from robosac.watch import WatchSettings
+
+if TYPE_CHECKING:
+    from drivers.camera.stepped import SteppedCamera
+    from sim.camera_capture import RenderedCamera
+    from sim.claw_randomisation import ClawRandomisation
+
+ROBOT_NAME = "claw"
+RAMP_S = 0.3
+"""Ten servos confirm one by one, a question a tick, that torque and watchdog are on."""
+UNDRIVEN_TICKS = 50
+"""So many ticks may pass until a servo that was taken hold of again has said so."""
+OVERSPEED_FACTOR = 0.7
+"""Goals may run ahead faster than any servo of this kind turns; what is measured may not."""
+SETTLE_S = 0.05
+"""A hand has nothing to fall from: torque goes soon after the last command."""
+
+
+def make_claw(config: ClawConfig, gate: EStopGate) -> Stage:
+    """Build what `config` describes.
+
+    Raises:
+        ConfigError: a file, an address, the port or the camera is wrong.
+        CalibrationMismatch: the calibration is another robot's.
+        Nothing stays open after an error.
+    """
+    file = _file(config)
+    measured = read_calibration(config.robot.calibration, ROBOT_NAME)
+    check_calibration(file, measured)
+    reached = _reach(config, file)
+    with ExitStack() as opened:
+        opened.callback(reached.devices.close)
+        robot = Claw(file, measured, reached.devices, reached.clock.now)
+        settings = _executor_settings(config.executor, file)
+        executor = Executor(robot, reached.clock, gate, config.executor.period_s, settings)
+        picture = _picture(config, file)
+        env = ClawTurn(executor, reached.operator, config.task, picture)
+        opened.pop_all()
+    return Stage(
+        env,
+        executor,
+        gate,
+        reached.render,
+        reached.clock_state,
+        config.task.control_period_s,
+        lambda: robot.bus_statistics,
+        reached.warnings,
+    )
+
+
+def _file(config: ClawConfig) -> ClawFile:
+    """The robot file; for a twin with the gain that makes its servos as stiff as they are to be."""
+    file = load_claw_file(config.robot.file)
+    if not is_twin(config.robot.address, ROBOT_NAME):
+        return file
+    from sim.claw import MODEL
+    from sim.claw_servo import PRESETS
+
+    gain = PRESETS[config.twin.servos].position_p_gain(MODEL)
+    return msgspec.structs.replace(file, position_p_gain=gain)
+
+
+def _picture(config: ClawConfig, file: ClawFile) -> tuple[int, int] | None:
+    """(height, width) of the pictures that are learned from."""
+    if not config.task.pixels:
+        return None
+    if is_twin(config.robot.address, ROBOT_NAME):
+        return config.twin.camera.size, config.twin.camera.size
+    assert file.camera is not None
+    return file.camera.picture[1], file.camera.picture[0]
+
+
+def _reach(config: ClawConfig, file: ClawFile) -> ClawConnection:
+    """The hand at the configured address."""
+    if is_twin(config.robot.address, ROBOT_NAME):
+        return _twin(config.twin, file, config.task.pixels)
+    # Only here, for it brings OpenCV along.
+    from robosac.connect_claw import connect
+
+    return connect(file if config.task.pixels else msgspec.structs.replace(file, camera=None))
+
+
+def _twin(section: ClawTwinSection, file: ClawFile, pixels: bool) -> ClawConnection:
+    """The twin; its servos have the robot file's ids."""
+    from sim.camera_randomisation import CameraRandomisation
+    from sim.claw import ClawOptions, ClawTwin
+    from sim.claw_camera import ClawCameraOptions
+    from sim.claw_servo import PRESETS
+
+    picture = section.camera
+    options = ClawOptions(
+        supply_v=section.supply_voltage_v,
+        preset=PRESETS[section.servos],
+        randomisation=_randomisation(section),
+        camera=ClawCameraOptions(
+            size=(picture.size, picture.size),
+            fps=picture.fps,
+            latency_s=picture.latency_s,
+            randomisation=CameraRandomisation.mild()
+            if picture.randomisation == "mild"
+            else CameraRandomisation.off(),
+        )
+        if pixels
+        else None,
+    )
+    twin = ClawTwin(options)
+    now = twin.clock.now
+    bus = DynamixelBus(twin.servos, [motor.id for motor in file.motors.values()], now)
+    camera = None if twin.camera is None else _camera(twin.camera.device, file, picture, now)
+    return ClawConnection(ClawDevices(bus, camera), twin.clock, twin, twin.render, twin.clock)
+
+
+def _camera(
+    device: RenderedCamera, file: ClawFile, section: TwinCameraSection, now: Callable[[], float]
+) -> SteppedCamera:
+    """The driver of the twin's camera: the real one's settings, but neither thread nor warm-up."""
+    # Only here, for they bring OpenCV along.
+    from drivers.camera.stepped import SteppedCamera
+    from robosac.connect_claw import camera_settings
+
+    if file.camera is None:
+        raise ConfigError(
+            f"the robot file of {file.name} has no section camera, and pixels need one"
+        )
+    settings = replace(
+        camera_settings(file.camera),
+        width=section.size,
+        height=section.size,
+        fps=section.fps,
+        output_size=None,
+        warm_up_frames=0,
+    )
+    return SteppedCamera(device.open, settings, now, device.ready).open()
+
+
+def _randomisation(section: ClawTwinSection) -> ClawRandomisation:
+    from sim.claw_randomisation import ClawRandomisation
+
+    robel = section.randomisation == "robel"
+    return ClawRandomisation.robel() if robel else ClawRandomisation.off()
+
+
+def _executor_settings(section: ExecutorSection, file: ClawFile) -> ExecutorSettings:
+    return ExecutorSettings(
+        hold_after=section.hold_after_s,
+        damp_after=section.damp_after_s,
+        stop_after=section.stop_after_s,
+        settle_s=SETTLE_S,
+        arming=ArmingSettings(
+            ramp_s=RAMP_S, voltage_min=file.supply_v.lower, voltage_max=file.supply_v.upper
+        ),
+        watch=WatchSettings(
+            position_tolerance=section.position_tolerance_rad,
+            overspeed_factor=OVERSPEED_FACTOR,
+            undriven_ticks=UNDRIVEN_TICKS,
+        ),
+    )

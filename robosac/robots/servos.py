@@ -1,0 +1,240 @@
+"""The hand's servos on their bus: servo angles become joint radians, and back.
+
+Every servo is in the mode current-based position: it goes to a position with no more current than
+the tick allows, which is how torque is limited and derated. It has no stiffness that a tick could
+scale, so arming raises none: goals begin where the joints stand. To damp, goals follow the measured
+positions with a small current: that resists motion and holds nothing.
+
+The valve turns without end. Its servo counts turns since its power came on; the joint's angle is
+told within half a turn of its zero when the robot is configured, and goes on from there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from calibration import Calibration
+from drivers.dynamixel import (
+    DynamixelBus,
+    DynamixelReadings,
+    HardwareError,
+    OperatingMode,
+    PositionGoal,
+    ServoArming,
+    ServoRegisters,
+    ServoSetup,
+    TorqueOff,
+)
+from drivers.errors import WireClosed
+from robosac.errors import RobotError
+from robosac.hal import BoolArray, Drive, Fault, JointCommand, JointState
+from robosac.robots.claw_file import VALVE, ClawFile
+from robosac.robots.wiring import check_calibration, directions, motor_zeros
+
+STOP_ATTEMPTS = 20
+DAMPING_SHARE = 0.15
+"""Of the torque that a damped joint may use: enough to resist gravity, too little to hurt."""
+TRIPPED = -1
+"""The register bus_watchdog of a servo that its watchdog has stopped."""
+ERROR_NAMES = {
+    HardwareError.OVERLOAD: "servo_overload",
+    HardwareError.OVERHEATING: "servo_overheated",
+    HardwareError.INPUT_VOLTAGE: "servo_supply",
+    HardwareError.MOTOR_ENCODER: "servo_encoder",
+    HardwareError.ELECTRICAL_SHOCK: "servo_shock",
+}
+
+
+class Servos:
+    """The servos, as the robot uses them.
+
+    Args:
+        bus: its ids are the robot file's, in order.
+        file: the robot file.
+        calibration: what was measured on this robot.
+        now: the clock, monotonic seconds.
+
+    Raises:
+        CalibrationMismatch: the calibration is another robot's.
+    """
+
+    def __init__(
+        self,
+        bus: DynamixelBus,
+        file: ClawFile,
+        calibration: Calibration,
+        now: Callable[[], float],
+    ) -> None:
+        check_calibration(file, calibration)
+        self._bus, self._file, self._now = bus, file, now
+        self._names = file.joint_names
+        self._direction = directions(file)
+        self._zero = motor_zeros(file, calibration)
+        self._turns = np.zeros(len(self._names))
+        self._valve = self._names.index(VALVE)
+        self._most_torque = file.joint_limits().torque
+        self._torque_constant = np.ones(len(self._names))
+        self._everyone: BoolArray = np.ones(len(self._names), dtype=np.bool_)
+        self._held: BoolArray = ~self._everyone
+        self._heard: BoolArray = ~self._everyone
+        self._shaft = np.zeros(len(self._names))
+        self._voltage, self._temperature = (np.full(len(self._names), math.nan) for _ in range(2))
+        self._configured_at = math.inf
+        self._gone = False
+        bus.watch(file.watchdog_s)
+
+    def find(self) -> None:
+        """See that every servo answers, over a new opening of the wire if it was gone.
+
+        Raises:
+            RobotError: servos are missing, or of another model. DriverError: the bus is not there.
+        """
+        try:
+            if self._gone:
+                self._bus.reopen()
+                self._gone = False
+            found = self._bus.probe()
+        except WireClosed:
+            self._gone = True
+            raise
+        pairs = list(zip(self._names, self._bus.ids, strict=True))
+        missing = [name for name, id in pairs if id not in found]
+        if missing:
+            raise RobotError(
+                f"no answer from the servos of {', '.join(missing)}; check power, wiring, baud rate"
+                " and the ids in the robot file"
+            )
+        wanted = self._file.model
+        others = [f"{name}: {found[id].name}" for name, id in pairs if found[id].name != wanted]
+        if others:
+            raise RobotError(f"the robot file is for {wanted}, but found {', '.join(others)}")
+
+    def make_safe(self) -> None:
+        """Switch torque off, restart servos with a hardware error, and set all of them up.
+
+        Everything is set up every time: a servo that lost its power in between has forgotten it.
+
+        Raises:
+            RobotError: not every servo is read back as off. DriverError: the bus is not there, or a
+                servo refuses.
+        """
+        try:
+            unconfirmed = self._bus.stop_all(STOP_ATTEMPTS)
+            if unconfirmed:
+                raise RobotError(f"servos {unconfirmed} do not confirm that their torque is off")
+            arming = ServoArming(self._bus, self._setups())
+            arming.reboot_faulty()
+            arming.configure()
+            self._look(arming.registers)
+        except WireClosed:
+            self._gone = True
+            raise
+        self._held = ~self._everyone
+
+    def exchange(
+        self, command: JointCommand, deadline: float
+    ) -> tuple[JointState, tuple[Fault, ...]]:
+        """One transaction, and the faults that it shows; a lost bus is a fault, not an error."""
+        if self._gone:
+            return self._lost("its port is gone; plug it in")
+        try:
+            readings = self._bus.exchange(self._to_bus(command), deadline)
+        except WireClosed as error:
+            self._gone = True
+            return self._lost(str(error))
+        self._heard = np.isfinite(readings.position_rad)
+        self._shaft = np.where(self._heard, readings.position_rad, 0.0)
+        return self._to_joints(readings), self._faults(readings, command.drive)
+
+    def stop(self) -> bool:
+        """Torque off, read back from every servo."""
+        try:
+            if self._gone:
+                self._bus.reopen()
+                self._gone = False
+            return not self._bus.stop_all(STOP_ATTEMPTS)
+        except WireClosed:
+            self._gone = True
+            return False
+
+    def _look(self, registers: ServoRegisters) -> None:
+        """Read what telemetry would tell only after a while, and how often the valve has turned."""
+        ids = self._bus.ids
+        self._voltage = np.array([registers.read(id, "present_input_voltage") for id in ids])
+        self._temperature = np.array([registers.read(id, "present_temperature") for id in ids])
+        self._torque_constant = np.array([self._bus.table(id).torque_constant_nm_a for id in ids])
+        self._configured_at = self._now()
+        shaft = registers.read(ids[self._valve], "present_position")
+        angle = self._direction[self._valve] * shaft - self._zero[self._valve]
+        self._turns[self._valve] = round(angle / math.tau) * math.tau
+
+    def _setups(self) -> dict[int, ServoSetup]:
+        """What each servo is to be: its current limit is what the joint's peak torque takes."""
+        setups: dict[int, ServoSetup] = {}
+        for id, most in zip(self._bus.ids, self._most_torque.tolist(), strict=True):
+            table = self._bus.table(id)
+            register = table["current_limit"]
+            most_a = min(most / table.torque_constant_nm_a, register.to_si(register.bounds()[1]))
+            setups[id] = ServoSetup(
+                mode=OperatingMode.CURRENT_BASED_POSITION,
+                current_limit_a=most_a,
+                gains={"position_p_gain": self._file.position_p_gain},
+            )
+        return setups
+
+    def _to_bus(self, command: JointCommand) -> PositionGoal | TorqueOff:
+        if command.drive is Drive.STOP:
+            self._held = ~self._everyone
+            return TorqueOff()
+        if command.drive is Drive.DAMP:
+            current = DAMPING_SHARE * command.max_torque / self._torque_constant
+            return PositionGoal(self._shaft, current, self._held & self._heard)
+        self._held = self._everyone if command.free is None else ~command.free
+        shaft = (command.position + self._zero + self._turns) * self._direction
+        return PositionGoal(shaft, command.max_torque / self._torque_constant, self._held)
+
+    def _to_joints(self, readings: DynamixelReadings) -> JointState:
+        """Servo angles to joint angles; supply and warmth as of the last look at each."""
+        telemetry, direction = readings.telemetry, self._direction
+        asked = telemetry.supply_time >= self._configured_at
+        voltage = np.where(asked, telemetry.voltage_v, self._voltage)
+        return JointState(
+            time=readings.time,
+            valid=readings.valid,
+            position=readings.position_rad * direction - self._zero - self._turns,
+            velocity=readings.velocity_rad_s * direction,
+            torque=readings.torque_nm * direction,
+            temperature=np.where(asked, telemetry.temperature_c, self._temperature),
+            voltage=voltage,
+            power=voltage * np.abs(readings.effort),
+            driving=readings.holding,
+        )
+
+    def _lost(self, detail: str) -> tuple[JointState, tuple[Fault, ...]]:
+        """What is known without a bus: every value old, nobody known to drive."""
+        state = self._to_joints(self._bus.last_readings())
+        return state, (Fault("bus_dead", "servos", detail),)
+
+    def _faults(self, readings: DynamixelReadings, drive: Drive) -> tuple[Fault, ...]:
+        """What servos have said, since they were set up, is wrong with themselves."""
+        telemetry, since = readings.telemetry, self._configured_at
+        wrong = (telemetry.hardware_error > 0) & (telemetry.hardware_error_time >= since)
+        tripped = (telemetry.watchdog == TRIPPED) & (telemetry.watchdog_time >= since)
+        if drive is Drive.STOP:
+            tripped &= False
+        if not (wrong | tripped).any():
+            return ()
+        faults = [
+            Fault(name, self._names[index], f"hardware error {error.name}; it has let go")
+            for index in np.flatnonzero(wrong)
+            for error, name in ERROR_NAMES.items()
+            if error & int(telemetry.hardware_error[index])
+        ]
+        faults += [
+            Fault("motor_watchdog", self._names[index], "its watchdog expired; arm anew")
+            for index in np.flatnonzero(tripped)
+        ]
+        return tuple(faults)

@@ -1,0 +1,30 @@
+"""The frozen tree of every setting. Defaults are here; presets and overrides replace them."""
+
+from robosac.settings.claw import ClawConfig, ClawTwinSection, TurnSection
+from robosac.settings.common import (
+    EvaluationSection,
+    GymConfig,
+    SacSection,
+    Section,
+    TrainConfig,
+)
+from robosac.settings.minitaur import MinitaurConfig, RewardSection, TwinSection, WalkSection
+from robosac.settings.robot import ExecutorSection, RobotConfig, RobotSection
+
+__all__ = [
+    "ClawConfig",
+    "ClawTwinSection",
+    "EvaluationSection",
+    "ExecutorSection",
+    "GymConfig",
+    "MinitaurConfig",
+    "RewardSection",
+    "RobotConfig",
+    "RobotSection",
+    "SacSection",
+    "Section",
+    "TrainConfig",
+    "TurnSection",
+    "TwinSection",
+    "WalkSection",
+]

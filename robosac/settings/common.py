@@ -1,0 +1,152 @@
+"""What every training run can be told, whatever the robot. Defaults are here.
+
+Each field carries its meaning and unit, which `robosac.config.dump` writes beside its value.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of every section: frozen, strict about its keys."""
+
+
+Reduction = Literal["min", "mean"]
+
+
+class PixelSection(Section, frozen=True):
+    """How recipe fast sees; recipe paper sees as the paper says."""
+
+    patches: Annotated[
+        tuple[Annotated[int, Meta(ge=1)], ...],
+        Meta(min_length=1, description="side of each encoder layer's patches; the first in px"),
+    ] = (4, 2)
+    filters: Annotated[
+        tuple[Annotated[int, Meta(ge=1)], ...],
+        Meta(min_length=1, description="filters of each encoder layer"),
+    ] = (32, 64)
+    units: Annotated[
+        int, Meta(ge=2, description="what critics and policy each make of the encoder's features")
+    ] = 50
+    shift_px: Annotated[
+        int, Meta(ge=0, description="px, largest random shift of a picture (DrQ: 4 of 84)")
+    ] = 2
+    target_q: Annotated[
+        Reduction, Meta(description="of the target critics' values, in the target: min or mean")
+    ] = "min"
+    actor_q: Annotated[
+        Reduction, Meta(description="of the critics' values, in the policy's loss: min or mean")
+    ] = "mean"
+    entropy_backup: Annotated[
+        bool, Meta(description="whether the target counts the entropy of later actions")
+    ] = True
+
+
+class SacSection(Section, frozen=True):
+    """Soft Actor-Critic; the defaults are Table 1 of arXiv 1812.05905."""
+
+    learning_rate: Annotated[
+        float, Meta(gt=0, description="Adam's step size for critics, policy and temperature")
+    ] = 3e-4
+    discount: Annotated[
+        float, Meta(ge=0, lt=1, description="gamma, weight of the next step's value")
+    ] = 0.99
+    target_smoothing: Annotated[
+        float, Meta(gt=0, le=1, description="tau, share of the critics that enters their targets")
+    ] = 0.005
+    hidden_units: Annotated[
+        tuple[Annotated[int, Meta(ge=1)], ...],
+        Meta(min_length=1, description="units of each hidden ReLU layer, critics and policy"),
+    ] = (256, 256)
+    batch_size: Annotated[int, Meta(ge=1, description="transitions in one update")] = 256
+    replay_capacity: Annotated[
+        int, Meta(ge=1, description="transitions kept; at least batch_size")
+    ] = 1_000_000
+    updates_per_step: Annotated[
+        float, Meta(gt=0, description="gradient updates for each environment step")
+    ] = 1.0
+    random_steps: Annotated[
+        int, Meta(ge=0, description="steps of uniform random actions before the policy acts")
+    ] = 10_000
+    target_entropy: Annotated[
+        float | None, Meta(description="nats; null: minus the number of action dimensions")
+    ] = None
+    initial_alpha: Annotated[
+        float, Meta(gt=0, description="temperature before the first update")
+    ] = 1.0
+    pixels: PixelSection = PixelSection()
+
+    def __post_init__(self) -> None:
+        if self.replay_capacity < self.batch_size:
+            raise ValueError(
+                f"replay_capacity {self.replay_capacity} is below batch_size {self.batch_size}"
+            )
+
+
+class EvaluationSection(Section, frozen=True):
+    """Episodes with the deterministic policy, from which nothing is learned."""
+
+    every_steps: Annotated[int, Meta(ge=1, description="environment steps between evaluations")] = (
+        10_000
+    )
+    episodes: Annotated[int, Meta(ge=1, description="episodes in each evaluation")] = 3
+
+
+class DemonstrationSection(Section, frozen=True):
+    """What somebody has shown, learned from beside what the robot gathers (arXiv 2302.02948)."""
+
+    path: Annotated[str | None, Meta(description="file of a demonstration set; null: none")] = None
+    share: Annotated[
+        float, Meta(gt=0, lt=1, description="part of each batch that is drawn from it")
+    ] = 0.5
+
+
+class TrainConfig(Section, frozen=True):
+    """What every training run has."""
+
+    preset: Annotated[str, Meta(min_length=1, description="name of the preset this came from")]
+    seed: Annotated[int, Meta(ge=0, le=2**32 - 1, description="seed of everything random")] = 0
+    steps: Annotated[
+        int, Meta(ge=1, description="environment steps; the last episode is finished")
+    ] = 100_000
+    recipe: Annotated[
+        Literal["paper", "fast"],
+        Meta(description="paper: arXiv 1812.05905 to the letter; fast: our own, from pixels only"),
+    ] = "paper"
+    checkpoint_every_episodes: Annotated[
+        int, Meta(ge=1, description="episodes between checkpoints")
+    ] = 10
+    learner_threads: Annotated[
+        int, Meta(ge=1, le=256, description="threads of the learner's arithmetic")
+    ] = 1
+    run_root: Annotated[str, Meta(min_length=1, description="folder that run folders go in")] = (
+        "runs"
+    )
+    run_name: Annotated[
+        str | None, Meta(description="name of the run folder; null: preset and time")
+    ] = None
+    sac: SacSection = SacSection()
+    evaluation: EvaluationSection = EvaluationSection()
+    demonstrations: DemonstrationSection = DemonstrationSection()
+
+    def __post_init__(self) -> None:
+        if self.recipe == "fast" and not self.pixels:
+            raise ValueError("recipe fast learns from pixels; valid here is paper")
+
+    @property
+    def pixels(self) -> bool:
+        """Whether pictures are learned from."""
+        return False
+
+
+class GymConfig(TrainConfig, frozen=True):
+    """A gymnasium environment, preset `gym:ENV_ID`."""
+
+    @property
+    def environment(self) -> str:
+        """The id to give to `gymnasium.make`."""
+        return self.preset.removeprefix("gym:")

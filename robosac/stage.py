@@ -1,0 +1,81 @@
+"""What a run needs of the world: where to act, and how to watch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+import calibration
+from calibration import Calibration
+from drivers.statistics import BusStatistics
+from robosac.errors import ConfigError
+from robosac.estop import EStopGate
+from robosac.executor import Executor
+
+TWIN_SCHEME = "twin://"
+SERIAL = "serial"
+Renderer = Callable[[int, int], NDArray[np.uint8]]
+
+
+class ClockState(Protocol):
+    """A clock whose present can be set, so that a resumed run is the run that was never killed."""
+
+    steps: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Everything a run needs of the world: where to act, and how to watch."""
+
+    env: gymnasium.Env[Any, Any]
+    executor: Executor | None
+    """Owns the robot; None for a plain Gymnasium environment."""
+    gate: EStopGate
+    """Stops it, from any thread or signal."""
+    render: Renderer | None
+    """(width, height) -> uint8 picture, where there is something to see."""
+    clock_state: ClockState | None
+    """The virtual clock of a twin."""
+    seconds_per_step: float
+    """Robot time of one environment step, s."""
+    bus_statistics: Callable[[], BusStatistics] | None = None
+    """What happened on the motors' bus so far."""
+    warnings: tuple[str, ...] = ()
+    """What works, but not as well as it should; one line each."""
+
+
+def is_twin(address: str, robot: str) -> bool:
+    """Whether `address` names the twin of `robot`, and not its serial ports.
+
+    Raises:
+        ConfigError: neither.
+    """
+    if address == SERIAL:
+        return False
+    if address == TWIN_SCHEME + robot:
+        return True
+    if address.startswith(TWIN_SCHEME):
+        name = address.removeprefix(TWIN_SCHEME)
+        raise ConfigError(f"no twin {name!r} for this preset; valid is {TWIN_SCHEME}{robot}")
+    raise ConfigError(
+        f"robot.address {address!r} is not known; valid are {TWIN_SCHEME}{robot} and {SERIAL}"
+    )
+
+
+def read_calibration(path: str | None, robot: str) -> Calibration:
+    """The calibration file at `path`, or the nominal one of `robot`.
+
+    Raises:
+        ConfigError: it cannot be read, or is no calibration.
+    """
+    try:
+        return calibration.nominal(robot) if path is None else calibration.load(path)
+    except OSError as error:
+        raise ConfigError(f"calibration {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
