@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from robosac.observation import Observation, as_observation
 from robosac.tasks.ends import EpisodeEnd
 from robosac.transition import Transition
 
@@ -25,7 +26,7 @@ class Actor:
 
     def __init__(self, env: Environment, actor_id: str, sequence: int = 0) -> None:
         self.env, self.actor_id, self.sequence = env, actor_id, sequence
-        self.observation: NDArray[np.float32] = np.zeros(0, np.float32)
+        self.observation: Observation = np.zeros(0, np.float32)
         """The newest observation; what the next action must answer."""
         self.info: dict[str, Any] = {}
         """The newest `info`, and the executor's `ticks` where the environment has some."""
@@ -35,14 +36,14 @@ class Actor:
         """Reset the environment for an episode."""
         observation, info = self.env.reset(seed=seed)
         self.info = self._with_ticks(info)
-        self.observation = np.asarray(observation, dtype=np.float32)
+        self.observation = as_observation(observation)
         self._episode, self._step = episode, 0
 
     def step(self, action: NDArray[np.float32], policy_version: int) -> Transition:
         """Act once and return what came of it; its `end` says whether the episode goes on."""
         before, observed_at = self.observation, self._time()
         observation, reward, terminated, truncated, info = self.env.step(action)
-        self.observation = np.asarray(observation, dtype=np.float32)
+        self.observation = as_observation(observation)
         self.info = info = self._with_ticks(info)
         transition = Transition(
             actor_id=self.actor_id,

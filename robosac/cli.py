@@ -25,6 +25,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+PRESETS = "minitaur, claw, claw-pixels, a YAML file, or gym:ENV_ID"
 OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document for a machine.")]
 RunArgument = Annotated[Path, typer.Argument(help="A run folder, as `robosac train` made it.")]
@@ -44,7 +45,8 @@ def version(
 def train(
     context: typer.Context,
     preset: Annotated[
-        str | None, typer.Argument(help="`minitaur`, a YAML file, or `gym:ENV_ID`.")
+        str | None,
+        typer.Argument(help=f"{PRESETS}."),
     ] = None,
     run: Annotated[Path | None, typer.Option(help="Folder of the new run.")] = None,
     steps: Annotated[int | None, typer.Option(help="Environment steps.")] = None,
@@ -76,7 +78,7 @@ def train(
         _guarded(lambda: commands.resume(resume))
         return
     if preset is None:
-        _usage("train needs a preset: minitaur, a YAML file, or gym:ENV_ID (or --resume RUN)")
+        _usage(f"train needs a preset: {PRESETS} (or --resume RUN)")
     if print_config:
         _guarded(lambda: typer.echo(commands.printed(preset, overrides), nl=False))
         return
@@ -100,6 +102,43 @@ def evaluate(
     from robosac import commands
 
     _guarded(lambda: commands.evaluate(run, episodes, best, video, json))
+
+
+@app.command(context_settings=OVERRIDES)
+def demonstrate(
+    context: typer.Context,
+    preset: Annotated[str, typer.Argument(help="`claw` or `claw-pixels`.")],
+    out: Annotated[Path | None, typer.Option(help="File of the new set.")] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Successful episodes to keep.")] = 20,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(help="A run of `claw`, whose best policy shows; else a scripted gait does."),
+    ] = None,
+    check: Annotated[
+        Path | None, typer.Option(help="Only tell what is wrong with this set, for the preset.")
+    ] = None,
+    json: JsonFlag = False,
+) -> None:
+    """Make demonstrations of turning the valve, or check a set of them; no gamepad is needed.
+
+    Train from them with `--demonstrations.path FILE`.
+
+    Example: `robosac demonstrate claw-pixels --out demos/gait.safetensors --episodes 20`
+
+    Example: `robosac demonstrate claw-pixels --check demos/gait.safetensors`
+    """
+    from robosac import commands
+
+    overrides = list(_overrides(context.args))
+    if check is not None:
+        found: list[bool] = []
+        _guarded(
+            lambda: found.append(commands.check_demonstrations(preset, overrides, check, json))
+        )
+        raise typer.Exit(OK if found == [True] else FAILED)
+    if out is None:
+        _usage("demonstrate needs a file to write: --out FILE (or one to look at: --check FILE)")
+    _guarded(lambda: commands.demonstrate(preset, overrides, out, episodes, teacher))
 
 
 @app.command()

@@ -14,10 +14,9 @@ from rich.table import Table
 
 from robosac import checkpoint
 from robosac.config import dump, load_preset
-from robosac.errors import RunFolderError
-from robosac.metrics import EvaluationRow, summarise
+from robosac.errors import ConfigError, RunFolderError
+from robosac.metrics import summarise
 from robosac.progress import Progress
-from robosac.published import PUBLISHED
 from robosac.runs import RunFolder, run_path, utc_now
 from robosac.settings import TrainConfig
 
@@ -64,7 +63,9 @@ def _train(run: RunFolder, stage: Any, resumed: bool) -> None:
     from robosac.lockstep import LockstepTraining
 
     config = run.config
-    learner = make_learner(config, stage)
+    from robosac.learners import make_learner
+
+    learner = make_learner(config, stage.env)
     step = 0
     if resumed:
         newest = checkpoint.latest(run.path)
@@ -82,18 +83,6 @@ def _train(run: RunFolder, stage: Any, resumed: bool) -> None:
             stage.env.close()
 
 
-def make_learner(config: TrainConfig, stage: Any) -> Any:
-    """A learner of the configured size for the stage's spaces."""
-    import torch
-
-    from robosac.sac import Sac, SacSettings
-
-    torch.set_num_threads(config.learner_threads)
-    spaces = stage.env.observation_space.shape, stage.env.action_space.shape
-    settings = SacSettings(**{f: getattr(config.sac, f) for f in config.sac.__struct_fields__})
-    return Sac(settings, spaces[0][0], spaces[1][0], config.seed)
-
-
 @dataclass(frozen=True)
 class _Judged:
     """A policy of a run, and where in the run it stood."""
@@ -109,7 +98,9 @@ def _newest(run: RunFolder, stage: Any) -> _Judged:
     newest = checkpoint.latest(run.path)
     if newest is None:
         raise RunFolderError(f"{run.path} has no checkpoint yet; train longer, or resume it")
-    learner = make_learner(run.config, stage)
+    from robosac.learners import make_learner
+
+    learner = make_learner(run.config, stage.env)
     tensors, document = checkpoint.load(newest)
     prefix = "learner."
     learner.load({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
@@ -127,7 +118,7 @@ def _best(run: RunFolder) -> _Judged:
 def evaluate(folder: Path, episodes: int, best: bool, with_video: bool, as_json: bool) -> None:
     """Evaluate a policy of a run, and keep the result in the run folder."""
     from robosac.evaluation import evaluate as run_episodes
-    from robosac.video import write_video
+    from robosac.evaluation_table import evaluation_table
 
     run = RunFolder.open(folder)
     stage = _stage(run.config)
@@ -141,12 +132,7 @@ def evaluate(folder: Path, episodes: int, best: bool, with_video: bool, as_json:
             )
     finally:
         stage.env.close()
-    target = run.evaluation_folder(judged.step)
-    run.save_episodes(judged.step, found.episodes)
-    if found.trace is not None:
-        found.trace.save(target / "trace.npz")
-    if found.frames:
-        write_video(target / "walk", found.frames, frames_per_s=25)
+    found.keep(run, judged.step)
     row = summarise(found.episodes, step=judged.step, wall_s=judged.wall_s, robot_s=judged.robot_s)
     with run.metrics_writer() as metrics:
         metrics.write(row)
@@ -156,27 +142,69 @@ def evaluate(folder: Path, episodes: int, best: bool, with_video: bool, as_json:
         console.print(evaluation_table(row, str(folder)))
 
 
-def evaluation_table(row: EvaluationRow, title: str) -> Table:
-    """The evaluation beside the published machine: one line a measure."""
-    table = Table(title=f"{title}, step {row.step:,}, {row.episodes} episodes")
-    table.add_column("")
-    table.add_column("this policy", justify="right")
-    machines = () if row.speed_m_s is None else PUBLISHED
-    for machine in machines:
-        table.add_column(f"published {machine.gait}", justify="right")
-    table.add_row("return", f"{row.return_mean:.1f} ± {row.return_std:.1f}")
-    speeds = (f"{machine.speed_m_s:.2f}" for machine in machines)
-    table.add_row("speed, m/s", _number(row.speed_m_s, ".2f"), *speeds)
-    if machines:
-        powers = (f"{machine.power_w:.0f}" for machine in machines)
-        table.add_row("slowest episode, m/s", _number(row.speed_min_m_s, ".2f"))
-        table.add_row("falls", str(row.falls))
-        table.add_row("electrical power, W", _number(row.power_w, ".0f"))
-        table.add_row("mechanical power, W", _number(row.mechanical_power_w, ".0f"), *powers)
-        overload = _number(row.seconds_above_continuous_torque, ".2f")
-        table.add_row("longest > 2.45 N m, s", overload)
-        table.add_row("thermal cut-offs", str(row.overheats))
-    return table
+def demonstrate(
+    preset: str, overrides: Sequence[str], path: Path, episodes: int, teacher: Path | None
+) -> None:
+    """Make a set of demonstrations in a twin or on the real hand."""
+    from robosac.demonstrate import Attempt, Gait, Teacher
+    from robosac.demonstrate import demonstrate as show
+    from robosac.demonstrations import Source
+    from robosac.demonstrations_file import write
+    from robosac.experience import interface_of
+    from robosac.tasks.turn import ClawTurn
+
+    if path.exists():
+        raise ConfigError(f"{path} exists; a set is never overwritten: name another with --out")
+    config = load_preset(preset, overrides)
+    judged = None if teacher is None else _best(RunFolder.open(teacher)).policy
+    stage = _stage(config)
+    env = stage.env
+
+    def told(attempt: Attempt) -> None:
+        typer.echo(
+            f"attempt {attempt.number + 1}: {'success' if attempt.success else 'failed'}, final"
+            f" error {attempt.error_rad:+.2f} rad; kept {attempt.kept} of {episodes}",
+            err=True,
+        )
+
+    try:
+        if not isinstance(env, ClawTurn):
+            raise ConfigError(f"preset {preset} has nobody to show it; valid are claw, claw-pixels")
+        interface = interface_of(config, env)
+        source = Source.GAIT if judged is None else Source.POLICY
+        make = Gait if judged is None else lambda: Teacher(judged)
+        shown = show(env, interface, source, make, episodes, config.seed, told)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    finally:
+        env.close()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, shown)
+    typer.echo(f"{path}: {shown.episodes} episodes, {shown.steps} steps")
+
+
+def check_demonstrations(preset: str, overrides: Sequence[str], path: Path, as_json: bool) -> bool:
+    """Whether a set of demonstrations is fit for a preset; every problem is told."""
+    from robosac.demonstrations_check import validate
+    from robosac.demonstrations_file import read
+    from robosac.experience import interface_of
+
+    config = load_preset(preset, overrides)
+    shown = read(path)
+    env = _stage(config).env
+    try:
+        problems = [str(p) for p in validate(shown, interface_of(config, env)).problems]
+    finally:
+        env.close()
+    if as_json:
+        document = {"episodes": shown.episodes, "steps": shown.steps, "problems": problems}
+        typer.echo(msgspec.json.encode(document).decode())
+    else:
+        for problem in problems:
+            typer.echo(problem)
+        verdict = f"{len(problems)} problems" if problems else "no problems"
+        typer.echo(f"{path}: {shown.episodes} episodes, {shown.steps} steps, {verdict}")
+    return not problems
 
 
 def report(folder: Path, as_json: bool) -> None:
@@ -211,7 +239,3 @@ def twin(
     from robosac.twin_server import TwinRequest, serve
 
     serve(TwinRequest(preset, link, seed, faults, floor), as_json)
-
-
-def _number(value: float | None, form: str) -> str:
-    return "–" if value is None else f"{value:{form}}"

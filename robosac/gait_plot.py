@@ -1,4 +1,4 @@
-"""Plots of one recorded episode: how the joints followed, how the legs stepped, what it cost."""
+"""Plots of one recorded episode: how the joints followed and the legs stepped, what came of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from robosac.tasks.legs import LEGS
 from robosac.trace import Trace
 
 FloatArray = NDArray[np.float64]
-WINDOW_S = 2.0
+WINDOW_S, WINDOW_STEPS = 2.0, 100
+"""The joints are shown for this long, and for this many policy steps at least."""
 _NOTE = """Path: swing to the right,
 extension downward.
 Bars: leg longer than its
@@ -30,40 +31,91 @@ def window(trace: Trace, seconds: float = WINDOW_S) -> slice:
 
 
 def gait(trace: Trace, theme: Theme) -> Figure:
-    """Two seconds of every joint, and for a quadruped each leg's path and step pattern."""
-    part = window(trace)
-    if len(trace.joint_names) == 2 * len(LEGS):
+    """A stretch of every joint, and for a quadruped each leg's path and step pattern."""
+    period = float(np.median(np.diff(trace.time_s))) if len(trace.time_s) > 1 else 0.0
+    part = window(trace, max(WINDOW_S, WINDOW_STEPS * period))
+    if is_quadruped(trace):
         return _quadruped(trace, part, theme)
-    joints = len(trace.joint_names)
-    figure = new_figure(0.6 + 1.1 * joints)
-    panels = figure.subplots(joints, 1, sharex=True, squeeze=False)[:, 0]
-    for joint, axes in enumerate(panels):
-        _follow(axes, trace, part, (joint,), theme)
-        axes.set_title(f"{trace.joint_names[joint]} [rad]", fontsize=9)
-    legend(panels[0])
-    panels[-1].set_xlabel("time [s]")
-    return figure
+    return _joints(trace, part, theme)
+
+
+def is_quadruped(trace: Trace) -> bool:
+    """True for a robot whose joints are two motors a leg."""
+    return len(trace.joint_names) == 2 * len(LEGS)
 
 
 def episode(trace: Trace, theme: Theme) -> Figure:
-    """Speed, tilt and electrical power over the whole recorded episode."""
-    figure = new_figure(5.0)
-    speed, tilt, power = figure.subplots(3, 1, sharex=True)
-    speed.plot(trace.time_s, trace.forward_velocity, color=theme.blue)
-    mean = float(np.nanmean(trace.forward_velocity))
-    speed.axhline(mean, color=theme.muted, lw=1.0, ls=(0, (4, 3)), label=f"mean {mean:.2f}")
-    speed.set_title("Forward speed [m/s]")
-    tilt.plot(trace.time_s, np.degrees(trace.roll), color=theme.blue, lw=1.3, label="roll")
-    tilt.plot(trace.time_s, np.degrees(trace.pitch), color=theme.orange, lw=1.3, label="pitch")
-    tilt.set_title("Tilt of the body [°]")
-    power.plot(trace.time_s, trace.power_w, color=theme.orange, lw=1.0)
-    mean = float(np.nanmean(trace.power_w))
-    power.axhline(mean, color=theme.muted, lw=1.0, ls=(0, (4, 3)), label=f"mean {mean:.0f}")
-    power.set_title("Electrical power [W]")
-    power.set_xlabel("time [s]")
-    for axes in (speed, tilt, power):
+    """What the task and the body told over the whole recorded episode, and the power drawn."""
+    drawn = [
+        (title, curves)
+        for title, curves in _panels(trace, theme)
+        if any(np.isfinite(values).any() for values, _, _ in curves)
+    ]
+    figure = new_figure(0.5 + 1.5 * len(drawn))
+    column = figure.subplots(max(len(drawn), 1), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (title, curves) in zip(column, drawn, strict=False):
+        for values, label, colour in curves:
+            axes.plot(trace.time_s, values, color=colour, lw=1.4, label=label)
+            if not label:
+                mean = float(np.nanmean(values))
+                text = f"mean {mean:.3g}"
+                axes.axhline(mean, color=theme.muted, lw=1.0, ls=(0, (4, 3)), label=text)
+        axes.set_title(title)
         legend(axes)
         axes.margins(x=0.0)
+    column[-1].set_xlabel("time [s]")
+    return figure
+
+
+_Curve = tuple[FloatArray, str, str]
+"""Values over time, label (empty: the mean is drawn too), colour."""
+
+
+def _panels(trace: Trace, theme: Theme) -> list[tuple[str, list[_Curve]]]:
+    """Everything that may be worth a panel; what this robot does not have has no curves."""
+    blue, orange = theme.blue, theme.orange
+    signals = trace.signals
+
+    def curves(*wanted: tuple[str, str, str], scale: float = 1.0) -> list[_Curve]:
+        return [
+            (scale * signals[name], label, colour)
+            for name, label, colour in wanted
+            if name in signals
+        ]
+
+    degrees = 180 / np.pi
+    return [
+        ("Forward speed [m/s]", curves(("forward_velocity", "", blue))),
+        (
+            "Tilt of the body [°]",
+            curves(("roll", "roll", blue), ("pitch", "pitch", orange), scale=degrees),
+        ),
+        ("Angle error [rad]", curves(("angle_error", "error", blue))),
+        ("Reward", [(trace.reward, "reward", theme.green)]),
+        (
+            "Age of what was seen [ms]",
+            curves(("frame_age_s", "picture", blue), ("joint_age_s", "joints", orange), scale=1e3),
+        ),
+        ("Electrical power [W]", [(trace.power_w, "", orange)]),
+    ]
+
+
+def _joints(trace: Trace, part: slice, theme: Theme) -> Figure:
+    """A panel a joint, in rows of three where there are many."""
+    count = len(trace.joint_names)
+    across = 3 if count > 4 else 1
+    down = -(-count // across)
+    figure = new_figure(0.8 + (1.5 if across > 1 else 1.1) * down)
+    grid = figure.subplots(down, across, sharex=True, squeeze=False).ravel()
+    for joint, axes in enumerate(grid[:count]):
+        _follow(axes, trace, part, (joint,), theme)
+        axes.set_title(f"{trace.joint_names[joint].replace('_', ' ')} [rad]", fontsize=9)
+    for axes in grid[count:]:
+        axes.axis("off")
+    for axes in grid[max(count - across, 0) : count]:
+        axes.tick_params(labelbottom=True)
+        axes.set_xlabel("time [s]")
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
     return figure
 
 
@@ -97,10 +149,12 @@ def _follow(axes: Axes, trace: Trace, part: slice, joints: tuple[int, ...], them
     """Requested, executed and measured angle of one or two joints."""
     time = trace.time_s[part]
     for joint, colour in zip(joints, (theme.blue, theme.orange), strict=False):
-        name = trace.joint_names[joint].rsplit("_", 1)[-1] if len(joints) > 1 else "joint"
+        name = trace.joint_names[joint].rsplit("_", 1)[-1] if len(joints) > 1 else ""
         axes.plot(time, trace.requested[part, joint], color=theme.red, lw=1.0, ls=":")
         axes.plot(time, trace.executed[part, joint], color=colour, lw=1.1, alpha=0.75, ls="--")
-        axes.plot(time, trace.joint_position[part, joint], color=colour, label=f"{name} measured")
+        axes.plot(
+            time, trace.joint_position[part, joint], color=colour, label=f"{name} measured".strip()
+        )
     axes.plot([], [], color=theme.muted, ls="--", lw=1.1, label="executed")
     axes.plot([], [], color=theme.red, ls=":", lw=1.0, label="requested")
     axes.margins(x=0.0)

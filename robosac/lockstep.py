@@ -21,25 +21,18 @@ from robosac.actor import Actor, episode_seed
 from robosac.assembly import Stage
 from robosac.errors import RunFolderError
 from robosac.evaluation import evaluate, recorder_for
+from robosac.evaluation_table import describe
+from robosac.experience import make_replay
 from robosac.generators import generator_state, restore_generator
-from robosac.metrics import (
-    EpisodeRow,
-    EvaluationRow,
-    LearnerRow,
-    MetricsWriter,
-    TimingRow,
-    summarise,
-)
+from robosac.learners import Learner
+from robosac.metrics import EvaluationRow, LearnerRow, MetricsWriter, TimingRow, summarise
 from robosac.policies import save_policy
 from robosac.progress import Progress
-from robosac.published import PUBLISHED
 from robosac.recorder import EpisodeRecorder
-from robosac.replay import Replay
 from robosac.runs import RunFolder
-from robosac.sac import Losses, Sac
+from robosac.sac import Losses
 from robosac.settings import TrainConfig
 from robosac.stopwatch import Stopwatch
-from robosac.tasks.ends import EpisodeEnd
 
 TRAINING_STREAM, EXPLORATION_STREAM, REPLAY_STREAM = 0, 2, 3
 LEARNER_ROW_STEPS = 1000
@@ -64,7 +57,7 @@ class LockstepTraining:
         self,
         run: RunFolder,
         stage: Stage,
-        learner: Sac,
+        learner: Learner,
         metrics: MetricsWriter,
         progress: Progress,
         wall_clock: Callable[[], float] = time.monotonic,
@@ -72,9 +65,7 @@ class LockstepTraining:
         self.config: TrainConfig = run.config
         self.run, self.stage, self.learner = run, stage, learner
         self._metrics, self._progress, self._wall_clock = metrics, progress, wall_clock
-        shape = stage.env.observation_space.shape
-        assert shape is not None
-        self.replay = Replay(self.config.sac.replay_capacity, shape, learner.action_dim)
+        self.replay = make_replay(self.config, stage.env)
         self.actor = Actor(stage.env, "lockstep")
         period = stage.executor.period if stage.executor else stage.seconds_per_step
         self._ticks_per_step = round(stage.seconds_per_step / period) if period else 1
@@ -121,10 +112,8 @@ class LockstepTraining:
         policy = self.learner.policy()
         found = evaluate(self.stage, policy, section.episodes, self.config.seed)
         row = summarise(found.episodes, step=self.step, wall_s=self.wall_s, robot_s=self.robot_s)
-        self.run.save_episodes(self.step, found.episodes)
+        found.keep(self.run, self.step)
         save_policy(self.run.evaluation_folder(self.step), policy)
-        if found.trace is not None:
-            found.trace.save(self.run.evaluation_folder(self.step) / "trace.npz")
         self._metrics.write(row)
         self._progress.update(evaluation=describe(row), note="")
         return row
@@ -136,6 +125,7 @@ class LockstepTraining:
             self.episode, episode_seed(self.config.seed, TRAINING_STREAM, self.episode)
         )
         recorder = recorder_for(self.stage)
+        recorder.begin(self.actor.info)
         while recorder.end is None:
             with self._stopwatch.phase("policy"):
                 action = self._action()
@@ -152,7 +142,7 @@ class LockstepTraining:
             recorder.add(transition, self.actor.info)
             self.step += 1
             self.robot_s += self.stage.seconds_per_step
-            if self.step >= settings.random_steps and len(self.replay) >= settings.batch_size:
+            if self.step >= settings.random_steps and self.replay.ready(settings.batch_size):
                 with self._stopwatch.phase("update"):
                     self._learn()
             self._progress.update(step=self.step, robot_s=self.robot_s)
@@ -160,7 +150,7 @@ class LockstepTraining:
                 self._write_learner_row()
                 self._write_timing_row()
         self.episode += 1
-        self.falls += recorder.end is EpisodeEnd.TERMINATED
+        self.falls += recorder.fell
         self._write_episode_row(recorder)
 
     def _action(self) -> NDArray[np.float32]:
@@ -243,24 +233,24 @@ class LockstepTraining:
         )
 
     def _write_episode_row(self, recorder: EpisodeRecorder) -> None:
-        assert recorder.end is not None
         self._metrics.write(
-            EpisodeRow(
+            recorder.row(
                 step=self.step,
                 wall_s=self.wall_s,
                 robot_s=self.robot_s,
                 episode=self.episode - 1,
-                length=recorder.length,
-                return_=recorder.total_reward,
-                end=recorder.end,
-                speed_m_s=recorder.speed,
-                terms=dict(recorder.terms),
-                limited=recorder.limited,
-                smoothness=recorder.smoothness,
+                operator_calls=self.actor.info.get("operator_calls"),
             )
         )
         self._progress.update(
-            episode_return=recorder.total_reward, speed_m_s=recorder.speed, falls=self.falls
+            episode_return=recorder.total_reward,
+            speed_m_s=recorder.speed,
+            falls=None if recorder.speed is None else self.falls,
+            angle_error_rad=recorder.angle_error,
+            angle_error_median_rad=recorder.median_angle_error,
+            operator_calls=self.actor.info.get("operator_calls"),
+            success=recorder.success,
+            replay_bytes=self.replay.memory_bytes,
         )
 
     def save(self) -> None:
@@ -318,20 +308,6 @@ class LockstepTraining:
 def _bad(bus: BusStatistics) -> int:
     """Messages on the motors' bus that could not be used."""
     return bus.late + bus.corrupt + bus.implausible + bus.refused
-
-
-def describe(row: EvaluationRow) -> str:
-    """An evaluation in one phrase."""
-    text = f"return {row.return_mean:.1f} ± {row.return_std:.1f} over {row.episodes}"
-    if row.speed_m_s is None or row.power_w is None:
-        return text
-    trot = PUBLISHED[0]
-    return (
-        f"{row.speed_m_s:.2f} m/s (published {trot.gait} {trot.speed_m_s:.2f}), {row.falls} falls,"
-        f" {row.power_w:.0f} W electrical, {row.mechanical_power_w or 0:.0f} W mechanical"
-        f" (published {trot.power_w:.0f}), longest overload"
-        f" {row.seconds_above_continuous_torque or 0:.2f} s, {text}"
-    )
 
 
 def _part(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:

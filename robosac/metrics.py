@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from robosac.errors import RunFolderError
+from robosac.event_file import EventFile
 from robosac.files import write_whole
 from robosac.tasks.ends import EpisodeEnd
 
@@ -45,6 +48,23 @@ class EpisodeRow(Row, frozen=True, tag_field="kind", tag="episode"):
     """Fraction of executor ticks each limiter reason was given in, 0 to 1."""
     smoothness: Number = None
     """Mean |second difference| of the executed actions; 0 is smooth."""
+    start_error_rad: Number = None
+    """|angle error| that the reset left, rad."""
+    angle_error_rad: Number = None
+    """|angle error| after the last step, rad."""
+    angle_error_median_rad: Number = None
+    """Median |angle error| over the rollout, rad: the measure of arXiv 1812.05905, 7.3."""
+    success: bool | None = None
+    """Whether the goal was held after the last step."""
+    frame_age_mean_s: Number = None
+    """Mean age of the camera's picture in an observation, s."""
+    frame_age_max_s: Number = None
+    joint_age_max_s: Number = None
+    """Greatest age of a joint's values in an observation, s."""
+    operator_calls: int | None = None
+    """Times a person was called for since the run began."""
+    faults: tuple[str, ...] = ()
+    """What was wrong at the end, each as name (source)."""
 
 
 class LearnerRow(Row, frozen=True, tag_field="kind", tag="learner"):
@@ -84,6 +104,25 @@ class EvaluationRow(Row, frozen=True, tag_field="kind", tag="evaluation"):
     """Longest time any motor spent above its continuous torque without a pause, s."""
     overheats: int = 0
     """Thermal cut-offs of a motor."""
+    success: Number = None
+    """Share of the episodes that ran their course and held the goal at their end, 0 to 1."""
+    start_error_rad: Number = None
+    """Median of the episodes' start errors, rad."""
+    angle_error_rad: Number = None
+    """Median of the episodes' final |angle error|, rad."""
+    angle_error_p90_rad: Number = None
+    """90 % of the episodes end with at most this |angle error|, rad."""
+    angle_error_median_rad: Number = None
+    """Median over the episodes of the median |angle error| over a rollout, rad."""
+    within_0_1_rad: Number = None
+    """Share of the episodes that ran their course and ended below 0.1 rad, 0 to 1."""
+    within_0_2_rad: Number = None
+    """The same below 0.2 rad."""
+    frame_age_mean_s: Number = None
+    """Mean age of the camera's picture in an observation, s."""
+    frame_age_max_s: Number = None
+    ends: dict[str, int] = {}
+    """Episodes by the way they ended."""
 
 
 class TimingRow(Row, frozen=True, tag_field="kind", tag="timing"):
@@ -122,24 +161,43 @@ class EpisodeResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Policy steps."""
     return_: float = msgspec.field(name="return")
     end: EpisodeEnd
+    seed: int | None = None
+    """What the environment was reset with."""
     speed_m_s: Number = None
     power_w: Number = None
     mechanical_power_w: Number = None
     seconds_above_continuous_torque: Number = None
     overheats: int = 0
+    start_error_rad: Number = None
+    """|angle error| that the reset left, rad."""
+    angle_error_rad: Number = None
+    """|angle error| after the last step, rad."""
+    angle_error_median_rad: Number = None
+    """Median |angle error| over the rollout, rad."""
+    success: bool | None = None
+    """Whether the goal was held after the last step."""
+    frame_age_mean_s: Number = None
+    """Mean age of the camera's picture in an observation, s."""
+    frame_age_max_s: Number = None
+
+    @property
+    def ran_its_course(self) -> bool:
+        """False where something outside the task cut the episode short."""
+        return self.end in (EpisodeEnd.TERMINATED, EpisodeEnd.TRUNCATED)
 
 
 def summarise(
     episodes: Sequence[EpisodeResult], *, step: int, wall_s: float, robot_s: float
 ) -> EvaluationRow:
-    """Mean, spread and worst of an evaluation's episodes (at least one)."""
+    """Mean, spread and worst of an evaluation's episodes (at least one).
+
+    An episode that was cut short, or whose last error is unknown, counts as one that failed.
+    """
     returns = [episode.return_ for episode in episodes]
     mean = sum(returns) / len(returns)
     spread = (sum((value - mean) ** 2 for value in returns) / len(returns)) ** 0.5
-    speeds = [e.speed_m_s for e in episodes if e.speed_m_s is not None]
-    powers = [e.power_w for e in episodes if e.power_w is not None]
-    works = [e.mechanical_power_w for e in episodes if e.mechanical_power_w is not None]
-    above = [e.seconds_above_continuous_torque for e in episodes]
+    speeds = _known(e.speed_m_s for e in episodes)
+    errors = _known(e.angle_error_rad for e in episodes)
     return EvaluationRow(
         step=step,
         wall_s=wall_s,
@@ -147,14 +205,62 @@ def summarise(
         episodes=len(episodes),
         return_mean=mean,
         return_std=spread,
-        speed_m_s=sum(speeds) / len(speeds) if speeds else None,
+        speed_m_s=_mean(speeds),
         speed_min_m_s=min(speeds, default=None),
-        falls=sum(episode.end == EpisodeEnd.TERMINATED for episode in episodes),
-        power_w=sum(powers) / len(powers) if powers else None,
-        mechanical_power_w=sum(works) / len(works) if works else None,
-        seconds_above_continuous_torque=max((s for s in above if s is not None), default=None),
+        # Only a walker falls; elsewhere `terminated` means something else.
+        falls=sum(e.end is EpisodeEnd.TERMINATED for e in episodes) if speeds else 0,
+        power_w=_mean(_known(e.power_w for e in episodes)),
+        mechanical_power_w=_mean(_known(e.mechanical_power_w for e in episodes)),
+        seconds_above_continuous_torque=max(
+            _known(e.seconds_above_continuous_torque for e in episodes), default=None
+        ),
         overheats=sum(episode.overheats for episode in episodes),
+        success=_success(episodes),
+        start_error_rad=_quantile(_known(e.start_error_rad for e in episodes), 0.5),
+        angle_error_rad=_quantile(errors, 0.5),
+        angle_error_p90_rad=_quantile(errors, 0.9),
+        angle_error_median_rad=_quantile(_known(e.angle_error_median_rad for e in episodes), 0.5),
+        within_0_1_rad=_within(episodes, 0.1),
+        within_0_2_rad=_within(episodes, 0.2),
+        frame_age_mean_s=_mean(_known(e.frame_age_mean_s for e in episodes)),
+        frame_age_max_s=max(_known(e.frame_age_max_s for e in episodes), default=None),
+        ends={str(end): n for end, n in sorted(Counter(e.end for e in episodes).items())},
     )
+
+
+def _known(values: Iterable[Number]) -> list[float]:
+    return [value for value in values if value is not None and math.isfinite(value)]
+
+
+def _mean(values: list[float]) -> Number:
+    return sum(values) / len(values) if values else None
+
+
+def _quantile(values: list[float], share: float) -> Number:
+    """Linear between neighbours, as in NumPy."""
+    if not values:
+        return None
+    ordered, place = sorted(values), share * (len(values) - 1)
+    low = int(place)
+    high = min(low + 1, len(values) - 1)
+    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
+
+
+def _success(episodes: Sequence[EpisodeResult]) -> Number:
+    if all(episode.success is None for episode in episodes):
+        return None
+    return sum(bool(e.success) and e.ran_its_course for e in episodes) / len(episodes)
+
+
+def _within(episodes: Sequence[EpisodeResult], bound_rad: float) -> Number:
+    """Share of the episodes that ended below `bound_rad`; None for a task without an angle."""
+    if not any(_known((e.start_error_rad, e.angle_error_median_rad)) for e in episodes):
+        return None
+    hits = [
+        e.ran_its_course and e.angle_error_rad is not None and e.angle_error_rad < bound_rad
+        for e in episodes
+    ]
+    return sum(hits) / len(episodes)
 
 
 def read_rows(path: Path) -> list[AnyRow]:
@@ -191,6 +297,19 @@ def _rows(path: Path) -> Iterator[tuple[AnyRow, bytes]]:
                 ) from error
 
 
+def scalars(row: AnyRow) -> dict[str, float]:
+    """The numbers of a row by `kind/name`, nested names joined by `/`; None is left out."""
+    fields: dict[str, Any] = msgspec.to_builtins(row)
+    kind = fields.pop("kind")
+    found: dict[str, float] = {}
+    for name, value in fields.items():
+        parts = {f"/{k}": v for k, v in value.items()} if isinstance(value, dict) else {"": value}
+        for suffix, part in parts.items():
+            if isinstance(part, int | float) and name not in ("step", "wall_s"):
+                found[f"{kind}/{name}{suffix}"] = float(part)
+    return found
+
+
 class MetricsWriter:
     """Appends rows to a metrics file, and their numbers to a TensorBoard event file.
 
@@ -208,7 +327,7 @@ class MetricsWriter:
     ) -> None:
         _drop_torn_line(path)
         self._handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        self._events = _EventFile(tensorboard, epoch_s, resumed_at)
+        self._events = EventFile(tensorboard, epoch_s, resumed_at)
 
     def write(self, row: AnyRow) -> None:
         """Append one row. Raises OSError when the disk refuses."""
@@ -216,7 +335,7 @@ class MetricsWriter:
         written = os.write(self._handle, line)
         if written != len(line):
             raise OSError(f"metrics: wrote {written} of {len(line)} bytes; is the disk full?")
-        self._events.write(row)
+        self._events.write(row.step, row.wall_s, scalars(row))
 
     def close(self) -> None:
         """Close both files; safe to call twice."""
@@ -237,48 +356,3 @@ def _drop_torn_line(path: Path) -> None:
         data = path.read_bytes()
         if not data.endswith(b"\n"):
             write_whole(path, data[: data.rfind(b"\n") + 1])
-
-
-def scalars(row: AnyRow) -> dict[str, float]:
-    """The numbers of a row by `kind/name`, nested names joined by `/`; None is left out."""
-    fields: dict[str, Any] = msgspec.to_builtins(row)
-    kind = fields.pop("kind")
-    found: dict[str, float] = {}
-    for name, value in fields.items():
-        parts = {f"/{k}": v for k, v in value.items()} if isinstance(value, dict) else {"": value}
-        for suffix, part in parts.items():
-            if isinstance(part, int | float) and name not in ("step", "wall_s"):
-                found[f"{kind}/{name}{suffix}"] = float(part)
-    return found
-
-
-class _EventFile:
-    """TensorBoard's own event writer, imported only when a run is written."""
-
-    def __init__(self, folder: Path, epoch_s: float, resumed_at: int | None) -> None:
-        from tensorboard.compat.proto import event_pb2, summary_pb2
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
-
-        # Made by protobuf at run time, so no type checker knows the classes.
-        messages: Any = {**vars(event_pb2), **vars(summary_pb2)}
-        self._event, self._summary = messages["Event"], messages["Summary"]
-        self._epoch_s = epoch_s
-        self._writer: Any = EventFileWriter(str(folder))
-        if resumed_at is not None:
-            log = messages["SessionLog"]
-            start = log(status=log.START)
-            self._writer.add_event(
-                self._event(wall_time=epoch_s, step=resumed_at + 1, session_log=start)
-            )
-
-    def write(self, row: AnyRow) -> None:
-        values = [
-            self._summary.Value(tag=tag, simple_value=value) for tag, value in scalars(row).items()
-        ]
-        summary = self._summary(value=values)
-        self._writer.add_event(
-            self._event(wall_time=self._epoch_s + row.wall_s, step=row.step, summary=summary)
-        )
-
-    def close(self) -> None:
-        self._writer.close()

@@ -1,61 +1,17 @@
-"""Plots of a run's metrics: learning, temperature, limiter activity, loop timing."""
+"""Plots of a run's metrics: learning, temperature, limiter activity, loop timing, ages."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from robosac.metrics import AnyRow, EpisodeRow, EvaluationRow, LearnerRow, Number, Row, TimingRow
 from robosac.plot_style import Theme, legend, new_figure, reference_line
 from robosac.published import PUBLISHED
+from robosac.rows import MEAN_EPISODES, Rows, numbers, running_mean
 from robosac.tasks.ends import EpisodeEnd
 
-FloatArray = NDArray[np.float64]
-MEAN_EPISODES = 10
 HEAT_COLUMNS = 80
-
-
-class Rows:
-    """A run's rows by kind, and the axis they share: robot minutes, or steps without a robot."""
-
-    def __init__(self, rows: Sequence[AnyRow]) -> None:
-        self.episodes = [row for row in rows if isinstance(row, EpisodeRow)]
-        self.learner = [row for row in rows if isinstance(row, LearnerRow)]
-        # By step: `robosac evaluate` may have judged an earlier policy later.
-        self.evaluations = sorted(
-            (row for row in rows if isinstance(row, EvaluationRow)), key=lambda row: row.step
-        )
-        self.timing = [row for row in rows if isinstance(row, TimingRow)]
-        self.has_robot = any(row.robot_s > 0 for row in rows)
-        self.axis_label = "robot time [min]" if self.has_robot else "environment steps"
-
-    def axis(self, rows: Sequence[Row]) -> FloatArray:
-        """Where the rows stand on the shared axis."""
-        return np.array([row.robot_s / 60 if self.has_robot else row.step for row in rows])
-
-    @property
-    def has_speed(self) -> bool:
-        """True where the task measures a forward velocity."""
-        return any(row.speed_m_s is not None for row in [*self.episodes, *self.evaluations])
-
-
-def numbers(values: Sequence[Number]) -> FloatArray:
-    """None becomes NaN, which plots as a gap."""
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-
-def running_mean(values: FloatArray, window: int = MEAN_EPISODES) -> FloatArray:
-    """Mean of each value and up to `window` - 1 before it; NaN are left out."""
-    valid = np.isfinite(values)
-    total = np.cumsum(np.where(valid, values, 0.0))
-    count = np.cumsum(valid)
-    total[window:] -= total[:-window].copy()
-    count[window:] -= count[:-window].copy()
-    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
 
 
 def learning_curve(rows: Rows, theme: Theme) -> Figure:
@@ -211,3 +167,23 @@ def _phases(axes: Axes, rows: Rows, theme: Theme) -> None:
     axes.set_title("Mean time of one")
     axes.grid(visible=False)
     axes.tick_params(bottom=False, labelbottom=False)
+
+
+def ages(rows: Rows, theme: Theme) -> Figure:
+    """How old the camera's pictures and the joints' values were when the policy saw them."""
+    figure = new_figure(2.8)
+    axes = figure.subplots()
+    x = rows.axis(rows.episodes)
+    for values, label, colour in (
+        ([row.frame_age_max_s for row in rows.episodes], "picture, most", theme.red),
+        ([row.frame_age_mean_s for row in rows.episodes], "picture, mean", theme.blue),
+        ([row.joint_age_max_s for row in rows.episodes], "joints, most", theme.orange),
+    ):
+        if any(value is not None for value in values):
+            axes.plot(x, 1e3 * numbers(values), color=colour, label=label, lw=1.3)
+    axes.set_ylim(bottom=0.0)
+    axes.margins(x=0.015)
+    axes.set_title("Age in an episode [ms]")
+    axes.set_xlabel(rows.axis_label)
+    legend(axes)
+    return figure

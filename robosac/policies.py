@@ -11,17 +11,17 @@ from robosac.errors import RunFolderError
 from robosac.files import write_whole
 from robosac.metrics import EvaluationRow
 from robosac.runs import RunFolder
-from robosac.sac import Policy
+from robosac.sac import PixelPolicy, Policy, policy_from_weights
 
 FILE = "policy.safetensors"
 
 
-def save_policy(folder: Path, policy: Policy) -> None:
+def save_policy(folder: Path, policy: Policy | PixelPolicy) -> None:
     """Write `policy` into an evaluation's folder, whole or not at all."""
     write_whole(folder / FILE, save(policy.weights()))
 
 
-def load_policy(folder: Path) -> Policy:
+def load_policy(folder: Path) -> Policy | PixelPolicy:
     """Read what `save_policy` wrote.
 
     Raises:
@@ -29,7 +29,7 @@ def load_policy(folder: Path) -> Policy:
     """
     file = folder / FILE
     try:
-        return Policy(load(file.read_bytes()))
+        return policy_from_weights(load(file.read_bytes()))
     except (OSError, SafetensorError, ValueError) as error:
         raise RunFolderError(f"{file} is not a policy: {error}") from error
 

@@ -21,6 +21,10 @@ RATE_WINDOW_S = 20.0
 DASH = "–"
 
 
+Cells = list[tuple[str, str]]
+"""Names and values, in the order they are read in."""
+
+
 class Fields(TypedDict, total=False):
     """What `Progress.update` takes; any subset, None for unknown."""
 
@@ -28,13 +32,19 @@ class Fields(TypedDict, total=False):
     robot_s: float
     episode_return: float | None
     speed_m_s: float | None
-    falls: int
+    falls: int | None
+    angle_error_rad: float | None
+    angle_error_median_rad: float | None
+    success: bool | None
+    operator_calls: int | None
+    replay_bytes: int | None
     alpha: float | None
     entropy: float | None
     target_entropy: float | None
     updates_per_s: float | None
     evaluation: str
     note: str
+    wait: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +55,16 @@ class Status:
     robot_s: float = 0.0
     episode_return: float | None = None
     speed_m_s: float | None = None
-    falls: int = 0
+    falls: int | None = None
+    angle_error_rad: float | None = None
+    """|angle error| at the end of the last episode."""
+    angle_error_median_rad: float | None = None
+    """Median |angle error| over the last episode."""
+    success: bool | None = None
+    operator_calls: int | None = None
+    """Times a person was called for."""
+    replay_bytes: int | None = None
+    """Memory that the replay holds."""
     alpha: float | None = None
     entropy: float | None = None
     target_entropy: float | None = None
@@ -54,6 +73,8 @@ class Status:
     """The last evaluation, in words."""
     note: str = ""
     """What is going on besides, e.g. `random actions` or `evaluating`."""
+    wait: str = ""
+    """What the run cannot go on without, e.g. `operator: free the valve`."""
 
 
 class Progress:
@@ -85,6 +106,7 @@ class Progress:
         self._console = console or Console()
         self._clock = clock
         self._returns: deque[float] = deque(maxlen=10)
+        self._successes: deque[bool] = deque(maxlen=10)
         self._marks: deque[tuple[float, int]] = deque()
         self._live: Live | None = None
         self._drawn = clock()
@@ -102,14 +124,21 @@ class Progress:
             self._say(f"{self.title}: {self.total_steps:,} steps{foot}")
 
     def update(self, **fields: Unpack[Fields]) -> None:
-        """Take new values, and draw them if it is time. `episode_return` counts once a call."""
+        """Take new values, and draw them if it is time.
+
+        `episode_return` and `success` count once a call. A new `wait` is drawn at once, for
+        nothing else may happen for long.
+        """
+        waits = self.status.wait
         self.status = replace(self.status, **fields)
-        latest = fields.get("episode_return")
+        latest, success = fields.get("episode_return"), fields.get("success")
         if latest is not None:
             self._returns.append(latest)
+        if success is not None:
+            self._successes.append(success)
         period = PANEL_PERIOD_S if self._console.is_terminal else LINE_PERIOD_S
         now = self._clock()
-        if now - self._drawn >= period:
+        if now - self._drawn >= period or self.status.wait not in (waits, ""):
             self._drawn = now
             self._draw()
 
@@ -156,22 +185,29 @@ class Progress:
         """Mean return of the last ten episodes."""
         return sum(self._returns) / len(self._returns) if self._returns else None
 
+    @property
+    def success_share(self) -> float | None:
+        """Share of the last ten episodes that ended with the goal held."""
+        return sum(self._successes) / len(self._successes) if self._successes else None
+
     def line(self) -> str:
         """The present state as one plain line."""
         now, share = self.status, self.share
         parts = [
             f"step {now.step:,}/{self.total_steps:,} ({share:.0%})",
             f"left {_duration(self.seconds_left)}",
-            f"robot {now.robot_s / 60:.1f} min",
-            f"return {_number(now.episode_return)} (mean {_number(self.mean_return)})",
-            f"speed {_number(now.speed_m_s, '.2f', ' m/s')}",
-            f"falls {now.falls}",
-            f"alpha {_number(now.alpha, '.4g')}",
-            f"entropy {_number(now.entropy)}/{_number(now.target_entropy)}",
-            f"{_number(now.updates_per_s, '.0f')} updates/s",
-            f"{_number(self.steps_per_s, '.0f')} steps/s",
+            now.robot_s and f"robot {now.robot_s / 60:.1f} min",
+            _known("return {:.1f} (mean {:.1f})", now.episode_return, self.mean_return),
+            *(f"{name} {text}" for name, text in self._walk() + self._turn_line() + self._rest()),
+            _known("alpha {:.4g}", now.alpha),
+            _known("entropy {:.1f}/{:.1f}", now.entropy, now.target_entropy),
+            _known("{:.0f} updates/s", now.updates_per_s),
+            _known("{:.0f} steps/s", self.steps_per_s),
+            now.evaluation,
+            now.note,
+            now.wait and f"waiting: {now.wait}",
         ]
-        return " | ".join([*parts, *filter(None, (now.evaluation, now.note))])
+        return " | ".join(filter(None, parts))
 
     def panel(self) -> Panel:
         """The present state as a rich panel."""
@@ -193,25 +229,57 @@ class Progress:
         foot = [Text.assemble(("evaluation  ", "dim"), now.evaluation or "none yet")]
         if now.note:
             foot.append(Text.assemble(("now  ", "dim"), now.note))
+        if now.wait:
+            foot.append(Text.assemble(("waiting  ", "dim"), (now.wait, "bold")))
         if self.run:
             foot.append(Text.assemble(("run  ", "dim"), self.run))
         title = Text(f" {self.title} ", style="bold")
         return Panel(Group(head, Text(), table, Text(), *foot), title=title, padding=(1, 2))
 
-    def _cells(self) -> list[tuple[str, str]]:
+    def _cells(self) -> Cells:
         now = self.status
         return [
             ("return", _number(now.episode_return)),
             ("mean of 10", _number(self.mean_return)),
-            ("speed", _number(now.speed_m_s, ".2f", " m/s")),
-            ("falls", str(now.falls)),
+            *self._walk(),
+            *self._turn(),
+            *self._rest(),
             ("robot time", f"{now.robot_s / 60:.1f} min"),
             ("time left", _duration(self.seconds_left)),
             ("alpha", _number(now.alpha, ".4g")),
-            ("entropy", f"{_number(now.entropy)} (target {_number(now.target_entropy)})"),
+            ("entropy", f"{_number(now.entropy)} / {_number(now.target_entropy)}"),
             ("rates", f"{_number(self.steps_per_s, '.0f')} steps/s"),
             ("updates", _number(now.updates_per_s, ".0f", " /s")),
         ]
+
+    def _walk(self) -> Cells:
+        return _cells(
+            speed=_known("{:.2f} m/s", self.status.speed_m_s),
+            falls=_known("{}", self.status.falls),
+        )
+
+    def _turn(self) -> Cells:
+        now = self.status
+        return _cells(
+            error=_known("{:.2f} rad", now.angle_error_rad),
+            median=_known("{:.2f} rad", now.angle_error_median_rad),
+            success=_known("{:.0%}", self.success_share),
+        )
+
+    def _turn_line(self) -> Cells:
+        """The same in fewer words."""
+        cells = dict(self._turn())
+        median = cells.pop("median", "")
+        if median:
+            cells = {"error": f"{cells.pop('error', DASH)} (median {median})", **cells}
+        return list(cells.items())
+
+    def _rest(self) -> Cells:
+        now = self.status
+        return _cells(
+            calls=_known("{} for help", now.operator_calls),
+            replay="" if now.replay_bytes is None else _size(now.replay_bytes),
+        )
 
     def _draw(self) -> None:
         self._mark()
@@ -233,6 +301,21 @@ class Progress:
 
 def _number(value: float | None, form: str = ".1f", unit: str = "") -> str:
     return DASH if value is None else f"{value:{form}}{unit}"
+
+
+def _cells(**texts: str) -> Cells:
+    """What this task and this robot have; the rest is left out."""
+    return [(name, text) for name, text in texts.items() if text]
+
+
+def _known(form: str, *values: float | None) -> str:
+    """The values in words; nothing where one is unknown."""
+    return "" if None in values else form.format(*values)
+
+
+def _size(count: int) -> str:
+    """Bytes in powers of ten."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def _duration(seconds: float | None) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +17,16 @@ from robosac.files import write_whole
 
 FloatArray = NDArray[np.float64]
 
-_PER_JOINT = (
-    "joint_position",
-    "requested",
-    "executed",
-    "action_requested",
-    "action_executed",
-    "torque",
-)
+_PER_JOINT = ("joint_position", "requested", "executed", "torque")
+_PER_ACTION = ("action_requested", "action_executed")
+_NAMES = ("joint_names", "reason_names")
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """T policy steps of a robot with n joints.
+    """T policy steps of a robot with n joints, driven by actions of length a.
+
+    A joint may be no policy's business (the valve of the hand), so a may be less than n.
 
     Raises:
         RunFolderError: an array's shape does not fit the others.
@@ -42,17 +41,11 @@ class Trace:
     executed: FloatArray
     """(T, n) joint targets the limiter let through, rad."""
     action_requested: FloatArray
-    """(T, n) in [-1, 1]."""
+    """(T, a) in [-1, 1]."""
     action_executed: FloatArray
-    """(T, n)"""
+    """(T, a)"""
     reasons: NDArray[np.int64]
     """(T,) bit i: limiter reason `reason_names[i]` was given in this step."""
-    forward_velocity: FloatArray
-    """(T,) m/s"""
-    roll: FloatArray
-    """(T,) rad"""
-    pitch: FloatArray
-    """(T,) rad"""
     torque: FloatArray
     """(T, n) N m"""
     power_w: FloatArray
@@ -61,22 +54,28 @@ class Trace:
     """(T,)"""
     joint_names: tuple[str, ...]
     reason_names: tuple[str, ...]
+    signals: Mapping[str, FloatArray] = field(default_factory=dict[str, FloatArray])
+    """What else the task tells in each step, (T,) each, e.g. forward_velocity (m/s), roll and
+    pitch (rad), angle_error (rad), frame_age_s; NaN where it was not known."""
 
     def __post_init__(self) -> None:
         steps, joints = len(self.time_s), len(self.joint_names)
-        for field in fields(self):
-            if field.name in ("joint_names", "reason_names"):
-                continue
-            expected = (steps, joints) if field.name in _PER_JOINT else (steps,)
-            shape = np.shape(getattr(self, field.name))
-            if shape != expected:
-                raise RunFolderError(f"trace.{field.name} has shape {shape}; expected {expected}")
+        actions = np.shape(self.action_requested)[-1:]
+        for name, value in self._arrays().items():
+            if name in _PER_JOINT:
+                expected: tuple[int, ...] = (steps, joints)
+            else:
+                expected = (steps, *actions) if name in _PER_ACTION else (steps,)
+            if np.shape(value) != expected:
+                raise RunFolderError(
+                    f"trace.{name} has shape {np.shape(value)}; expected {expected}"
+                )
 
     def save(self, path: Path) -> None:
         """Write a compressed .npz, whole or not at all."""
         buffer = io.BytesIO()
-        arrays = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
-        np.savez_compressed(buffer, allow_pickle=False, **arrays)
+        names = {name: np.asarray(getattr(self, name)) for name in _NAMES}
+        np.savez_compressed(buffer, allow_pickle=False, **names, **self._arrays())
         write_whole(path, buffer.getvalue())
 
     @classmethod
@@ -86,12 +85,24 @@ class Trace:
         Raises:
             RunFolderError: the file is missing, damaged, or not a trace.
         """
-        names = [field.name for field in fields(cls)]
         try:
             with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in names}
+                found: dict[str, Any] = {name: file[name] for name in file.files}
+            own = {name: found.pop(name) for name in _own_names()}
         except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
             raise RunFolderError(f"{path} is not a trace: {error}") from error
-        for key in ("joint_names", "reason_names"):
-            arrays[key] = tuple(str(name) for name in arrays[key])
-        return cls(**arrays)
+        for key in _NAMES:
+            own[key] = tuple(str(name) for name in own[key])
+        return cls(**own, signals=found)
+
+    def _arrays(self) -> dict[str, FloatArray]:
+        """Every array by the name it has in the file; a signal's own name must not be one."""
+        own = {n: np.asarray(getattr(self, n)) for n in _own_names() if n not in _NAMES}
+        clash = set(_own_names()) & self.signals.keys()
+        if clash:
+            raise RunFolderError(f"trace.signals {sorted(clash)} are columns of every trace")
+        return {**own, **self.signals}
+
+
+def _own_names() -> list[str]:
+    return [field.name for field in fields(Trace) if field.name != "signals"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from robosac.observation import Observation
 from robosac.tasks.ends import EpisodeEnd
 
 Float32Array = NDArray[np.float32]
@@ -24,7 +25,7 @@ class Transition:
     """Within the actor's life, from 0, without gaps."""
     policy_version: int
     """Updates that the acting policy had seen."""
-    observation: Float32Array
+    observation: Observation
     requested_action: Float32Array
     executed_action: Float32Array
     """What the limiter let through; the critic learns from what the robot did."""
@@ -32,10 +33,10 @@ class Transition:
     """Bit mask of the limiter's reasons."""
     reward: float
     rewarded: bool
-    """False: a part of the reward could not be measured, so that nothing may be learned from it."""
+    """False: part of the reward, or of what is seen, could not be had; nothing is learned then."""
     terms: dict[str, float] = field(repr=False)
     """The reward by name."""
-    next_observation: Float32Array
+    next_observation: Observation
     end: EpisodeEnd | None
     observed_at: float
     """Monotonic time of the observation, s."""

@@ -1,76 +1,183 @@
-"""The hand's twin on plain joints: nine finger servos and the valve's on one line.
+"""The hand's twin: MuJoCo, servo motors and their firmware on one line, in virtual time.
 
-Ids, model and baud rate: ROBEL's D'Claw (Ahn et al. 2019, arXiv 1909.11639). The fingers do not
-touch the valve here: that takes a physics engine behind `ServoPlant`.
+Ids, model and baud rate: ROBEL's D'Claw (Ahn et al. 2019, arXiv 1909.11639). One physics step
+(2 ms) runs, in order: the servos' law on their encoders, the motors, MuJoCo, and whoever has asked
+to be told (`ClawTwin.on_step`), such as a camera.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.claw_camera import ClawCamera, ClawCameraOptions
+from sim.claw_plant import HOME_RAD, VALVE, ClawPlant
+from sim.claw_randomisation import ClawDraw, ClawRandomisation
+from sim.claw_servo import XH430, ServoPreset
 from sim.clock import VirtualClock
 from sim.firmware.dynamixel.hooks import DynamixelHooks
 from sim.firmware.dynamixel.line import DynamixelLine, LineOptions
 from sim.firmware.dynamixel.servo import ServoSpec
-from sim.servo_joint import MOTORS, JointParameters, PlainJoints, ServoMotors
+from sim.servo_joint import ServoMotors
+from sim.view import Camera, RayView
 from sim.wire import TwinWire
 
-DT = 0.001
+DT = 0.002
 FINGER_IDS = (10, 11, 12, 20, 21, 22, 30, 31, 32)
 VALVE_ID = 50
 MODEL = 1050
+"""XH430-V210; XM430-W350 is 1020, XM430-W210 is 1030."""
 BAUD_1M = 3
 """Value of register 8."""
-_NEUTRAL = (math.pi / 2.0, math.pi, math.pi)
-"""The shafts of one finger as it points straight ahead, rad; the servos' calibration in ROBEL."""
-_VALVE_AT = math.pi
+POSES_TRIED = 20
+LEFT_WITHIN_RAD = np.tile([0.4, 0.9, 1.3], 3)
+"""Joint angles, either way, within which an episode leaves the fingers."""
+VIEW = Camera(
+    offset_m=(0.60, 0.16, 0.46),
+    look_at_m=(0.0, 0.0, 0.18),
+    light_m=(0.9, -0.5, 1.6),
+    vertical_angle_rad=0.58,
+)
+"""Where the outside pictures are taken from."""
 
 
 @dataclass(frozen=True)
 class ClawOptions:
-    """Everything about the twin that is not the hand's own design."""
+    """Everything about the twin that is not the hand's own design.
 
-    supply_v: float = 24.0
+    Attributes:
+        supply_v: at the servos; None: what their model is rated for.
+        model: the servos' model number.
+        preset: how the joints move; the stiffness takes `preset.position_p_gain(model)` in the
+            servos, which the host writes.
+        camera: what looks at the hand; None: nothing does.
+    """
+
+    supply_v: float | None = None
     model: int = MODEL
-    finger: JointParameters = field(default_factory=JointParameters)
-    valve: JointParameters = field(default_factory=JointParameters)
+    preset: ServoPreset = XH430
+    randomisation: ClawRandomisation = field(default_factory=ClawRandomisation.off)
     line: LineOptions = field(default_factory=LineOptions)
+    camera: ClawCameraOptions | None = None
 
 
 class ClawTwin:
-    """A hand that answers its servos' bytes.
+    """A hand that exists only in MuJoCo, but answers its servos' bytes.
 
     Attributes:
-        clock: virtual; waiting on it advances the joints.
+        clock: virtual; waiting on it advances the physics.
         servos: the wire.
         line: the firmware behind it.
         faults: `sim.firmware.servo_hooks.ServoHooks` of its servos.
-        joints, motors: in the order of `ids`.
+        plant, motors: in the order of `ids`.
+        draw: what this episode's hand is like.
+        camera: what looks at it, if the options have one.
         supply_v: may be changed at any time.
+        on_step: called after each physics step with the time, s.
     """
 
     def __init__(self, options: ClawOptions | None = None) -> None:
-        options = options or ClawOptions()
+        self.options = options = options or ClawOptions()
+        motor = options.preset.motor(options.model)
         self.ids = (*FINGER_IDS, VALVE_ID)
-        self.supply_v = options.supply_v
+        self.supply_v = motor.rated_v if options.supply_v is None else options.supply_v
         self.clock = VirtualClock(self._step, DT)
-        self.motors = ServoMotors([MOTORS[options.model]] * len(self.ids))
-        self.joints = PlainJoints([*[options.finger] * len(FINGER_IDS), options.valve])
-        self.joints.position[:] = (*_NEUTRAL * 3, _VALVE_AT)
+        self.on_step: list[Callable[[float], None]] = []
+        self.motors = ServoMotors([motor] * len(self.ids))
+        self.plant = ClawPlant(DT, options.preset, options.model)
         specs = [ServoSpec(id, options.model, baud_rate=BAUD_1M) for id in self.ids]
-        self.line = DynamixelLine(specs, self.clock.now, options.line, self.joints.position)
+        self.line = DynamixelLine(specs, self.clock.now, options.line, self.plant.position)
         self.faults = DynamixelHooks(self.line)
         self.servos = TwinWire(self.line, self.clock)
+        self._view: RayView | None = None
+        self.camera: ClawCamera | None = None
+        if options.camera is not None:
+            model, data, clock = self.plant.model, self.plant.data, self.clock
+            rng = np.random.default_rng(0)
+            self.camera = ClawCamera(model, data, clock.now, clock.wait_until, options.camera, rng)
+            self.on_step.append(self.camera.device.expose_due)
+        self.place(0)
+
+    def place(self, seed: int, faults: tuple[str, ...] = ()) -> None:
+        """Switch the servos off and on, the fingers at home, the valve anywhere; all from `seed`.
+
+        Stands in for the operator, who would also see to the causes of `faults`: here they are gone
+        with the old episode. What was asked for on purpose (hooks, a jammed valve) stays.
+        """
+        del faults
+        rng = np.random.default_rng(seed)
+        self._make(rng)
+        self.plant.reset(HOME_RAD, float(rng.uniform(-math.pi, math.pi)))
+        self._switch_on()
+
+    def begin(self, seed: int) -> None:
+        """Become the hand that some earlier episode has left behind, told by `seed`.
+
+        The valve stands anywhere, the fingers in some pose that touches nothing.
+        """
+        rng = np.random.default_rng(seed)
+        self._make(rng)
+        valve = float(rng.uniform(-math.pi, math.pi))
+        for _ in range(POSES_TRIED):
+            self.plant.reset(rng.uniform(-1.0, 1.0, VALVE) * LEFT_WITHIN_RAD, valve)
+            if not self.plant.contacts:
+                break
+        else:
+            self.plant.reset(HOME_RAD, valve)
+        self._switch_on()
+
+    def _make(self, rng: np.random.Generator) -> None:
+        """Draw this episode's hand."""
+        self.draw: ClawDraw = self.options.randomisation.draw(rng)
+        self.plant.apply(self.draw)
+        if self.camera is not None:
+            self.camera.place(np.random.default_rng(rng.integers(2**63)))
+
+    def _switch_on(self) -> None:
+        """Cold motors, and servos as power comes on."""
+        self.motors.configure(self.draw.motor_strength)
+        self.motors.reset()
+        self.line.power_cycle(self.plant.position)
         self._sense()
 
+    def released(self) -> bool:
+        """True at once: nobody holds a hand that is bolted to its stand."""
+        return True
+
+    def jam_valve(self, jammed: bool) -> None:
+        """Let the valve be stuck, or free it again."""
+        self.plant.jam_valve(jammed)
+
+    def render(self, width: int, height: int) -> NDArray[np.uint8]:
+        """A picture of the hand from outside, uint8 (height, width, 3), without OpenGL."""
+        if self._view is None:
+            self._view = RayView(self.plant.model, "mount", VIEW)
+        return self._view.render(self.plant.data, width, height)
+
+    def journal(self) -> Mapping[str, object]:
+        """What the twin knows and no wire tells."""
+        servos = self.line.servos
+        return {
+            "torque": {servo.id: servo.motion.torque for servo in servos},
+            "last_frame_s": {servo.id: servo.heard_at for servo in servos},
+            "valve_angle_rad": self.plant.valve_angle,
+        }
+
     def _step(self) -> None:
-        """One step of firmware, motors and joints."""
-        joints, supply = self.joints, min(self.supply_v, self.line.sag_v)
-        drive = self.line.control(joints.position, joints.velocity, supply, DT)
-        torque = self.motors.step(drive, joints.velocity, supply, DT)
-        joints.step(torque, DT)
+        """One step of firmware, motors and physics."""
+        plant, supply = self.plant, min(self.supply_v, self.line.sag_v)
+        drive = self.line.control(plant.position, plant.velocity, supply, DT)
+        torque = self.motors.step(drive, plant.velocity, supply, DT)
+        plant.step(torque, DT)
         self._sense()
+        if self.on_step:
+            now = self.clock.now()
+            for told in self.on_step:
+                told(now)
 
     def _sense(self) -> None:
         motors = self.motors

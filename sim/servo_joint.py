@@ -48,6 +48,7 @@ class ServoMotorParameters:
         resistance_ohm: of the winding.
         torque_constant_nm_a: torque by current.
         back_emf_v_s: voltage by speed.
+        rated_v: the supply that its data sheet is for.
         thermal_resistance_k_w: how much warmer than the air it gets by heating power; assumed.
         thermal_time_s: time constant of that; assumed.
     """
@@ -55,8 +56,14 @@ class ServoMotorParameters:
     resistance_ohm: float
     torque_constant_nm_a: float
     back_emf_v_s: float
+    rated_v: float = 12.0
     thermal_resistance_k_w: float = 5.0
     thermal_time_s: float = 300.0
+
+    @property
+    def stall_torque_nm(self) -> float:
+        """Most torque, at the rated supply."""
+        return self.torque_constant_nm_a * self.rated_v / self.resistance_ohm
 
 
 def from_data_sheet(
@@ -64,7 +71,8 @@ def from_data_sheet(
 ) -> ServoMotorParameters:
     """The motor that stalls and runs free as the data sheet says."""
     no_load_rad_s = no_load_rpm * math.tau / 60.0
-    return ServoMotorParameters(supply_v / stall_a, stall_nm / stall_a, supply_v / no_load_rad_s)
+    resistance, constant = supply_v / stall_a, stall_nm / stall_a
+    return ServoMotorParameters(resistance, constant, supply_v / no_load_rad_s, supply_v)
 
 
 MOTORS: Mapping[int, ServoMotorParameters] = MappingProxyType(
@@ -101,11 +109,22 @@ class ServoMotors:
         self._resistance = column(*(motor.resistance_ohm for motor in motors))
         self._conductance = 1.0 / self._resistance
         self._torque_constant = column(*(motor.torque_constant_nm_a for motor in motors))
+        self._nominal_constant = self._torque_constant.copy()
         self._back_emf = column(*(motor.back_emf_v_s for motor in motors))
         rates = column(*(1.0 / motor.thermal_time_s for motor in motors))
         gains = column(*(motor.thermal_resistance_k_w for motor in motors))
         self._cooling, self._heating = rates, rates * gains * self._resistance
         self._bound, self._scratch = np.zeros(count), np.zeros(count)
+
+    def configure(self, strength: float) -> None:
+        """Let torque by current be `strength` times the nominal."""
+        np.multiply(self._nominal_constant, strength, self._torque_constant)
+
+    def reset(self) -> None:
+        """Let the windings be without current and as warm as the air."""
+        for array in (self.current_a, self.share, self.torque_nm):
+            array[:] = 0.0
+        self.temperature_c[:] = AMBIENT_C
 
     def step(
         self, drive: Drive, velocity_rad_s: FloatArray, supply_v: float, dt: float

@@ -106,19 +106,12 @@ def _claw(seed: int) -> World:
     from drivers.dynamixel.constants import BAUD_RATES
     from sim.claw import ClawTwin
 
-    # Nothing in this twin is random yet.
-    del seed
     twin = ClawTwin()
+    twin.place(seed)
     line = twin.line
 
     def hear_at(baud: int) -> None:
         line.host_baud = baud
-
-    def journal() -> Mapping[str, object]:
-        return {
-            "torque": {servo.id: bool(servo.motion.torque) for servo in line.servos},
-            "last_frame_s": {servo.id: servo.heard_at for servo in line.servos},
-        }
 
     port = WorldPort(
         twin.servos.device,
@@ -132,7 +125,8 @@ def _claw(seed: int) -> World:
         ports={"servos": port},
         servo_port="servos",
         servos=twin.faults,
-        journal=journal,
+        release=twin.released,
+        journal=twin.journal,
     )
 
 

@@ -19,17 +19,20 @@ PICTURED: tuple[Definition, ...] = ("paper", "robel-turn-fixed")
 
 
 class TurnRewardSection(Section, frozen=True):
-    """Weights of the paper's turning reward; ROBEL's definitions bring their own."""
+    """Weights of the turning reward: the paper's distance, and two terms of ours."""
 
     distance: Annotated[
         float, Meta(ge=0, description="cost per rad between valve and target, each step")
     ] = 0.2
-    pose: Annotated[
-        float, Meta(ge=0, description="cost per rad between fingers and home, norm, each step")
-    ] = 0.0
+    near: Annotated[
+        float, Meta(ge=0, description="earned at the target itself, each step; a bell around it")
+    ] = 0.2
+    near_rad: Annotated[
+        float, Meta(gt=0, le=1, description="rad of error at which the bell is down to 1/e")
+    ] = 0.15
     velocity: Annotated[
         float, Meta(ge=0, description="cost per rad/s of fingers above 0.5, norm, each step")
-    ] = 0.0
+    ] = 0.005
 
 
 class ResetSection(Section, frozen=True):

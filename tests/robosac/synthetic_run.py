@@ -38,14 +38,16 @@ def trot(seconds: float = 6.0, period: float = 0.02) -> Trace:
         action_requested=np.clip((requested - 2) / 0.5, -1, 1),
         action_executed=np.clip((executed - 2) / 0.5, -1, 1),
         reasons=(requested != executed).any(axis=1).astype(np.int64) * 2,
-        forward_velocity=0.3 * (1 - np.exp(-time)) + 0.05 * wobble,
-        roll=0.05 * wobble,
-        pitch=0.03 * np.cos(phase[:, 0]),
         torque=rng.normal(0, 1.0, requested.shape),
         power_w=25 + 8 * wobble + rng.normal(0, 2, len(time)),
         reward=np.full(len(time), 0.3),
         joint_names=JOINTS,
         reason_names=("non_finite", "position"),
+        signals={
+            "forward_velocity": 0.3 * (1 - np.exp(-time)) + 0.05 * wobble,
+            "roll": 0.05 * wobble,
+            "pitch": 0.03 * np.cos(phase[:, 0]),
+        },
     )
 
 

@@ -92,7 +92,7 @@ def test_train_evaluate_report(here: Path) -> None:
     page = run(app, ["report", "r", "--json"])
     assert page.exit_code == 0, page.output
     assert (here / json.loads(page.stdout)["report"]).is_file()
-    assert len(list((here / "r").glob("evaluation/*/walk.*"))) == 1
+    assert len(list((here / "r").glob("evaluation/*/episode.*"))) == 1
     again = run(app, ["train", "minitaur", "--run", "r", *WALK])
     assert again.exit_code == 2
     assert "exists" in again.stderr

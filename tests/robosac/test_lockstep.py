@@ -11,6 +11,7 @@ from robosac import checkpoint, commands
 from robosac.actor import Actor
 from robosac.assembly import Stage, make_stage
 from robosac.config import load_preset
+from robosac.learners import make_learner
 from robosac.lockstep import LockstepTraining
 from robosac.metrics import EpisodeRow, LearnerRow
 from robosac.progress import Progress
@@ -26,6 +27,7 @@ SMALL = (
     "evaluation.episodes=1",
 )
 WALK = (*SMALL, "sac.random_steps=30", "task.episode_steps=20", "task.settle_s=0.05")
+CLAW = (*SMALL, "sac.random_steps=20", "task.episode_steps=15", "task.reset.settle_s=0.1")
 PENDULUM = (*SMALL, "sac.random_steps=100")
 
 
@@ -58,7 +60,12 @@ def whole(folder: Path) -> tuple[dict[str, bytes], dict[str, object]]:
 
 @pytest.mark.parametrize(
     ("preset", "overrides", "steps", "killed_at"),
-    [("minitaur", WALK, 100, 47), ("gym:Pendulum-v1", PENDULUM, 600, 450)],
+    [
+        ("minitaur", WALK, 100, 47),
+        ("claw", CLAW, 60, 40),
+        ("claw-pixels", CLAW, 60, 40),
+        ("gym:Pendulum-v1", PENDULUM, 600, 450),
+    ],
 )
 def test_killed_and_resumed_equals_never_killed(
     tmp_path: Path,
@@ -99,7 +106,7 @@ def training(stage: Stage, folder: Path, *overrides: str) -> LockstepTraining:
     run = RunFolder.create(folder, config)
     progress = Progress(config.steps, "test")
     return LockstepTraining(
-        run, stage, commands.make_learner(config, stage), run.metrics_writer(), progress
+        run, stage, make_learner(config, stage.env), run.metrics_writer(), progress
     )
 
 

@@ -1,13 +1,14 @@
-"""Metrics rows on disk and in TensorBoard, and the live display."""
+"""Metrics rows on disk and in TensorBoard."""
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
-from rich.console import Console
+from hypothesis import given
+from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from robosac.errors import RunFolderError
@@ -15,13 +16,13 @@ from robosac.metrics import (
     AnyRow,
     EpisodeResult,
     EpisodeRow,
+    EvaluationRow,
     MetricsWriter,
     read_rows,
     scalars,
     summarise,
     truncate_after,
 )
-from robosac.progress import LINE_PERIOD_S, Progress
 from robosac.tasks.ends import EpisodeEnd
 
 
@@ -137,78 +138,65 @@ def test_tensorboard_reads_the_events(tmp_path: Path) -> None:
     assert "episode/return" in [value.tag for value in events[1].summary.value]
 
 
-class Hands:
-    """A clock turned by hand."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def plain(clock: Hands) -> tuple[Progress, io.StringIO]:
-    out = io.StringIO()
-    console = Console(file=out, force_terminal=False, width=80)
-    return Progress(1000, "minitaur, paper", "runs/x", console=console, clock=clock), out
+OLD_LINES = (
+    '{"kind":"episode","step":500,"wall_s":1.0,"robot_s":10.0,"episode":0,"length":500,'
+    '"return":3.5,"end":"truncated","speed_m_s":0.1,"terms":{"pitch":-1.0},"limited":{},'
+    '"smoothness":0.2}',
+    '{"kind":"evaluation","step":500,"wall_s":1.0,"robot_s":10.0,"episodes":3,"return_mean":1.0,'
+    '"return_std":0.0,"speed_m_s":0.3,"speed_min_m_s":0.2,"falls":1,"power_w":30.0,'
+    '"mechanical_power_w":null,"seconds_above_continuous_torque":0.1,"overheats":0}',
+)
 
 
-def test_progress_without_a_terminal_is_a_line_now_and_then() -> None:
-    clock = Hands()
-    progress, out = plain(clock)
-    progress.start()
-    assert out.getvalue() == "minitaur, paper: 1,000 steps, run runs/x\n"
-    for step in range(1, 101):
-        clock.now = step * 0.1
-        progress.update(step=step, alpha=0.25)
-    lines = out.getvalue().splitlines()[1:]
-    assert len(lines) == int(10.0 / LINE_PERIOD_S)
-    assert "step 50/1,000 (5%)" in lines[0]
-    assert "left 1:35" in lines[0]
-    assert "10 steps/s" in lines[0]
-    assert "alpha 0.25" in lines[0]
+def test_rows_of_older_runs_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("".join(f"{line}\n" for line in OLD_LINES))
+    first, second = read_rows(path)
+    assert isinstance(first, EpisodeRow)
+    assert isinstance(second, EvaluationRow)
+    assert (first.angle_error_rad, first.success, second.within_0_1_rad) == (None, None, None)
+    assert second.ends == {}
 
 
-def test_progress_counts_each_return_once() -> None:
-    progress, _ = plain(Hands())
-    progress.start()
-    for value in range(20):
-        progress.update(episode_return=float(value))
-        progress.update(step=value)
-    assert progress.mean_return == sum(range(10, 20)) / 10
+def turned(error: float | None, end: EpisodeEnd = EpisodeEnd.TRUNCATED) -> EpisodeResult:
+    return EpisodeResult(
+        length=40, return_=0.0, end=end, start_error_rad=2.0, angle_error_rad=error,
+        angle_error_median_rad=None if error is None else 2 * error,
+        success=error is not None and error < 0.1,
+        frame_age_mean_s=0.03, frame_age_max_s=0.05 if error is None else error,
+    )  # fmt: skip
 
 
-def test_progress_after_resume_rates_only_new_steps() -> None:
-    clock = Hands()
-    progress, _ = plain(clock)
-    progress.start(step=900)
-    clock.now = 10.0
-    progress.update(step=910)
-    assert progress.steps_per_s == 1.0
-    assert progress.seconds_left == 90.0
+def test_summary_of_a_turning_task() -> None:
+    results = [turned(0.05), turned(0.15), turned(0.35), turned(0.01, EpisodeEnd.CAMERA_FROZEN)]
+    row = summarise([*results, turned(None, EpisodeEnd.VALVE_LOST)], step=1, wall_s=2, robot_s=3)
+    # What was cut short has not reached the goal, wherever it was then.
+    assert (row.within_0_1_rad, row.within_0_2_rad, row.success) == (0.2, 0.4, 0.2)
+    assert row.angle_error_rad == pytest.approx(0.1)
+    assert row.angle_error_p90_rad == pytest.approx(0.15 + 0.7 * 0.2)
+    assert row.angle_error_median_rad == pytest.approx(0.2)
+    assert row.start_error_rad == 2.0
+    assert (row.frame_age_mean_s, row.frame_age_max_s) == (pytest.approx(0.03), 0.35)
+    assert row.ends == {"truncated": 3, "camera_frozen": 1, "valve_lost": 1}
+    assert (row.falls, row.speed_m_s) == (0, None)
 
 
-def test_progress_past_the_last_step_has_no_time_left() -> None:
-    clock = Hands()
-    progress, _ = plain(clock)
-    progress.start(step=900)
-    clock.now = 10.0
-    progress.update(step=1100)
-    assert progress.seconds_left == 0.0
-    assert "(100%) | left 0:00" in progress.line()
+def test_only_a_walker_falls() -> None:
+    ended = EpisodeResult(length=9, return_=0.0, end=EpisodeEnd.TERMINATED)
+    row = summarise([ended], step=1, wall_s=0, robot_s=0)
+    assert (row.falls, row.within_0_1_rad, row.success) == (0, None, None)
 
 
-def test_progress_refuses_unknown_fields() -> None:
-    progress, _ = plain(Hands())
-    with pytest.raises(TypeError, match="nonsense"):
-        progress.update(nonsense=1)  # pyright: ignore[reportCallIssue]
+@given(st.lists(st.floats(0, 3.2), min_size=1, max_size=30))
+def test_the_summary_takes_numpys_quantiles(errors: list[float]) -> None:
+    row = summarise([turned(error) for error in errors], step=1, wall_s=0, robot_s=0)
+    assert row.angle_error_rad == pytest.approx(np.quantile(errors, 0.5))
+    assert row.angle_error_p90_rad == pytest.approx(np.quantile(errors, 0.9))
 
 
-def test_panel_shows_the_state_and_stops_clean() -> None:
-    out = io.StringIO()
-    console = Console(file=out, force_terminal=True, width=100, color_system=None)
-    with Progress(1000, "minitaur [paper]", "runs/x", console=console, clock=Hands()) as progress:
-        progress.update(step=250, speed_m_s=0.31, evaluation="0.30 m/s at step 200")
-    progress.stop()
-    shown = out.getvalue()
-    for text in ("minitaur [paper]", "250 / 1,000", "0.31 m/s", "0.30 m/s at step 200", "runs/x"):
-        assert text in shown
+def test_scalars_hold_success_and_ends() -> None:
+    row = summarise([turned(0.05), turned(0.3)], step=1, wall_s=0, robot_s=0)
+    found = scalars(row)
+    assert found["evaluation/success"] == 0.5
+    assert found["evaluation/ends/truncated"] == 2.0
+    assert "evaluation/speed_m_s" not in found

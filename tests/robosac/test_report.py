@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html.parser
+import io
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,16 +15,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from robosac import gait_plot, plots
+from robosac import gait_plot, plots, turn_plots
 from robosac.config import load_preset
-from robosac.metrics import EpisodeRow, LearnerRow
-from robosac.plot_style import DARK, render
-from robosac.plots import Rows, running_mean
+from robosac.error_traces import ErrorTraces
+from robosac.evaluation_files import ERRORS
+from robosac.metrics import EpisodeResult, EpisodeRow, LearnerRow
+from robosac.plot_style import DARK, LIGHT, Draw, Theme, render
 from robosac.report import write_report
+from robosac.rows import Rows, running_mean, running_median
 from robosac.runs import RunFolder
 from robosac.tasks.ends import EpisodeEnd
 from robosac.video import Frame, count_frames, write_video, write_webp
 from tests.robosac.synthetic_run import NOON, trot, write_run
+from tests.robosac.synthetic_turn import turn, write_turn_run
 
 VOID = {"meta", "img", "source", "br", "link", "input"}
 
@@ -55,7 +60,7 @@ def page_of(run: RunFolder) -> tuple[str, Balanced]:
 def test_full_report(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", episodes=24)
     last = run.evaluation_steps()[-1]
-    write_video(run.evaluation_folder(last) / "walk", film(5), 25.0)
+    write_video(run.evaluation_folder(last) / "episode", film(5), 25.0)
     text, checked = page_of(run)
     for name in ("learning_curve", "gait", "episode", "temperature", "limiter", "timing"):
         with Image.open(run.path / f"{name}.png") as image:
@@ -65,8 +70,54 @@ def test_full_report(tmp_path: Path) -> None:
     assert "batch_size: 256" in text
     assert 'class="missing"' not in text
     others = [load for load in checked.loads if not load.startswith("data:image/png;base64,")]
-    assert others == [f"evaluation/{last}/walk.webm"]
+    assert others == [f"evaluation/{last}/episode.webm"]
     assert not list(run.path.glob("**/.*.part*"))
+
+
+def drawn_only(draw: Draw, theme: Theme) -> bytes:
+    """Stands in for `render` where the picture is not what is tested."""
+    draw(theme)
+    return theme.name.encode()
+
+
+def test_report_of_a_turning_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("robosac.report_html.render", drawn_only)
+    run = write_turn_run(tmp_path / "run", episodes=80)
+    last = run.evaluation_steps()[-1]
+    write_video(run.evaluation_folder(last) / "episode", film(5), 10.0)
+    text, _ = page_of(run)
+    for name in ("turn_curve", "last_episodes", "error_traces", "gait", "episode", "ages"):
+        assert (run.path / f"{name}.png").read_bytes() == b"light"
+    for words in (
+        "below 0.2 rad, last evaluation", "final |error|, 90 %, rad", "1 camera late",
+        f"Episodes of the evaluation at step {last:,}", "Joints, step", "camera frozen",
+    ):  # fmt: skip
+        assert words in text
+    assert "Forward" not in text
+    assert "falls" not in text.split("<details>")[0]
+    assert 'class="missing"' not in text
+
+
+@pytest.mark.parametrize("name", ["turn_curve", "last_episodes", "error_traces", "ages"])
+def test_plots_of_a_turning_task(tmp_path: Path, name: str) -> None:
+    run = write_turn_run(tmp_path / "run", episodes=16)
+    rows, step = Rows(run.rows()), run.evaluation_steps()[-1]
+    errors = ErrorTraces.load(run.evaluation_folder(step) / ERRORS)
+    draw = {
+        "turn_curve": partial(turn_plots.turn_curve, rows),
+        "last_episodes": partial(turn_plots.last_episodes, run.episodes(step)),
+        "error_traces": partial(turn_plots.error_traces, errors),
+        "ages": partial(plots.ages, rows),
+    }[name]
+    with Image.open(io.BytesIO(render(draw, DARK))) as image:
+        assert image.width > 1000
+
+
+def test_the_video_of_an_older_run_is_shown(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "run", load_preset("minitaur"), NOON)
+    write_video(run.evaluation_folder(40) / "walk", film(2), 25.0)
+    _, checked = page_of(run)
+    assert checked.loads == ["evaluation/40/walk.webm"]
 
 
 def test_equal_runs_give_equal_pictures(tmp_path: Path) -> None:
@@ -118,6 +169,25 @@ def test_running_mean_leaves_gaps_out() -> None:
     values = np.array([1.0, np.nan, 3.0, 5.0])
     np.testing.assert_allclose(running_mean(values, 2), [1.0, 1.0, 3.0, 4.0])
     assert np.isnan(running_mean(np.array([np.nan]), 2)).all()
+
+
+def test_running_median_leaves_gaps_out() -> None:
+    values = np.array([np.nan, 1.0, 9.0, np.nan, 2.0])
+    np.testing.assert_allclose(running_median(values, 3), [np.nan, 1.0, 5.0, 5.0, 5.5])
+
+
+def test_an_episode_without_known_errors_is_still_drawn() -> None:
+    lost = EpisodeResult(length=1, return_=0.0, end=EpisodeEnd.VALVE_LOST, start_error_rad=1.0)
+    assert render(partial(turn_plots.last_episodes, [lost]), LIGHT)
+
+
+def test_a_robot_that_tells_no_power_has_no_such_panel() -> None:
+    quiet = replace(turn(), power_w=np.full(40, np.nan))
+    figures = [gait_plot.episode(trace, LIGHT) for trace in (turn(), quiet)]
+    titles = [[axes.get_title() or axes.get_title(loc="left") for axes in f.axes] for f in figures]
+    assert titles[0] == [*titles[1], "Electrical power [W]"]
+    assert "Forward speed [m/s]" not in titles[0]
+    assert "Angle error [rad]" in titles[0]
 
 
 def test_window_is_the_middle_two_seconds() -> None:

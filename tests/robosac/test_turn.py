@@ -128,7 +128,7 @@ def test_the_reward_is_of_the_valve_now() -> None:
     rig = make_rig()
     rig.env.reset(seed=1)
     _, reward, _, _, info = rig.env.step(STILL)
-    assert reward == pytest.approx(-2.0 * abs(info["angle_error"]))
+    assert info["terms"]["distance"] == pytest.approx(-0.2 * abs(info["angle_error"]))
     assert reward == pytest.approx(sum(info["terms"].values()))
     assert info["success"] == (abs(info["angle_error"]) < 0.1)
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robosac.settings import TurnSection
+from robosac.settings.claw import TurnRewardSection
 from robosac.tasks.turn_definitions import (
     HOME,
     RANGE,
@@ -57,10 +58,19 @@ def test_the_paper_sees_sine_and_cosine_and_what_fingers_do() -> None:
     np.testing.assert_allclose(paper.valve_seen(sight), [math.sin(1.0), math.cos(1.0)])
 
 
-def test_the_papers_reward_is_minus_twice_the_distance() -> None:
-    terms = PaperTurn(TurnSection()).reward(seen(error=-0.5, speeds=np.full(9, 2.0)))
+def test_the_authors_reward_is_minus_twice_the_distance() -> None:
+    weights = TurnRewardSection(distance=2.0, near=0.0, velocity=0.0)
+    terms = PaperTurn(TurnSection(reward=weights)).reward(seen(error=-0.5))
     assert sum(terms.values()) == -1.0
-    assert terms["distance"] == -1.0
+
+
+def test_our_reward_is_a_distance_a_bell_and_a_price_on_haste() -> None:
+    paper = PaperTurn(TurnSection())
+    terms = paper.reward(seen(error=-0.15, speeds=np.array([3.0, -4.0, *[0.4] * 7])))
+    assert terms["distance"] == pytest.approx(-0.03)
+    assert terms["near"] == pytest.approx(0.2 / math.e)
+    assert terms["velocity"] == pytest.approx(-0.025)
+    assert sum(paper.reward(seen(error=0.0)).values()) == pytest.approx(0.2)
 
 
 def test_the_paper_starts_anywhere_and_always_goes_to_the_right() -> None:

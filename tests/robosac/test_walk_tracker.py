@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from drivers.tracker import PlanarFix
-from robosac import commands
 from robosac.assembly import Stage
 from robosac.config import load_preset
 from robosac.errors import RobotError
+from robosac.learners import make_learner
 from robosac.lockstep import LockstepTraining
 from robosac.metrics import EpisodeRow
 from robosac.progress import Progress
@@ -141,7 +141,7 @@ def test_nothing_is_learned_from_a_step_whose_reward_is_not_known(
     env.step = step  # type: ignore[method-assign]
     config = load_preset("minitaur", overrides)
     run = RunFolder.create(tmp_path / "run", config)
-    learner = commands.make_learner(config, stage)
+    learner = make_learner(config, stage.env)
     with run.metrics_writer() as metrics:
         training = LockstepTraining(run, stage, learner, metrics, Progress(config.steps, "test"))
         training._run_episode()
