@@ -131,7 +131,7 @@ def test_a_servo_that_does_not_come_back_is_told() -> None:
 
 def test_a_restarted_servo_counts_from_elsewhere_and_is_believed() -> None:
     rig = HeldServos()
-    rig.bench.turn(5000.0, 2)
+    rig.bench.turn(9000.0, 2)
     rig.bus.forget(12)
     before = rig.exchange(Observe()).position_rad[2]
     rig.servo(2).health.inject(HardwareError.OVERLOAD)

@@ -17,6 +17,9 @@ from sim.firmware.dynamixel.profile import Limits, SetPoint, Shape, advance, ram
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.integer]
+
+_STEP = np.uint8(Shape.STEP)
 
 COUNTS_PER_TURN = 4096
 COUNTS_PER_RAD = COUNTS_PER_TURN / (2.0 * math.pi)
@@ -50,17 +53,19 @@ class ServoControl:
 
     Attributes:
         x, v: shape (count,); position (counts) and velocity (counts/s) in each servo's own frame.
+        state: shape (4, count); `v`, `x`, and the velocity and position that the loops aim at.
         sign: shape (count,); -1 where the servo counts against its shaft (reverse mode), else 1.
         drive: what the last step asked for, in the shafts' direction.
-        shapes: profile of each servo's last position goal.
+        shapes: shape (count,); the `Shape` of each servo's last position goal.
         version: another one as soon as `x` or `v` may be others.
     """
 
     def __init__(self, count: int) -> None:
-        zeros = [np.zeros(count) for _ in range(16)]
-        self.x, self.v, self._raw, self._error, self._ref, self._rate = zeros[:6]
-        self._kp, self._ki, self._kd, self._kv, self._bias, self._limit = zeros[6:12]
-        self._integral, self._shift, self._pwm, self._scratch = zeros[12:]
+        zeros = [np.zeros(count) for _ in range(12)]
+        self._kp, self._ki, self._kd, self._kv, self._bias, self._limit = zeros[:6]
+        self._integral, self._shift, self._pwm, self._scratch, self._raw, self._error = zeros[6:]
+        self.state = np.zeros((4, count))
+        self.v, self.x, self._rate, self._ref = self.state
         self.sign: FloatArray = np.ones(count)
         self._to_share: FloatArray = np.full(count, 1.0 / FULL_PWM)
         self._frame_rate = np.full(count, COUNTS_PER_RAD)
@@ -68,7 +73,7 @@ class ServoControl:
         self._laws = [OFF] * count
         self._moves: dict[int, _Move] = {}
         self.version = 0
-        self.shapes = [Shape.STEP] * count
+        self.shapes: NDArray[np.uint8] = np.full(count, _STEP)
         self.drive = Drive(
             np.zeros(count),
             np.zeros(count),
@@ -122,6 +127,17 @@ class ServoControl:
         """Whether one set-point is still on its way."""
         return index in self._moves
 
+    def moving_all(self) -> BoolArray:
+        """Whether each set-point is still on its way."""
+        moving = np.zeros(len(self.x), np.bool_)
+        moving[list(self._moves)] = True
+        return moving
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no set-point is on its way."""
+        return not self._moves
+
     def set_law(self, index: int, law: Law) -> None:
         """Use `law` from now on; the integral goes on, the set-point stays."""
         self._laws[index] = law
@@ -161,6 +177,16 @@ class ServoControl:
             self._feed_forward(index, 0.0)
         else:
             self._moves[index] = _Move(goal, limits, spin=False)
+
+    def step_to(self, which: BoolArray, goals: IntArray) -> None:
+        """`go_to` without a profile, of loops that aim at rest and have no bias."""
+        np.copyto(self._ref, goals, where=which)
+        np.copyto(self.shapes, _STEP, where=which)
+
+    def bound_current(self, which: BoolArray, most_a: FloatArray) -> None:
+        """Set the bounds of the laws' current to `most_a` (A) either way, and leave the rest."""
+        np.copyto(self.drive.current_high, most_a, where=which)
+        np.copyto(self.drive.current_low, -most_a, where=which)
 
     def spin(self, index: int, goal: float, acceleration: float) -> None:
         """Aim at a velocity (counts/s), reached with `acceleration` (counts/s^2)."""

@@ -7,7 +7,6 @@ Secondary ID (12).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from drivers.dynamixel.constants import (
     BACKUP_RESTORE,
@@ -20,6 +19,7 @@ from drivers.dynamixel.constants import (
     StatusError,
     StatusReturnLevel,
 )
+from sim.firmware.dynamixel.answer import Answer
 from sim.firmware.dynamixel.frames import (
     LONGEST_PACKET,
     FastSlot,
@@ -38,11 +38,11 @@ from sim.firmware.dynamixel.groups import (
 from sim.firmware.dynamixel.memory import Refused
 from sim.firmware.dynamixel.sensors import Sensors
 from sim.firmware.dynamixel.servo import DynamixelServo
+from sim.firmware.dynamixel.usual import UsualTick
 
 CLEAR_FIRMWARE = 42
 """From it on a servo knows the clear instruction, and ignores a broadcast reset of everything."""
 BACKUP_FIRMWARE = 45
-RETURN_DELAY_UNIT_S = 2e-6
 PING_SLOT_S = 3e-3
 """A servo answers a broadcast ping so long after the one with the id before; the vendor's client
 reckons with it."""
@@ -57,29 +57,17 @@ _KEPT = {
 }
 
 
-class Answer(NamedTuple):
-    """Bytes that one servo puts onto the wire in its turn."""
-
-    data: bytes
-    """b"": it is missing, and its turn passes."""
-    size: int
-    """Bytes that the turn takes on the wire."""
-    delay_s: float
-    """What its servo waits of its own accord."""
-    hold_s: float = 0.0
-    """How much later than that it comes by a fault."""
-
-
 class Instructions:
     """Carries packets out on the servos that hear them.
 
     Args:
         refresh: brings what servo number i measures up to date in its table.
+        usual: what is asked of all servos in each tick is carried out by it, if it can.
         chain: a silent servo in a group read silences those after it.
     """
 
-    def __init__(self, refresh: Callable[[int], None], chain: bool) -> None:
-        self._refresh, self._chain = refresh, chain
+    def __init__(self, refresh: Callable[[int], None], usual: UsualTick, chain: bool) -> None:
+        self._refresh, self._usual, self._chain = refresh, usual, chain
 
     def execute(self, packet: Packet, hearing: Sequence[DynamixelServo]) -> list[Answer]:
         """The answers to one packet, in their order, of the servos that hear it."""
@@ -91,7 +79,7 @@ class Instructions:
         delay = 0.0
         for servo in hearing:
             if servo.id == packet.id:
-                delay = _return_delay(servo)
+                delay = servo.return_delay_s
                 reply = self._direct(servo, packet)
                 if reply:
                     replies.append((servo, reply))
@@ -115,10 +103,14 @@ class Instructions:
         match packet.instruction:
             case Instruction.PING:
                 return self._ping_all(hearing)
+            case Instruction.SYNC_READ if answers := self._usual.read(packet.parameters, hearing):
+                return answers
             case Instruction.SYNC_READ | Instruction.FAST_SYNC_READ:
                 return self._group_read(packet, sync_reads(packet.parameters), hearing)
             case Instruction.BULK_READ | Instruction.FAST_BULK_READ:
                 return self._group_read(packet, bulk_reads(packet.parameters), hearing)
+            case Instruction.SYNC_WRITE if self._usual.write(packet.parameters, hearing):
+                pass
             case Instruction.SYNC_WRITE:
                 self._group_write(sync_writes(packet.parameters), hearing)
             case Instruction.BULK_WRITE:
@@ -217,7 +209,7 @@ class Instructions:
                 answers.append(Answer(b"", _EMPTY_STATUS + read.length, 0.0))
                 continue
             replies = [(servo, self._status(servo, read)) for servo in servos]
-            answers.append(_answer(replies, _return_delay(servos[0])))
+            answers.append(_answer(replies, servos[0].return_delay_s))
         return answers
 
     def _status(self, servo: DynamixelServo, read: GroupRead) -> bytes:
@@ -249,7 +241,7 @@ class Instructions:
             slots.append(FastSlot(read.id, error | servo.alert, data))
             speakers.append(servo)
         parts = zip(speakers, fast_status(size, slots), strict=True)
-        return [_answer([(servo, part)], _return_delay(servo)) for servo, part in parts]
+        return [_answer([(servo, part)], servo.return_delay_s) for servo, part in parts]
 
     def _group_write(
         self, writes: dict[int, tuple[int, bytes]], hearing: Sequence[DynamixelServo]
@@ -269,10 +261,6 @@ class Instructions:
 def _identity(servo: DynamixelServo) -> bytes:
     """What a ping is answered with: model number and firmware version."""
     return bytes((*servo.memory.data[0:2], servo.firmware))
-
-
-def _return_delay(servo: DynamixelServo) -> float:
-    return servo.memory.data[9] * RETURN_DELAY_UNIT_S
 
 
 def _answer(replies: Sequence[tuple[DynamixelServo, bytes]], delay_s: float) -> Answer:

@@ -16,11 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.dynamixel.constants import BAUD_RATES, Instruction
+from sim.firmware.dynamixel.answer import Answer
 from sim.firmware.dynamixel.control import Drive, ServoControl
 from sim.firmware.dynamixel.frames import Packet, PacketParser
-from sim.firmware.dynamixel.instructions import Answer, Instructions
+from sim.firmware.dynamixel.instructions import Instructions
+from sim.firmware.dynamixel.memory import blank_tables
 from sim.firmware.dynamixel.sensors import Sensors
 from sim.firmware.dynamixel.servo import DynamixelServo, ServoSpec
+from sim.firmware.dynamixel.usual import UsualTick
 
 FloatArray = NDArray[np.float64]
 
@@ -85,12 +88,16 @@ class DynamixelLine:
         self._control = ServoControl(count)
         at = np.zeros(count) if position_rad is None else position_rad
         self._control.observe(at, np.zeros(count))
+        tables = blank_tables(spec.model for spec in specs)
         self.servos = tuple(
-            DynamixelServo(spec, self._control, index, now) for index, spec in enumerate(specs)
+            DynamixelServo(spec, table, self._control, index, now)
+            for index, (spec, table) in enumerate(zip(specs, tables, strict=True))
         )
-        self._sensors = Sensors(self.servos, self._control, now)
+        self._sensors = Sensors(self.servos, tables, self._control, now)
+        at_once = not self.options.timed
+        usual = UsualTick(self.servos, tables, self._control, self._sensors, at_once)
         chain = self.options.missing is Missing.CHAIN
-        self._instructions = Instructions(self._sensors.refresh, chain)
+        self._instructions = Instructions(self._sensors.refresh, usual, chain)
         self._now, self._powered = now, True
         self._parser = PacketParser()
         self._output: list[tuple[float, int, bytes]] = []
@@ -139,6 +146,19 @@ class DynamixelLine:
             self._check_health(now - self._health_at)
             self._health_at = now
         return drive
+
+    def power_cycle(self, position_rad: FloatArray) -> None:
+        """Switch every servo off and on, the shafts being at `position_rad` when it is on again.
+
+        What was on its way is lost; nobody waits for the servos to boot.
+        """
+        self._parser = PacketParser()
+        self._output.clear()
+        self._waiting = 0
+        self._control.observe(position_rad, np.zeros(len(self.servos)))
+        for servo in self.servos:
+            servo.power_cycle()
+        self._free_at = self._health_at = self._now()
 
     def sense(
         self, current_a: FloatArray, share: FloatArray, temperature_c: FloatArray, supply_v: float

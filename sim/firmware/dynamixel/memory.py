@@ -7,12 +7,17 @@ with zeros in the gaps, as ROBOTIS' own device library does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from drivers.dynamixel.constants import StatusError
 from drivers.dynamixel.control_table import TABLES, Access, Area, ControlTable, Register
+
+ByteArray = NDArray[np.uint8]
 
 INDIRECT_COUNT = 56
 
@@ -121,6 +126,22 @@ def layout_of(model_number: int) -> TableLayout:
     return TableLayout(TABLES[model_number])
 
 
+def blank_tables(model_numbers: Iterable[int]) -> ByteArray:
+    """Empty control tables, a row each, as long as the longest of them.
+
+    Raises:
+        ValueError: there is no table for a model.
+    """
+    sizes = [layout_of(number).size for number in model_numbers]
+    return np.zeros((len(sizes), max(sizes, default=0)), np.uint8)
+
+
+def column(tables: ByteArray, register: Register) -> NDArray[np.signedinteger]:
+    """One signed register of every row, shape (n,), to look at and to write to."""
+    span = tables[:, register.address : register.end]
+    return span.view(f"<i{register.size}")[:, 0]
+
+
 def _span(register: Register) -> slice:
     return slice(register.address, register.address + register.size)
 
@@ -128,13 +149,16 @@ def _span(register: Register) -> slice:
 class ControlMemory:
     """One servo's control table.
 
+    Args:
+        row: where it lies; others may look at it and write to it there.
+
     Attributes:
         data: the bytes; gaps stay zero.
     """
 
-    def __init__(self, layout: TableLayout) -> None:
+    def __init__(self, layout: TableLayout, row: ByteArray) -> None:
         self.layout = layout
-        self.data = bytearray(layout.size)
+        self.data = row.data[: layout.size]
 
     def __getitem__(self, name: str) -> int:
         """The value of a register."""

@@ -15,6 +15,7 @@ from sim.firmware.dynamixel.law import ACTIVE_GOAL, POSITION_MODES, law_of
 from sim.firmware.dynamixel.memory import ControlMemory
 from sim.firmware.dynamixel.profile import (
     ACCELERATION_UNIT_COUNTS_S2,
+    UNLIMITED,
     VELOCITY_UNIT_COUNTS_S,
     limits_from_registers,
 )
@@ -33,6 +34,13 @@ _DRIVE_MODE = _X430["drive_mode"].address
 _REVERSE, _TIME_BASED = int(DriveMode.REVERSE), int(DriveMode.TIME_BASED_PROFILE)
 _BY_GOAL = int(DriveMode.TORQUE_ON_BY_GOAL)
 _MODES = {int(mode): mode for mode in OperatingMode}
+_GOAL_OF_MODE = {int(mode): name for mode, name in ACTIVE_GOAL.items()}
+_POSITION_MODES = frozenset(int(mode) for mode in POSITION_MODES)
+_PROFILE = slice(
+    _X430["profile_acceleration"].address,
+    _X430["profile_velocity"].address + _X430["profile_velocity"].size,
+)
+_NO_PROFILE = bytes(_PROFILE.stop - _PROFILE.start)
 
 
 class ServoMotion:
@@ -58,6 +66,11 @@ class ServoMotion:
     def mode(self) -> OperatingMode:
         """Register 11."""
         return _MODES[self._memory.data[_MODE]]
+
+    @property
+    def positioning(self) -> bool:
+        """Whether its mode follows goal_position."""
+        return self._memory.data[_MODE] in _POSITION_MODES
 
     @property
     def moving(self) -> bool:
@@ -100,7 +113,7 @@ class ServoMotion:
 
     def goal_written(self, name: str, may_switch_on: bool) -> None:
         """Follow a goal that was written, if it is the one of the mode."""
-        if name != ACTIVE_GOAL[self.mode]:
+        if name != _GOAL_OF_MODE[self._memory.data[_MODE]]:
             return
         self.stopped = False
         by_goal = self._memory.data[_DRIVE_MODE] & _BY_GOAL
@@ -139,7 +152,7 @@ class ServoMotion:
         """
         before = float(self._control.x[self._index])
         self.wrap()
-        if self.mode in POSITION_MODES:
+        if self.positioning:
             shift = round(float(self._control.x[self._index]) - before)
             self._memory["goal_position"] = self._memory["goal_position"] + shift
 
@@ -152,15 +165,18 @@ class ServoMotion:
     def _pursue(self) -> None:
         """Set off for the goal of the mode."""
         memory, control, index = self._memory, self._control, self._index
-        mode = self.mode
-        if mode in POSITION_MODES:
+        mode = memory.data[_MODE]
+        if mode in _POSITION_MODES:
             goal = float(memory["goal_position"])
+            if memory.data[_PROFILE] == _NO_PROFILE:
+                control.go_to(index, goal, UNLIMITED)
+                return
             time_based = bool(memory.data[_DRIVE_MODE] & _TIME_BASED)
             distance = goal - control.set_point(index).position
             velocity, acceleration = memory["profile_velocity"], memory["profile_acceleration"]
             limits = limits_from_registers(velocity, acceleration, time_based, distance)
             control.go_to(index, goal, limits)
-        elif mode is OperatingMode.VELOCITY:
+        elif mode == OperatingMode.VELOCITY:
             acceleration = memory["profile_acceleration"] * ACCELERATION_UNIT_COUNTS_S2
             goal = memory["goal_velocity"] * VELOCITY_UNIT_COUNTS_S
             control.spin(index, goal, acceleration or math.inf)

@@ -37,6 +37,7 @@ _LIMIT_OF = MappingProxyType(
     }
 )
 _WATCHDOG = TABLES[1020].by_name["bus_watchdog"].address
+_MODE, _POSITION = TABLES[1020].by_name["operating_mode"].address, int(OperatingMode.POSITION)
 _DRIVE_MODE_BITS = 0b1101
 _SHUTDOWN_BITS = 0b111101
 
@@ -54,15 +55,18 @@ def check(memory: ControlMemory, fields: Sequence[FieldWrite], shut_down: bool) 
     tripped = memory.data[_WATCHDOG] == WATCHDOG_TRIPPED & 0xFF
     for register, value in fields:
         name = register.name
-        if tripped and (name in GOALS or (name == "bus_watchdog" and value != 0)):
+        goal = name in GOALS
+        if tripped and (goal or (name == "bus_watchdog" and value != 0)):
             raise Refused(StatusError.DATA_RANGE)
         low, high = register.minimum, register.maximum
         if (low is not None and value < low) or (high is not None and value > high):
             raise Refused(StatusError.DATA_RANGE)
+        if goal:
+            if not _within_limits(memory, name, value):
+                raise Refused(StatusError.DATA_LIMIT)
+            continue
         if not _lawful(table, name, value):
             raise Refused(StatusError.DATA_RANGE)
-        if name in GOALS and not _within_limits(memory, name, value):
-            raise Refused(StatusError.DATA_LIMIT)
         if name == "torque_enable" and value and shut_down:
             raise Refused(StatusError.RESULT_FAIL)
 
@@ -81,7 +85,7 @@ def _lawful(table: ControlTable, name: str, value: int) -> bool:
 def _within_limits(memory: ControlMemory, name: str, value: int) -> bool:
     """Whether the limit registers allow a goal."""
     if name == "goal_position":
-        if memory["operating_mode"] != OperatingMode.POSITION:
+        if memory.data[_MODE] != _POSITION:
             return True
         return memory["min_position_limit"] <= value <= memory["max_position_limit"]
     return abs(value) <= memory[_LIMIT_OF[name]]

@@ -23,25 +23,33 @@ from drivers.dynamixel.constants import (
 from drivers.dynamixel.control_table import TABLES, Area
 from sim.firmware.dynamixel.control import ServoControl
 from sim.firmware.dynamixel.health import HealthWatch
-from sim.firmware.dynamixel.memory import ControlMemory, FieldWrite, Refused, layout_of
+from sim.firmware.dynamixel.memory import (
+    ByteArray,
+    ControlMemory,
+    FieldWrite,
+    Refused,
+    layout_of,
+)
 from sim.firmware.dynamixel.motion import ServoMotion
 from sim.firmware.dynamixel.rules import GAINS, GOALS, KEPT_BY_BACKUP, check
 from sim.firmware.servo_hooks import ReadingFaults
 
 BOOT_TIME_S = 0.5
 """How long a servo is silent after a reboot or power-up; not documented."""
+RETURN_DELAY_UNIT_S = 2e-6
 WATCHDOG_UNIT_S = 0.02
 WATCHDOG_MOST = 127
 TIME_TOLERANCE_S = 1e-9
 
 _LAW_REGISTERS = frozenset({*GAINS, "goal_pwm", "goal_current"})
 _X430 = TABLES[1020].by_name
-_FIRMWARE, _ID, _BAUD, _SHADOW, _LEVEL, _ERROR, _WATCHDOG = (
+_FIRMWARE, _ID, _BAUD, _RETURN_DELAY, _SHADOW, _LEVEL, _ERROR, _WATCHDOG = (
     _X430[name].address
     for name in (
         "firmware_version",
         "id",
         "baud_rate",
+        "return_delay_time",
         "secondary_id",
         "status_return_level",
         "hardware_error_status",
@@ -82,7 +90,7 @@ class ServoFaults:
 
 
 class DynamixelServo:
-    """One servo, whose loop is number `index` of `control`.
+    """One servo, whose registers lie in `table` and whose loop is number `index` of `control`.
 
     Attributes:
         index: as given.
@@ -94,10 +102,15 @@ class DynamixelServo:
     """
 
     def __init__(
-        self, spec: ServoSpec, control: ServoControl, index: int, now: Callable[[], float]
+        self,
+        spec: ServoSpec,
+        table: ByteArray,
+        control: ServoControl,
+        index: int,
+        now: Callable[[], float],
     ) -> None:
         self.index = index
-        self.memory = ControlMemory(layout_of(spec.model))
+        self.memory = ControlMemory(layout_of(spec.model), table)
         self.motion = ServoMotion(self.memory, control, index)
         self.health = HealthWatch()
         self.heard_at = self._woke_at = now()
@@ -130,6 +143,11 @@ class DynamixelServo:
     def firmware(self) -> int:
         """Register 6."""
         return self.memory.data[_FIRMWARE]
+
+    @property
+    def return_delay_s(self) -> float:
+        """Register 9: how long it waits before it answers, s."""
+        return self.memory.data[_RETURN_DELAY] * RETURN_DELAY_UNIT_S
 
     @property
     def status_return_level(self) -> int:
@@ -218,6 +236,13 @@ class DynamixelServo:
         if on != self._powered:
             self._powered = on
             self.reboot()
+
+    def power_cycle(self) -> None:
+        """Off and on again, and booted: what takes a person long enough takes no time here."""
+        self.reboot()
+        if self._powered:
+            self._woke_at = self._now()
+            self._boot()
 
     def tick(self, now: float) -> None:
         """What time alone does, by `now` (s): finish booting, trip the bus watchdog."""
