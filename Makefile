@@ -40,10 +40,12 @@ lint: setup
 types: setup
 	$(BIN)/pyright
 
-bench: setup ## this machine's numbers, and the update side by side with stable-baselines3
+bench: setup ## this machine's numbers; updates beside stable-baselines3 and plain PyTorch, cameras, buses
 	$(BIN)/robosac bench
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
 	$(BIN)/python tests/benchmarks/update_speed.py
+	$(BIN)/python -m tests.benchmarks.pixel_speed
+	$(BIN)/python -m tests.benchmarks.camera_speed
 	$(BIN)/python -m tests.benchmarks.bus_speed
 
 sweep: setup ## ten million adversarial actions through the limiter

@@ -38,7 +38,7 @@ RAMP_S = 0.3
 """Ten servos confirm one by one, a question a tick, that torque and watchdog are on."""
 UNDRIVEN_TICKS = 50
 """So many ticks may pass until a servo that was taken hold of again has said so."""
-OVERSPEED_FACTOR = 0.7
+OVERSPEED_FACTOR = 1.0
 """Goals may run ahead faster than any servo of this kind turns; what is measured may not."""
 SETTLE_S = 0.05
 """A hand has nothing to fall from: torque goes soon after the last command."""

@@ -17,6 +17,7 @@ from robosac.actor import Actor, episode_seed
 from robosac.demonstrations import DemonstrationSet, DemonstrationWriter, Interface, Source
 from robosac.tasks.gaits import ScriptedTurn
 from robosac.tasks.turn import ClawTurn
+from robosac.tasks.turn_definitions import CENTRE, RANGE
 
 DEMONSTRATION_STREAM = 4
 """Demonstrations draw their seeds from a stream of their own."""
@@ -40,7 +41,8 @@ class Gait:
 
     def act(self, env: ClawTurn) -> NDArray[np.floating]:
         sight = env.sight
-        return self._gait.act(sight.angle, sight.error, sight.fingers)
+        pose = self._gait.act(sight.angle, sight.error, sight.fingers)
+        return env.action_to(CENTRE + RANGE * pose)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,16 +23,16 @@ class TurnRewardSection(Section, frozen=True):
 
     distance: Annotated[
         float, Meta(ge=0, description="cost per rad between valve and target, each step")
-    ] = 0.2
+    ] = 2.0
     near: Annotated[
         float, Meta(ge=0, description="earned at the target itself, each step; a bell around it")
-    ] = 0.2
+    ] = 1.0
     near_rad: Annotated[
         float, Meta(gt=0, le=1, description="rad of error at which the bell is down to 1/e")
     ] = 0.15
     velocity: Annotated[
         float, Meta(ge=0, description="cost per rad/s of fingers above 0.5, norm, each step")
-    ] = 0.005
+    ] = 0.02
 
 
 class ResetSection(Section, frozen=True):
@@ -68,6 +68,10 @@ class TurnSection(Section, frozen=True):
     pixels: Annotated[
         bool, Meta(description="see the camera's picture in place of the valve's angle")
     ] = False
+    action: Annotated[
+        Literal["relative", "absolute"],
+        Meta(description="relative: a target beside the joint; absolute: one in the joint's range"),
+    ] = "relative"
     episode_steps: Annotated[int, Meta(ge=1, description="policy steps until time is up")] = 100
     control_period_s: Annotated[float, Meta(gt=0, le=1, description="s between policy steps")] = 0.1
     target_rad: Annotated[
@@ -78,7 +82,7 @@ class TurnSection(Section, frozen=True):
     ] = 0.1
     speed_rad_s: Annotated[
         float, Meta(gt=0, le=5, description="rad/s by which a target may run ahead of its joint")
-    ] = 5.0
+    ] = 3.0
     frame_age_s: Annotated[
         float, Meta(gt=0, le=0.5, description="s, age of the picture that ends the episode")
     ] = 0.2

@@ -1,8 +1,9 @@
 """Learning to turn a valve: the hand's task of Haarnoja et al. 2018 as a Gymnasium environment.
 
-An action is nine joint targets for the servos' own position loops (arXiv 1812.05905, 7.3). A target
-may run ahead of its joint by no more than a servo can follow in one period, as in ROBEL: that is
-part of what an action means, so the action counts as executed unless the limiter changed it.
+An action is nine joint targets for the servos' own position loops (arXiv 1812.05905, 7.3), counted
+from where each joint is, or, as in ROBEL, from the middle of its range. A target may run ahead of
+its joint by no more than a servo can follow in one period: that is part of what an action means, so
+the action counts as executed unless the limiter changed it.
 
 The valve's servo measures the angle. It serves reset and reward; the policy sees it only without a
 camera. What is not known is not made up: if the angle, or the picture, is too old or wrong, the
@@ -31,11 +32,10 @@ from robosac.tasks.driving import Driver
 from robosac.tasks.ends import EpisodeEnd
 from robosac.tasks.operator import Attendant
 from robosac.tasks.turn_definitions import (
-    ANGLE_BOUND,
     CENTRE,
     FINGERS,
     RANGE,
-    SPEED_BOUND,
+    SEEN_BOUND,
     Goal,
     Sight,
     definition_of,
@@ -124,9 +124,12 @@ class ClawTurn(gymnasium.Env[Any, np.ndarray]):
         if self._over:
             raise gymnasium.error.ResetNeeded("the episode is over; call reset() first")
         action = np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0)
+        measured = self._measured()
         self.ticks = ticks = self._driver.drive(self._targets(action))
         tick, reasons = ticks[-1], union(tick.reasons for tick in ticks)
-        self._last_action = action if not reasons & _CHANGED else action_from_joints(tick.executed)
+        self._last_action = action
+        if reasons & _CHANGED:
+            self._last_action = self._executed(tick.executed[:FINGERS], measured)
         self._steps += 1
         fault = self._fault(tick)
         sight = self._sight(tick.state)
@@ -171,24 +174,46 @@ class ClawTurn(gymnasium.Env[Any, np.ndarray]):
     def _space(self) -> gymnasium.Space[Any]:
         """Bounds of what is seen; clipped to them."""
         blind = Sight(np.zeros(FINGERS), np.zeros(FINGERS), 0.0, 0.0, np.zeros(FINGERS))
-        fingers, valve = self.definition.fingers_seen(blind), self.definition.valve_seen(blind)
-        bound = np.full(len(fingers), SPEED_BOUND, dtype=np.float32)
-        bound[:FINGERS] = ANGLE_BOUND
+        seen = self.definition.fingers_seen(blind)
         if self.picture is None:
-            bound = np.append(bound, np.full(len(valve), ANGLE_BOUND, dtype=np.float32))
+            seen = np.concatenate([seen, self.definition.valve_seen(blind)])
+        bound = np.full(len(seen), SEEN_BOUND, dtype=np.float32)
+        if self.picture is None:
             return Box(-bound, bound, dtype=np.float32)
         image = Box(0, 255, (*self.picture, 3), np.uint8)
         return Dict({IMAGE: image, STATE: Box(-bound, bound, dtype=np.float32)})
 
+    def action_to(self, targets: FloatArray) -> FloatArray:
+        """The action that leads towards the fingers' `targets` (9,), rad, in [-1, 1]."""
+        if self.definition.relative_actions:
+            return np.clip((targets - self._measured()) / self._ahead, -1.0, 1.0)
+        return np.clip((targets - CENTRE) / RANGE, -1.0, 1.0)
+
+    def _measured(self) -> FloatArray:
+        assert self.executor.state is not None
+        return self.executor.state.joints.position[:FINGERS]
+
+    @property
+    def _ahead(self) -> float:
+        """How far a target may run ahead of its joint, rad."""
+        return self.settings.speed_rad_s * self.settings.control_period_s
+
     def _targets(self, action: FloatArray) -> FloatArray:
         """Joint targets (rad) of an action, near enough to the joints to be followed."""
-        assert self.executor.state is not None
-        measured = self.executor.state.joints.position[:FINGERS]
-        ahead = self.settings.speed_rad_s * self.settings.control_period_s
+        measured, ahead = self._measured(), self._ahead
+        if self.definition.relative_actions:
+            wanted = measured + ahead * action
+        else:
+            wanted = np.clip(CENTRE + RANGE * action, measured - ahead, measured + ahead)
         goal = self.executor.commanded_position.copy()
-        wanted = np.clip(CENTRE + RANGE * action, measured - ahead, measured + ahead)
         goal[:FINGERS] = np.clip(wanted, CENTRE - RANGE, CENTRE + RANGE)
         return goal
+
+    def _executed(self, joints: FloatArray, measured: FloatArray) -> FloatArray:
+        """The action whose targets were `joints` (rad); may leave [-1, 1] slightly."""
+        if self.definition.relative_actions:
+            return (joints - measured) / self._ahead
+        return (joints - CENTRE) / RANGE
 
     def _sight(self, state: RobotState) -> Sight:
         joints, angle = state.joints, float(state.joints.position[FINGERS])
@@ -283,8 +308,3 @@ class ClawTurn(gymnasium.Env[Any, np.ndarray]):
 def _age(state: RobotState, time: float) -> float:
     """Age of what was measured at `time` (s), in whole nanoseconds; see `requests.interval`."""
     return round(state.time - time, 9)
-
-
-def action_from_joints(joints: FloatArray) -> FloatArray:
-    """The action whose targets are the fingers' `joints` (rad); may leave [-1, 1] slightly."""
-    return (joints[:FINGERS] - CENTRE) / RANGE

@@ -1,11 +1,11 @@
 """What it is to turn the valve: start, target, what is seen, what is earned. Pure.
 
 `PaperTurn` is the task of Haarnoja et al. 2018 (arXiv 1812.05905, section 7.3). The authors' reward
-is minus twice the distance; ours is a tenth of it, a bell around the target, so that the last tenth
-of a radian is worth the effort, and a small price on fast fingers, which spares the servos.
-`RobelTurn` is ROBEL's (Ahn et al. 2019,
-arXiv 1909.11639): D'Claw Turn and Screw, fixed and random, so that results can be held against
-theirs. The valve's angle counts from where the coloured end points to the right.
+is minus twice the distance; ours adds a bell around the target, so that the last tenth of a radian
+is worth the effort, and a small price on fast fingers, which spares the servos. `RobelTurn` is
+ROBEL's (Ahn et al. 2019, arXiv 1909.11639): D'Claw Turn and Screw, fixed and random, so that
+results can be held against theirs. The valve's angle counts from where the coloured end points to
+the right.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ HOME: Final = np.tile([0.0, -math.pi / 3, math.pi / 3], 3)
 CENTRE: Final = np.zeros(FINGERS)
 RANGE: Final = np.tile([0.48, math.pi / 3, math.pi / 2], 3)
 """Joint targets at action 0, and what action 1 adds, rad (ROBEL)."""
-ANGLE_BOUND: Final = 4.0
-SPEED_BOUND: Final = 10.0
-"""Observed joint angles (rad) and speeds (rad/s) are clipped to +- these."""
+SPEED_SCALE: Final = 5.0
+"""Fingers' speeds are seen in units of this, rad/s; angles in those of their ranges."""
+SEEN_BOUND: Final = 4.0
+"""Whatever is observed is clipped to +- this."""
 
 
 def wrapped(angle: float) -> float:
@@ -79,6 +80,11 @@ class TurnDefinition(Protocol):
         """Error below which the valve is where it shall be, rad."""
         ...
 
+    @property
+    def relative_actions(self) -> bool:
+        """Whether an action counts from where a joint is, and not from the middle of its range."""
+        ...
+
     def draw(self, rng: np.random.Generator) -> Goal:
         """Start and target of an episode."""
         ...
@@ -98,7 +104,7 @@ class TurnDefinition(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PaperTurn:
-    """From anywhere to the right: sine and cosine of the valve, fingers' positions and speeds."""
+    """From anywhere to the right: fingers' positions and speeds, sine and cosine of the valve."""
 
     settings: TurnSection
 
@@ -110,11 +116,15 @@ class PaperTurn:
     def success_rad(self) -> float:
         return self.settings.success_rad
 
+    @property
+    def relative_actions(self) -> bool:
+        return self.settings.action == "relative"
+
     def draw(self, rng: np.random.Generator) -> Goal:
         return Goal(float(rng.uniform(-math.pi, math.pi)), self.settings.target_rad)
 
     def fingers_seen(self, sight: Sight) -> FloatArray:
-        return np.concatenate([sight.fingers, sight.speeds])
+        return np.concatenate([sight.fingers / RANGE, sight.speeds / SPEED_SCALE])
 
     def valve_seen(self, sight: Sight) -> FloatArray:
         return np.array([math.sin(sight.angle), math.cos(sight.angle)])
@@ -147,6 +157,10 @@ class RobelTurn:
     @property
     def success_rad(self) -> float:
         return 0.2 if self.screw else 0.1
+
+    @property
+    def relative_actions(self) -> bool:
+        return False
 
     def draw(self, rng: np.random.Generator) -> Goal:
         if self.screw:

@@ -32,7 +32,8 @@ def test_a_vector_tells_fingers_and_valve() -> None:
     observation, info = rig.env.reset(seed=3)
     angle = rig.twin.plant.valve_angle
     assert observation.shape == (20,)
-    np.testing.assert_allclose(observation[:9], rig.twin.plant.joint_position[:9], atol=0.01)
+    joints = rig.twin.plant.joint_position[:9]
+    np.testing.assert_allclose(observation[:9] * RANGE, joints, atol=0.01)
     np.testing.assert_allclose(observation[18:], [math.sin(angle), math.cos(angle)], atol=0.01)
     assert info["angle_error"] == pytest.approx(-math.remainder(angle, math.tau), abs=0.01)
 
@@ -89,8 +90,17 @@ def test_targets_run_ahead_of_their_joints_no_faster_than_a_servo_goes() -> None
     assert info["reasons"] & (Reason.POSITION | Reason.VELOCITY) == Reason.NONE
 
 
-def test_an_action_of_rest_is_the_middle_of_every_range() -> None:
+def test_an_action_of_rest_stays_where_the_fingers_are() -> None:
     rig = make_rig()
+    rig.env.reset(seed=0)
+    before = rig.twin.plant.joint_position[:9].copy()
+    for _ in range(10):
+        rig.env.step(STILL)
+    np.testing.assert_allclose(rig.twin.plant.joint_position[:9], before, atol=0.06)
+
+
+def test_an_absolute_action_of_rest_is_the_middle_of_every_range() -> None:
+    rig = make_rig("claw", "task.action=absolute")
     rig.env.reset(seed=0)
     for _ in range(25):
         rig.env.step(STILL)
@@ -99,15 +109,28 @@ def test_an_action_of_rest_is_the_middle_of_every_range() -> None:
     assert (np.abs(state.joints.position[:9]) < 0.6 * RANGE).all()
 
 
+@pytest.mark.parametrize("kind", ["relative", "absolute"])
+def test_an_action_leads_to_the_targets_it_was_made_for(kind: str) -> None:
+    rig = make_rig("claw", f"task.action={kind}")
+    rig.env.reset(seed=0)
+    for _ in range(30):
+        rig.env.step(rig.env.action_to(0.8 * HOME))
+    state = rig.env.executor.state
+    assert state is not None
+    np.testing.assert_allclose(state.joints.position[:9], 0.8 * HOME, atol=0.05)
+
+
 def test_what_the_limiter_changed_is_what_was_executed(tmp_path: Path) -> None:
     nominal = (resources.files("robosac.robots") / "claw.yaml").read_text()
     slow = tmp_path / "slow.yaml"
     slow.write_text(nominal.replace("velocity_rad_s: 8.0", "velocity_rad_s: 2.0"))
     rig = make_rig("claw", f"robot.file={slow}", "task.reset.valve_speed_rad_s=1.0")
     rig.env.reset(seed=0)
+    assert rig.env.executor.state is not None
+    before = rig.env.executor.state.joints.position[:9]
     _, _, _, _, info = rig.env.step(np.ones(9))
     assert info["reasons"] & Reason.VELOCITY
-    executed = rig.env.ticks[-1].executed[:9] / RANGE
+    executed = (rig.env.ticks[-1].executed[:9] - before) / 0.3
     assert (executed < 0.9).all()
     np.testing.assert_allclose(info["executed_action"], executed, atol=1e-6)
 
@@ -128,7 +151,7 @@ def test_the_reward_is_of_the_valve_now() -> None:
     rig = make_rig()
     rig.env.reset(seed=1)
     _, reward, _, _, info = rig.env.step(STILL)
-    assert info["terms"]["distance"] == pytest.approx(-0.2 * abs(info["angle_error"]))
+    assert info["terms"]["distance"] == pytest.approx(-2.0 * abs(info["angle_error"]))
     assert reward == pytest.approx(sum(info["terms"].values()))
     assert info["success"] == (abs(info["angle_error"]) < 0.1)
 
@@ -137,7 +160,7 @@ def test_success_is_where_the_coloured_end_points_right() -> None:
     rig = make_rig()
     rig.env.reset(seed=1)
     rig.twin.plant.reset(HOME, 0.03)
-    _, _, _, _, info = rig.env.step(HOME / RANGE)
+    _, _, _, _, info = rig.env.step(STILL)
     assert info["success"]
 
 

@@ -54,12 +54,13 @@ def test_a_moving_target_moves() -> None:
 def test_the_paper_sees_sine_and_cosine_and_what_fingers_do() -> None:
     paper = PaperTurn(TurnSection())
     sight = seen(speeds=np.arange(9.0))
-    np.testing.assert_allclose(paper.fingers_seen(sight), [*HOME, *range(9)])
+    expected = [*(HOME / RANGE), *(np.arange(9.0) / 5.0)]
+    np.testing.assert_allclose(paper.fingers_seen(sight), expected)
     np.testing.assert_allclose(paper.valve_seen(sight), [math.sin(1.0), math.cos(1.0)])
 
 
 def test_the_authors_reward_is_minus_twice_the_distance() -> None:
-    weights = TurnRewardSection(distance=2.0, near=0.0, velocity=0.0)
+    weights = TurnRewardSection(near=0.0, velocity=0.0)
     terms = PaperTurn(TurnSection(reward=weights)).reward(seen(error=-0.5))
     assert sum(terms.values()) == -1.0
 
@@ -67,10 +68,10 @@ def test_the_authors_reward_is_minus_twice_the_distance() -> None:
 def test_our_reward_is_a_distance_a_bell_and_a_price_on_haste() -> None:
     paper = PaperTurn(TurnSection())
     terms = paper.reward(seen(error=-0.15, speeds=np.array([3.0, -4.0, *[0.4] * 7])))
-    assert terms["distance"] == pytest.approx(-0.03)
-    assert terms["near"] == pytest.approx(0.2 / math.e)
-    assert terms["velocity"] == pytest.approx(-0.025)
-    assert sum(paper.reward(seen(error=0.0)).values()) == pytest.approx(0.2)
+    assert terms["distance"] == pytest.approx(-0.3)
+    assert terms["near"] == pytest.approx(1.0 / math.e)
+    assert terms["velocity"] == pytest.approx(-0.1)
+    assert sum(paper.reward(seen(error=0.0)).values()) == pytest.approx(1.0)
 
 
 def test_the_paper_starts_anywhere_and_always_goes_to_the_right() -> None:
