@@ -12,7 +12,7 @@ import numpy as np
 from robosac.demonstrations import Interface, fill
 from robosac.demonstrations_file import load
 from robosac.frame_replay import FrameReplay
-from robosac.mixture import Buffer, Mixture
+from robosac.mixture import Mixture
 from robosac.observation import IMAGE, STATE, has_picture, shape_of
 from robosac.replay import Array, Batch, Replay
 from robosac.settings import ClawConfig, RobotConfig, TrainConfig
@@ -71,7 +71,7 @@ def interface_of(config: TrainConfig, env: gymnasium.Env[Any, Any]) -> Interface
     )
 
 
-def _buffer(env: gymnasium.Env[Any, Any], capacity: int) -> Buffer[Any]:
+def _buffer(env: gymnasium.Env[Any, Any], capacity: int) -> Replay | FrameReplay:
     space, actions = env.observation_space, shape_of(env.action_space)[0]
     if has_picture(space):
         return FrameReplay(capacity, shape_of(space, IMAGE), shape_of(space, STATE)[0], actions)

@@ -9,13 +9,38 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from robosac.sac.agent import Losses, Sac
+    from robosac.sac.agent import Sac
+    from robosac.sac.learner import Learner, Losses
+    from robosac.sac.pixel_agent import PixelSac
+    from robosac.sac.pixel_policy import PixelPolicy, policy_from_weights
     from robosac.sac.policy import Policy
-    from robosac.sac.settings import SacSettings
+    from robosac.sac.settings import FastPixels, PaperPixels, SacSettings
 
-__all__ = ["Losses", "Policy", "Sac", "SacSettings"]
+__all__ = [
+    "FastPixels",
+    "Learner",
+    "Losses",
+    "PaperPixels",
+    "PixelPolicy",
+    "PixelSac",
+    "Policy",
+    "Sac",
+    "SacSettings",
+    "policy_from_weights",
+]
 
-_HOMES = {"Losses": "agent", "Policy": "policy", "Sac": "agent", "SacSettings": "settings"}
+_HOMES = {
+    "FastPixels": "settings",
+    "Learner": "learner",
+    "Losses": "learner",
+    "PaperPixels": "settings",
+    "PixelPolicy": "pixel_policy",
+    "PixelSac": "pixel_agent",
+    "Policy": "policy",
+    "Sac": "agent",
+    "SacSettings": "settings",
+    "policy_from_weights": "pixel_policy",
+}
 
 
 def __getattr__(name: str) -> Any:

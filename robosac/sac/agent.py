@@ -2,60 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Protocol
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from robosac.generators import generator_state, restore_generator
 from robosac.sac.flat import FlatAdam
 from robosac.sac.gaussian import squash, squash_gradient
+from robosac.sac.learner import Batch, Learner, Losses
 from robosac.sac.networks import CRITICS, Perceptron, critic_layout, policy_layout
 from robosac.sac.policy import Policy
 from robosac.sac.settings import SacSettings
 
 
-class Batch(Protocol):
-    """Transitions to learn from: arrays or tensors with a leading batch axis."""
-
-    @property
-    def observation(self) -> Any: ...
-    @property
-    def action(self) -> Any: ...
-    @property
-    def reward(self) -> Any: ...
-    @property
-    def next_observation(self) -> Any: ...
-    @property
-    def terminated(self) -> Any: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Losses:
-    """What one update saw, as tensors without an axis; read them with `floats()`, seldom."""
-
-    critic_loss: Tensor
-    """J_Q, Equation 5, summed over the critics."""
-    actor_loss: Tensor
-    """J_pi, Equation 9."""
-    alpha: Tensor
-    """Temperature the update used."""
-    entropy: Tensor
-    """Batch estimate of the policy's entropy, nats."""
-    q_mean: Tensor
-    """Mean of the critics at the batch's own actions."""
-
-    def floats(self) -> dict[str, float]:
-        """The values by name; waits for the device."""
-        return {field.name: float(getattr(self, field.name)) for field in fields(self)}
-
-
-class Sac:
+class Sac(Learner):
     """A learner: critics, policy, temperature, their optimisers and their random states."""
 
     def __init__(
@@ -67,25 +27,12 @@ class Sac:
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.settings = settings
-        self.observation_dim, self.action_dim = observation_dim, action_dim
-        self.device, self.dtype = torch.device(device), dtype
-        given = settings.target_entropy
-        self.target_entropy = -float(action_dim) if given is None else given
-        """Entropy the temperature aims at, nats (Table 1: minus the action dimensions)."""
-        self.updates = 0
-        """Updates made so far."""
-        noise_seed, acting_seed = np.random.SeedSequence(seed).generate_state(2)
-        self._noise = torch.Generator(self.device).manual_seed(int(noise_seed))
-        self._acting = np.random.default_rng(acting_seed)
-
+        super().__init__(settings, action_dim, seed, device, dtype)
+        self.observation_dim = observation_dim
         sizes = (observation_dim, action_dim, settings.hidden_units)
         critics, policy = critic_layout(*sizes), policy_layout(*sizes)
-        zeros = {"device": self.device, "dtype": dtype}
-        self._critic_adam = FlatAdam(torch.zeros(critics.size, **zeros), settings.learning_rate)
-        self._policy_adam = FlatAdam(torch.zeros(policy.size, **zeros), settings.learning_rate)
-        self._log_alpha = torch.full((1,), math.log(settings.initial_alpha), **zeros)
-        self._alpha_adam = FlatAdam(self._log_alpha, settings.learning_rate)
+        self._critic_adam = FlatAdam(self._zeros(critics.size), settings.learning_rate)
+        self._policy_adam = FlatAdam(self._zeros(policy.size), settings.learning_rate)
         self.critics = Perceptron(critics, self._critic_adam.parameters, self._critic_adam.gradient)
         self.policy_network = Perceptron(
             policy, self._policy_adam.parameters, self._policy_adam.gradient
@@ -107,9 +54,7 @@ class Sac:
         size, a = action.shape
         alpha = self._log_alpha.exp()
         # Equation 8: actions in both states, pi(s) and pi(s'), by one pass of the same policy.
-        noise = torch.randn(
-            2 * size, a, generator=self._noise, dtype=self.dtype, device=self.device
-        )
+        noise = self._gaussian_noise(2 * size)
         head = self.policy_network.forward([state, next_state], dim=0)
         (pi, next_pi), (log_pi, next_log_pi) = (x.split(size) for x in squash(head, noise))
         # Equations 2 and 3: soft value of the next state, by the smaller target. Only `terminated`
@@ -157,54 +102,6 @@ class Sac:
         weights = self.policy_network.weights.items()
         return Policy({name: (x[0] if "bias" in name else x).cpu().numpy() for name, x in weights})
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Copies of everything that determines later updates and actions, by name."""
-        return {
-            name: tensor.cpu().numpy().copy() for name, tensor in self._tensor_state().items()
-        } | {
-            "updates": np.array(self.updates, np.int64),
-            "noise": self._noise.get_state().numpy(),
-            "acting": generator_state(self._acting),
-        }
-
-    def load(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what `state()` returned; the learner then goes on to the bit as that one would.
-
-        Raises:
-            ValueError: the state is of a learner with other names, sizes or precision.
-        """
-        tensors = self._tensor_state()
-        expected = {*tensors, "updates", "noise", "acting"}
-        if set(state) != expected:
-            raise ValueError(f"learner state holds {sorted(state)}; expected {sorted(expected)}")
-        loaded = {name: torch.from_numpy(np.array(state[name])) for name in tensors}
-        for name, tensor in tensors.items():
-            found = loaded[name]
-            if found.shape != tensor.shape or found.dtype != tensor.dtype:
-                raise ValueError(
-                    f"learner state {name} is {found.dtype} {tuple(found.shape)}; this learner has "
-                    f"{tensor.dtype} {tuple(tensor.shape)}"
-                )
-        self._noise.set_state(torch.from_numpy(np.array(state["noise"])))
-        restore_generator(self._acting, state["acting"])
-        for name, tensor in tensors.items():
-            tensor.copy_(loaded[name])
-        self.updates = int(state["updates"])
-
-    def _tensor_state(self) -> dict[str, Tensor]:
-        optimisers = {
-            "critics": self._critic_adam,
-            "policy": self._policy_adam,
-            "log_alpha": self._alpha_adam,
-        }
-        tensors = {"target_critics": self._target}
-        for owner, adam in optimisers.items():
-            tensors |= {f"{owner}.{name}": tensor for name, tensor in adam.state().items()}
-        return tensors
-
     def _tensors(self, batch: Batch) -> tuple[Tensor, ...]:
         names = ("observation", "action", "reward", "next_observation", "terminated")
-        return tuple(
-            torch.as_tensor(getattr(batch, name), dtype=self.dtype, device=self.device)
-            for name in names
-        )
+        return tuple(self._tensor(getattr(batch, name)) for name in names)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,6 +34,24 @@ class Layout:
             name: flat[offset : offset + math.prod(self.shapes[name])].view(self.shapes[name])
             for name, offset in self._offsets.items()
         }
+
+
+class Piece(NamedTuple):
+    """One network's share of flat storage; a target network has no gradient."""
+
+    layout: Layout
+    parameters: Tensor
+    gradient: Tensor | None = None
+
+
+def pieces(
+    layouts: Sequence[Layout], parameters: Tensor, gradient: Tensor | None = None
+) -> list[Piece]:
+    """Share flat storage out among networks, one after another."""
+    sizes = [layout.size for layout in layouts]
+    shares = parameters.split(sizes)
+    gradients = [None] * len(sizes) if gradient is None else gradient.split(sizes)
+    return [Piece(*share) for share in zip(layouts, shares, gradients, strict=True)]
 
 
 class FlatAdam:

@@ -18,7 +18,10 @@ from robosac.sac.flat import Layout
 
 CRITICS = 2
 """Soft Q-functions trained side by side (Algorithm 1)."""
+NORM_EPSILON = 1e-5
+"""Added to the variance by layer normalisation."""
 relu_gradient_ = torch.ops.aten.threshold_backward.grad_input
+norm_gradient = torch.ops.aten.native_layer_norm_backward
 
 
 def critic_layout(observation_dim: int, action_dim: int, hidden: Sequence[int]) -> Layout:
@@ -39,14 +42,43 @@ def policy_layout(observation_dim: int, action_dim: int, hidden: Sequence[int]) 
     return Layout(shapes)
 
 
+class LayerNorm:
+    """Layer normalisation (Ba et al., arXiv 1607.06450) of the last axis, without gain and shift.
+
+    Those would be redundant: another linear layer follows. It remembers its last forward pass.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x` less its mean, over its standard deviation; `x` is kept for `backward`."""
+        self._x = x
+        out, self._mean, self._rstd = torch.native_layer_norm(
+            x, x.shape[-1:], None, None, NORM_EPSILON
+        )
+        return out
+
+    def backward(self, d_output: Tensor) -> Tensor:
+        """dJ/dinput, given dJ/doutput (..., rows, n) of the last pass's first rows."""
+        rows = d_output.shape[-2]
+        x, mean, rstd = (part[..., :rows, :] for part in (self._x, self._mean, self._rstd))
+        only_input = [True, False, False]
+        return norm_gradient(d_output, x, x.shape[-1:], mean, rstd, None, None, only_input)[0]
+
+
 class Perceptron:
     """A ReLU network, or an ensemble of them as one batched product.
 
-    It remembers its last forward pass, which the two gradients refer to. Its buffers are reused:
-    only the returned output is the caller's to keep.
+    With `layer_norm` each hidden layer is normalised before its ReLU, as RLPD's critics are (Ball
+    et al., arXiv 2302.02948). It remembers its last forward pass, which the two gradients refer to.
+    Its buffers are reused: only the returned output is the caller's to keep.
     """
 
-    def __init__(self, layout: Layout, parameters: Tensor, gradient: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        parameters: Tensor,
+        gradient: Tensor | None = None,
+        layer_norm: bool = False,
+    ) -> None:
         self.weights = layout.views(parameters)
         """Views of `parameters`, by name."""
         self.gradients = {} if gradient is None else layout.views(gradient)
@@ -55,6 +87,7 @@ class Perceptron:
         first = self.weights["weight0"]
         self._ensemble = first.shape[:-2]
         self._affine = torch.baddbmm if self._ensemble else torch.addmm
+        self._norms = [LayerNorm() for _ in range(self._layers - 1)] if layer_norm else []
         self._inputs: list[Tensor] = []
         self._scratch: list[Tensor] = []
 
@@ -65,19 +98,26 @@ class Perceptron:
             weight.uniform_(-bound, bound, generator=generator)
 
     def forward(self, parts: list[Tensor], dim: int) -> Tensor:
-        """Output (..., rows, out) of `parts` joined along `dim`: 0 stacks rows, 1 joins columns."""
-        rows = sum(len(part) for part in parts) if dim == 0 else len(parts[0])
-        if not self._inputs or self._inputs[0].shape[-2] != rows:
-            self._allocate(rows)
-        x = torch.cat(parts, dim=dim, out=self._inputs[0]).expand(*self._ensemble, -1, -1)
+        """Output (..., rows, out) of `parts` joined along `dim`: 0 stacks rows, 1 joins columns.
+
+        A part is (rows, n), or (members, rows, n) where each member of an ensemble has its own.
+        """
+        rows = sum(part.shape[-2] for part in parts) if dim == 0 else parts[0].shape[-2]
+        own = max((part.shape[:-2] for part in parts), key=len)
+        if not self._inputs or self._inputs[0].shape[:-1] != (*own, rows):
+            self._allocate((*own, rows))
+        parts = [part.expand(*own, -1, -1) for part in parts]
+        x = torch.cat(parts, dim=dim - 2, out=self._inputs[0]).expand(*self._ensemble, -1, -1)
         for index in range(self._layers - 1):
-            out = self._inputs[index + 1]
-            x = self._affine(self._bias(index), x, self._weight(index), out=out).relu_()
+            x = self._hidden(index, x)
         # Transposed, because BLAS is several times slower for a right factor of one column.
         return self._affine(self._bias(-1).mT, self._weight(-1).mT, x.mT).mT
 
-    def backward(self, d_output: Tensor) -> None:
-        """Write dJ/dweights, given dJ/doutput (..., rows, out) of the last pass's first rows."""
+    def backward(self, d_output: Tensor) -> Tensor:
+        """Write dJ/dweights, given dJ/doutput (..., rows, out) of the last pass's first rows.
+
+        Returns dJ/d(what the first layer put out), which `into_input` takes on.
+        """
         rows = d_output.shape[-2]
         for index in reversed(range(self._layers)):
             inputs = self._inputs[index][..., :rows, :].expand(*self._ensemble, -1, -1)
@@ -86,27 +126,41 @@ class Perceptron:
             torch.sum(d_output, dim=-2, keepdim=True, out=self.gradients[f"bias{index}"])
             if index > 0:
                 d_output = self._through_layer(index, d_output)
+        return d_output
 
     def input_gradient(self, d_output: Tensor, columns: slice) -> Tensor:
         """dJ/dinput (..., rows, columns) of the last pass, given dJ/doutput; writes no gradient."""
         for index in reversed(range(1, self._layers)):
             d_output = self._through_layer(index, d_output)
-        return torch.matmul(d_output, self._weight(0)[..., columns, :].mT)
+        return self.into_input(d_output, columns)
+
+    def into_input(self, d_first: Tensor, columns: slice) -> Tensor:
+        """dJ/dinput (..., rows, columns), given dJ/d(what the first layer put out)."""
+        return torch.matmul(d_first, self._weight(0)[..., columns, :].mT)
+
+    def _hidden(self, index: int, x: Tensor) -> Tensor:
+        """What layer `index` puts out, after its ReLU."""
+        out = self._inputs[index + 1]
+        if not self._norms:
+            return self._affine(self._bias(index), x, self._weight(index), out=out).relu_()
+        raw = self._affine(self._bias(index), x, self._weight(index))
+        return torch.clamp(self._norms[index].forward(raw), min=0, out=out)
 
     def _through_layer(self, index: int, d_output: Tensor) -> Tensor:
-        """dJ/d(what layer `index - 1` put out before its ReLU)."""
+        """dJ/d(what layer `index - 1` put out before its normalisation and ReLU)."""
         rows = d_output.shape[-2]
         d_input = self._scratch[index][..., :rows, :]
         # With one output the product is an outer one, which BLAS does badly and broadcasting well.
         product = torch.mul if d_output.shape[-1] == 1 else torch.matmul
         product(d_output, self._weight(index).mT, out=d_input)
-        return relu_gradient_(d_input, self._inputs[index][..., :rows, :], 0, grad_input=d_input)
+        relu_gradient_(d_input, self._inputs[index][..., :rows, :], 0, grad_input=d_input)
+        return self._norms[index - 1].backward(d_input) if self._norms else d_input
 
-    def _allocate(self, rows: int) -> None:
+    def _allocate(self, rows: tuple[int, ...]) -> None:
         """Reserve the input of every layer, and as much again for its gradient."""
         weights = [self._weight(index) for index in range(self._layers)]
-        shapes = [(rows, weights[0].shape[-2])]
-        shapes += [(*self._ensemble, rows, weight.shape[-2]) for weight in weights[1:]]
+        shapes = [(*rows, weights[0].shape[-2])]
+        shapes += [(*self._ensemble, rows[-1], weight.shape[-2]) for weight in weights[1:]]
         self._inputs = [weights[0].new_empty(shape) for shape in shapes]
         self._scratch = [weights[0].new_empty(shape) for shape in shapes]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from robosac.errors import ConfigError
 
@@ -57,11 +59,89 @@ class SacSettings:
             ),
             "initial_alpha": (0 < self.initial_alpha < math.inf, "positive"),
         }
-        for name, (valid, range_) in checks.items():
-            if not valid:
-                raise ConfigError(f"sac.{name} must be {range_}, got {getattr(self, name)!r}")
+        _require(self, "sac", checks)
 
     @classmethod
     def paper(cls) -> SacSettings:
         """Table 1 to the letter: these are the defaults."""
         return cls()
+
+
+Reduction = Literal["min", "mean"]
+"""How the critics' values of one action become one value."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaperPixels:
+    """The paper's way of seeing (Section 7.3): policy and critics have an encoder each.
+
+    Two 3x3 convolutions of four filters, each with ReLU and max-pooling, feed the perceptrons;
+    every encoder is trained by its owner's loss.
+
+    Raises:
+        ConfigError: a value lies outside its range; the message names the range.
+    """
+
+    filters: tuple[int, ...] = (4, 4)
+    """Filters of each convolution."""
+    # What `FastPixels` lets one choose is given by the paper here.
+    target_q: ClassVar[Reduction] = "min"
+    actor_q: ClassVar[Reduction] = "min"
+    entropy_backup: ClassVar[bool] = True
+    shift_px: ClassVar[int] = 0
+    critic_layer_norm: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _require(self, "sac.pixels", {"filters": _widths(self.filters)})
+
+
+@dataclass(frozen=True, slots=True)
+class FastPixels:
+    """Our way of seeing: one encoder, trained by the critics alone, over randomly shifted pictures.
+
+    Raises:
+        ConfigError: a value lies outside its range; the message names the range.
+    """
+
+    patches: tuple[int, ...] = (4, 2)
+    """Side of each encoder layer's patches, the first in pixels; together they tile the picture."""
+    filters: tuple[int, ...] = (32, 64)
+    """Filters of each encoder layer."""
+    units: int = 50
+    """What critics and policy each make of the encoder's features, by a projection of their own."""
+    shift_px: int = 2
+    """Largest random shift of a picture, pixels (DrQ: 4 of 84)."""
+    target_q: Reduction = "min"
+    """Of the target critics' values, in the target."""
+    actor_q: Reduction = "mean"
+    """Of the critics' values, in the policy's loss."""
+    critic_layer_norm: bool = True
+    """Whether the critics' hidden layers are normalised (RLPD, arXiv 2302.02948)."""
+    entropy_backup: bool = True
+    """Whether the target counts the entropy of later actions (RLPD and SERL do without)."""
+
+    def __post_init__(self) -> None:
+        reductions = ("min", "mean")
+        checks: dict[str, tuple[bool, str]] = {
+            "patches": _widths(self.patches),
+            "filters": (
+                len(self.filters) == len(self.patches) and min(self.filters) > 0,
+                "as many positive widths as there are patches",
+            ),
+            "units": (self.units > 1, "two or more"),
+            "shift_px": (self.shift_px >= 0, "zero or more"),
+            "target_q": (self.target_q in reductions, "min or mean"),
+            "actor_q": (self.actor_q in reductions, "min or mean"),
+        }
+        _require(self, "sac.pixels", checks)
+
+
+def _widths(values: tuple[int, ...]) -> tuple[bool, str]:
+    return len(values) > 0 and min(values) > 0, "one or more positive widths"
+
+
+def _require(settings: object, where: str, checks: Mapping[str, tuple[bool, str]]) -> None:
+    for name, (valid, range_) in checks.items():
+        if not valid:
+            value = getattr(settings, name)
+            raise ConfigError(f"{where}.{name} must be {range_}, got {value!r}")

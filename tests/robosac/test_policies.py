@@ -37,6 +37,7 @@ def test_the_best_is_the_one_with_the_highest_return_that_was_kept(run: RunFolde
     best = best_evaluation(run)
     assert best.step == 20
     found = load_policy(run.evaluation_folder(best.step))
+    assert isinstance(found, Policy)
     observation = np.ones(3, np.float32)
     np.testing.assert_array_equal(
         found.mean_action(observation), some_policy(20).mean_action(observation)
