@@ -44,12 +44,12 @@ def make_replay(config: TrainConfig, env: gymnasium.Env[Any, Any]) -> Experience
     Raises:
         ConfigError: the demonstrations are not there, are damaged, or do not fit the task.
     """
-    online = _buffer(env, config.sac.replay_capacity)
+    online: Any = _buffer(env, config.sac.replay_capacity)
     section = config.demonstrations
     if section.path is None:
         return online
     shown = load(Path(section.path), interface_of(config, env))
-    demonstrations = _buffer(env, max(shown.steps, 1))
+    demonstrations: Any = _buffer(env, max(shown.steps, 1))
     fill(demonstrations, shown)
     return Mixture(online, demonstrations, section.share)
 
