@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from drivers.dynamixel import DynamixelBus
+from drivers.dynamixel import TABLES, DynamixelBus
 from robosac.arming import ArmingSettings
 from robosac.connection import ClawConnection
 from robosac.errors import ConfigError
@@ -81,11 +81,26 @@ def _file(config: ClawConfig) -> ClawFile:
     file = load_claw_file(config.robot.file)
     if not is_twin(config.robot.address, ROBOT_NAME):
         return file
-    from sim.claw import MODEL
     from sim.claw_servo import PRESETS
 
-    gain = PRESETS[config.twin.servos].position_p_gain(MODEL)
+    gain = PRESETS[config.twin.servos].position_p_gain(_model_number(file))
     return msgspec.structs.replace(file, position_p_gain=gain)
+
+
+def _model_number(file: ClawFile) -> int:
+    """Of the robot file's servos, for the twin's.
+
+    Raises:
+        ConfigError: there is no twin of them.
+    """
+    from sim.servo_joint import MOTORS
+
+    numbers = {TABLES[number].name: number for number in MOTORS}
+    if file.model not in numbers:
+        raise ConfigError(
+            f"robot file {file.name}: no twin of servos {file.model!r}; valid are {list(numbers)}"
+        )
+    return numbers[file.model]
 
 
 def _picture(config: ClawConfig, file: ClawFile) -> tuple[int, int] | None:
@@ -118,6 +133,7 @@ def _twin(section: ClawTwinSection, file: ClawFile, pixels: bool) -> ClawConnect
     picture = section.camera
     options = ClawOptions(
         supply_v=section.supply_voltage_v,
+        model=_model_number(file),
         preset=PRESETS[section.servos],
         randomisation=_randomisation(section),
         camera=ClawCameraOptions(
