@@ -164,6 +164,9 @@ class ClawTwin:
         return {
             "torque": {servo.id: servo.motion.torque for servo in servos},
             "last_frame_s": {servo.id: servo.heard_at for servo in servos},
+            "shaft_rad": {
+                servo.id: at for servo, at in zip(servos, self.plant.position.tolist(), strict=True)
+            },
             "valve_angle_rad": self.plant.valve_angle,
         }
 
