@@ -41,6 +41,9 @@ class PixelSection(Section, frozen=True):
     actor_q: Annotated[
         Reduction, Meta(description="of the critics' values, in the policy's loss: min or mean")
     ] = "mean"
+    critic_layer_norm: Annotated[
+        bool, Meta(description="whether the critics' hidden layers are normalised")
+    ] = True
     entropy_backup: Annotated[
         bool, Meta(description="whether the target counts the entropy of later actions")
     ] = True

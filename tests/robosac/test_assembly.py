@@ -9,7 +9,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-import robosac.assembly
+import robosac.assembly_minitaur
 from drivers.vectornav.port import VectorNavPort
 from robosac.assembly import Stage, make_stage
 from robosac.cli import app
@@ -121,7 +121,7 @@ def test_nothing_stays_open_when_the_rest_cannot_be_built(
     def refuse(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(robosac.assembly, "MinitaurWalk", refuse)
+    monkeypatch.setattr(robosac.assembly_minitaur, "MinitaurWalk", refuse)
     with pytest.raises(type(error)):
         make_stage(load_preset("minitaur"))
     assert len(closed) == 1

@@ -102,7 +102,11 @@ def test_trace_round_trips(tmp_path: Path) -> None:
     trace.save(tmp_path / "trace.npz")
     loaded = Trace.load(tmp_path / "trace.npz")
     for field in dataclasses.fields(Trace):
-        np.testing.assert_array_equal(getattr(loaded, field.name), getattr(trace, field.name))
+        if field.name != "signals":
+            np.testing.assert_array_equal(getattr(loaded, field.name), getattr(trace, field.name))
+    assert set(loaded.signals) == set(trace.signals)
+    for name, signal in trace.signals.items():
+        np.testing.assert_array_equal(loaded.signals[name], signal)
 
 
 def test_trace_refuses_shapes_that_do_not_fit() -> None:

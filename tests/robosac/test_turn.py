@@ -15,7 +15,7 @@ from robosac.reasons import Reason
 from robosac.states import SafetyState
 from robosac.tasks.ends import EpisodeEnd
 from robosac.tasks.turn_definitions import HOME, RANGE
-from tests.robosac.turn_rig import STILL, make_rig
+from tests.robosac.turn_rig import FAITHFUL, STILL, make_rig
 
 SHORT: dict[str, Any] = {"task.episode_steps": 5}
 
@@ -60,7 +60,7 @@ def test_the_picture_is_of_the_moment_and_tells_its_age() -> None:
 
 
 def test_episodes_begin_where_they_shall_with_the_valve_free() -> None:
-    rig = make_rig()
+    rig = make_rig("claw", *FAITHFUL)
     for seed in range(3):
         rig.env.reset(seed=seed)
         joints = rig.env.executor.state
@@ -80,7 +80,7 @@ def test_starts_are_uniform() -> None:
 
 
 def test_targets_run_ahead_of_their_joints_no_faster_than_a_servo_goes() -> None:
-    rig = make_rig()
+    rig = make_rig("claw", *FAITHFUL)
     rig.env.reset(seed=0)
     before = rig.twin.plant.joint_position[:9].copy()
     _, _, _, _, info = rig.env.step(np.ones(9))
@@ -91,7 +91,7 @@ def test_targets_run_ahead_of_their_joints_no_faster_than_a_servo_goes() -> None
 
 
 def test_an_action_of_rest_stays_where_the_fingers_are() -> None:
-    rig = make_rig()
+    rig = make_rig("claw", *FAITHFUL)
     rig.env.reset(seed=0)
     before = rig.twin.plant.joint_position[:9].copy()
     for _ in range(10):
@@ -111,7 +111,7 @@ def test_an_absolute_action_of_rest_is_the_middle_of_every_range() -> None:
 
 @pytest.mark.parametrize("kind", ["relative", "absolute"])
 def test_an_action_leads_to_the_targets_it_was_made_for(kind: str) -> None:
-    rig = make_rig("claw", f"task.action={kind}")
+    rig = make_rig("claw", *FAITHFUL, f"task.action={kind}")
     rig.env.reset(seed=0)
     for _ in range(30):
         rig.env.step(rig.env.action_to(0.8 * HOME))
@@ -124,7 +124,7 @@ def test_what_the_limiter_changed_is_what_was_executed(tmp_path: Path) -> None:
     nominal = (resources.files("robosac.robots") / "claw.yaml").read_text()
     slow = tmp_path / "slow.yaml"
     slow.write_text(nominal.replace("velocity_rad_s: 8.0", "velocity_rad_s: 2.0"))
-    rig = make_rig("claw", f"robot.file={slow}", "task.reset.valve_speed_rad_s=1.0")
+    rig = make_rig("claw", *FAITHFUL, f"robot.file={slow}", "task.reset.valve_speed_rad_s=1.0")
     rig.env.reset(seed=0)
     assert rig.env.executor.state is not None
     before = rig.env.executor.state.joints.position[:9]

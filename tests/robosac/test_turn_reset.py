@@ -8,7 +8,7 @@ import pytest
 from robosac.errors import RobosacError, RobotError
 from robosac.states import SafetyState
 from sim.claw import ClawTwin
-from tests.robosac.turn_rig import TurnRig, make_rig
+from tests.robosac.turn_rig import FAITHFUL, TurnRig, make_rig
 
 QUICK = ("task.reset.let_go_s=0.2", "task.reset.retries=2")
 
@@ -28,7 +28,7 @@ def watched(rig: TurnRig, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ..
 
 @pytest.mark.parametrize("start", [-3.1, -1.0, 0.0, 2.0, 3.1])
 def test_the_valve_is_driven_to_any_start_by_its_own_servo(start: float) -> None:
-    rig = make_rig()
+    rig = make_rig("claw", *FAITHFUL)
     rig.twin.begin(4)
     tick = rig.env.setup.run(start, 0)
     assert tick.safety is SafetyState.ACTIVE
@@ -41,7 +41,7 @@ def test_the_valve_is_driven_to_any_start_by_its_own_servo(start: float) -> None
 def test_a_stuck_valve_climbs_the_ladder_and_ends_with_a_person(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rig = make_rig("claw", *QUICK)
+    rig = make_rig("claw", *FAITHFUL, *QUICK)
     calls = watched(rig, monkeypatch)
     rig.twin.begin(4)
     rig.twin.jam_valve(True)
@@ -54,7 +54,7 @@ def test_a_stuck_valve_climbs_the_ladder_and_ends_with_a_person(
 
 
 def test_a_person_who_mends_it_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    rig = make_rig("claw", *QUICK)
+    rig = make_rig("claw", *FAITHFUL, *QUICK)
     rig.twin.begin(4)
     rig.twin.jam_valve(True)
 
@@ -69,7 +69,7 @@ def test_a_person_who_mends_it_is_enough(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_caught_finger_is_disentangled_without_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
     """Something holds a finger until everybody has let go once."""
-    rig = make_rig("claw", *QUICK)
+    rig = make_rig("claw", *FAITHFUL, *QUICK)
     calls = watched(rig, monkeypatch)
     rig.twin.begin(4)
     caught = rig.twin.plant.joint_position[1]
@@ -94,7 +94,7 @@ def test_a_caught_finger_is_disentangled_without_a_person(monkeypatch: pytest.Mo
 
 
 def test_every_motion_of_the_reset_obeys_the_gate() -> None:
-    rig = make_rig()
+    rig = make_rig("claw", *FAITHFUL)
     rig.twin.begin(4)
     ticks = 0
     alive = rig.env.executor.tick

@@ -15,6 +15,13 @@ from robosac.tasks.ends import EpisodeEnd
 from robosac.tasks.turn import ClawTurn
 from sim.claw import ClawTwin
 
+FAITHFUL = (
+    "twin.servos=xh430",
+    "task.action=relative",
+    "task.speed_rad_s=3.0",
+    "task.reset.tolerance_rad=0.087",
+)
+"""The hand as it is, under actions that count from its joints: what `claw-pixels` has."""
 STILL = np.zeros(9, dtype=np.float32)
 
 
