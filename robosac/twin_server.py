@@ -112,11 +112,14 @@ def port_table(preset: str, ports: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _advice(ports: Mapping[str, Mapping[str, Any]]) -> str:
-    lines = [f"  {name}: {port['path']}" for name, port in ports.items()]
+    lines = ["ports:", *(f"  {name}: {port['path']}" for name, port in ports.items())]
+    if set(ports) == {"servos"}:
+        # The hand has one port, and its file tells the bit rate with it.
+        port = ports["servos"]
+        lines = [f"port: {{path: {port['path']}, baud: {port['baud']}}}"]
     return "\n".join(
         (
             "In a robot file:",
-            "ports:",
             *lines,
             "then run any command with --robot.file FILE --robot.address serial",
         )
