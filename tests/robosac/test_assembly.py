@@ -9,6 +9,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+import robosac.assembly
 import robosac.assembly_minitaur
 from drivers.vectornav.port import VectorNavPort
 from robosac.assembly import Stage, make_stage
