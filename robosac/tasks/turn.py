@@ -3,7 +3,10 @@
 An action is nine joint targets for the servos' own position loops (arXiv 1812.05905, 7.3), counted
 from where each joint is, or, as in ROBEL, from the middle of its range. A target may run ahead of
 its joint by no more than a servo can follow in one period: that is part of what an action means, so
-the action counts as executed unless the limiter changed it.
+an action counts as executed for each joint whose target the limiter let through by the period's
+end. (Were a joint that got there a few ticks late recorded as a shorter action, no action near the
+edge of the box would ever be recorded in fast motion, and the critic would be asked about actions
+it never saw.)
 
 The valve's servo measures the angle. It serves reset and reward; the policy sees it only without a
 camera. What is not known is not made up: if the angle, or the picture, is too old or wrong, the
@@ -23,9 +26,9 @@ from gymnasium.spaces import Box, Dict
 
 from robosac.errors import RobotError
 from robosac.executor import Executor
-from robosac.hal import FloatArray, Frame, RobotState
+from robosac.hal import BoolArray, FloatArray, Frame, RobotState
 from robosac.observation import IMAGE, STATE, Observation
-from robosac.reasons import REJECTED, Reason, union
+from robosac.reasons import union
 from robosac.settings import TurnSection
 from robosac.states import SafetyState
 from robosac.tasks.driving import Driver
@@ -48,8 +51,8 @@ CAMERA_WAIT_S = 5.0
 """How long a hand at rest waits for a picture before an episode, s."""
 HOLD_S = 0.2
 """How long the hand is held where it is after a fault, before torque goes, s."""
-_CHANGED = REJECTED | Reason.POSITION | Reason.VELOCITY | Reason.ACCELERATION | Reason.DISTANCE
-"""Reasons with which the executed goal is not the one that was asked for."""
+LET_THROUGH_RAD = 0.01
+"""How near to what the limiter was given a joint's executed goal counts as the same, rad."""
 
 
 class ClawTurn(gymnasium.Env[Any, np.ndarray]):
@@ -127,9 +130,8 @@ class ClawTurn(gymnasium.Env[Any, np.ndarray]):
         measured = self._measured()
         self.ticks = ticks = self._driver.drive(self._targets(action))
         tick, reasons = ticks[-1], union(tick.reasons for tick in ticks)
-        self._last_action = action
-        if reasons & _CHANGED:
-            self._last_action = self._executed(tick.executed[:FINGERS], measured)
+        executed = self._executed(tick.executed[:FINGERS], measured)
+        self._last_action = np.where(_let_through(tick), action, executed)
         self._steps += 1
         fault = self._fault(tick)
         sight = self._sight(tick.state)
@@ -308,3 +310,10 @@ class ClawTurn(gymnasium.Env[Any, np.ndarray]):
 def _age(state: RobotState, time: float) -> float:
     """Age of what was measured at `time` (s), in whole nanoseconds; see `requests.interval`."""
     return round(state.time - time, 9)
+
+
+def _let_through(tick: Tick) -> BoolArray:
+    """Which fingers' joints (9,) the limiter let go where they were asked to."""
+    if not isinstance(tick.target, np.ndarray):
+        return np.zeros(FINGERS, dtype=bool)
+    return np.abs(tick.executed[:FINGERS] - tick.target[:FINGERS]) <= LET_THROUGH_RAD

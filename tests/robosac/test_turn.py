@@ -15,7 +15,7 @@ from robosac.reasons import Reason
 from robosac.states import SafetyState
 from robosac.tasks.ends import EpisodeEnd
 from robosac.tasks.turn_definitions import HOME, RANGE
-from tests.robosac.turn_rig import FAITHFUL, STILL, make_rig
+from tests.robosac.turn_rig import FAITHFUL, STILL, TurnRig, make_rig
 
 SHORT: dict[str, Any] = {"task.episode_steps": 5}
 
@@ -120,11 +120,17 @@ def test_an_action_leads_to_the_targets_it_was_made_for(kind: str) -> None:
     np.testing.assert_allclose(state.joints.position[:9], 0.8 * HOME, atol=0.05)
 
 
-def test_what_the_limiter_changed_is_what_was_executed(tmp_path: Path) -> None:
+def limited_rig(folder: Path, before: str, after: str) -> TurnRig:
+    """A hand whose robot file says `after` where the nominal one says `before`."""
     nominal = (resources.files("robosac.robots") / "claw.yaml").read_text()
-    slow = tmp_path / "slow.yaml"
-    slow.write_text(nominal.replace("velocity_rad_s: 8.0", "velocity_rad_s: 2.0"))
-    rig = make_rig("claw", *FAITHFUL, f"robot.file={slow}", "task.reset.valve_speed_rad_s=1.0")
+    assert before in nominal
+    slow = folder / "slow.yaml"
+    slow.write_text(nominal.replace(before, after))
+    return make_rig("claw", *FAITHFUL, f"robot.file={slow}", "task.reset.valve_speed_rad_s=1.0")
+
+
+def test_what_the_limiter_changed_is_what_was_executed(tmp_path: Path) -> None:
+    rig = limited_rig(tmp_path, "velocity_rad_s: 8.0", "velocity_rad_s: 2.0")
     rig.env.reset(seed=0)
     assert rig.env.executor.state is not None
     before = rig.env.executor.state.joints.position[:9]
@@ -133,6 +139,25 @@ def test_what_the_limiter_changed_is_what_was_executed(tmp_path: Path) -> None:
     executed = (rig.env.ticks[-1].executed[:9] - before) / 0.3
     assert (executed < 0.9).all()
     np.testing.assert_allclose(info["executed_action"], executed, atol=1e-6)
+
+
+def test_a_limited_joint_does_not_change_what_the_others_executed(tmp_path: Path) -> None:
+    base = "base: {lower_rad: -0.5, upper_rad: 0.5, velocity_rad_s: "
+    rig = limited_rig(tmp_path, f"{base}8.0", f"{base}2.0")
+    rig.env.reset(seed=0)
+    _, _, _, _, info = rig.env.step(np.ones(9))
+    assert info["reasons"] & Reason.VELOCITY
+    bases, executed = np.arange(9) % 3 == 0, info["executed_action"]
+    assert (executed[bases] < 0.9).all()
+    np.testing.assert_array_equal(executed[~bases], 1.0)
+
+
+def test_a_joint_that_starts_late_but_gets_there_went_where_it_was_asked_to(tmp_path: Path) -> None:
+    rig = limited_rig(tmp_path, "acceleration_rad_s2: 2000.0", "acceleration_rad_s2: 250.0")
+    rig.env.reset(seed=0)
+    _, _, _, _, info = rig.env.step(np.ones(9))
+    assert info["reasons"] & Reason.ACCELERATION, "the limiter acted"
+    np.testing.assert_array_equal(info["executed_action"], 1.0)
 
 
 def test_time_runs_out() -> None:
