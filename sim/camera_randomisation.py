@@ -9,7 +9,8 @@ from typing import Final
 
 import numpy as np
 
-Range = tuple[float, float]
+from sim.ranges import Range, check_range
+
 Colour = tuple[float, float, float]
 """Red, green and blue as displayed, 0 to 1."""
 Vector = tuple[float, float, float]
@@ -69,18 +70,13 @@ class CameraRandomisation:
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
-            span: Range | None = getattr(self, name)
-            if span is None:
-                continue
-            low, high = span
-            floor = -math.inf if name in _SIGNED else 0.0
-            top = 1.0 if name in _SHARES else math.inf
-            if not (math.isfinite(low) and math.isfinite(high) and floor <= low <= high <= top):
-                raise ValueError(
-                    f"randomisation.{name} = {span}; expected {floor} <= low <= high <= {top}"
-                )
-            if name in ("light_scale", "exposure") and low == 0.0:
-                raise ValueError(f"randomisation.{name} = {span}; the low end must be positive")
+            check_range(
+                name,
+                getattr(self, name),
+                floor=-math.inf if name in _SIGNED else 0.0,
+                top=1.0 if name in _SHARES else math.inf,
+                positive=name in ("light_scale", "exposure"),
+            )
 
     @classmethod
     def off(cls) -> CameraRandomisation:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from sim.randomisation import Range
+from sim.ranges import Range, check_range
 
-_MAY_BE_NEGATIVE = frozenset({"mount_shift_m", "valve_radius_shift_m"})
 _MUST_BE_POSITIVE = frozenset({"motor_strength", "friction_scale"})
 _MOST_SHRINK_M = -0.015
 """A lobe loses no more radius than this: it would be gone at 21 mm."""
+_FLOORS = {"mount_shift_m": -math.inf, "valve_radius_shift_m": _MOST_SHRINK_M}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +50,12 @@ class ClawRandomisation:
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
-            span: Range | None = getattr(self, name)
-            if span is None:
-                continue
-            low, high = span
-            floor = -np.inf if name in _MAY_BE_NEGATIVE else 0.0
-            if name == "valve_radius_shift_m":
-                floor = _MOST_SHRINK_M
-            if not (np.isfinite([low, high]).all() and floor <= low <= high):
-                raise ValueError(f"randomisation.{name} = {span}; expected {floor} <= low <= high")
-            if name in _MUST_BE_POSITIVE and low == 0.0:
-                raise ValueError(f"randomisation.{name} = {span}; the low end must be positive")
+            check_range(
+                name,
+                getattr(self, name),
+                floor=_FLOORS.get(name, 0.0),
+                positive=name in _MUST_BE_POSITIVE,
+            )
 
     @classmethod
     def off(cls) -> ClawRandomisation:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-Range = tuple[float, float]
+from sim.ranges import Range, check_range
+
+_MUST_BE_POSITIVE = ("mass_scale", "inertia_scale", "motor_strength", "supply_v")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +57,12 @@ class Randomisation:
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
-            span: Range | None = getattr(self, name)
-            if span is None:
-                continue
-            low, high = span
-            floor = -np.inf if name == "imu_bias_rad" else 0.0
-            if not (np.isfinite([low, high]).all() and floor <= low <= high):
-                raise ValueError(f"randomisation.{name} = {span}; expected {floor} <= low <= high")
-            if name in ("mass_scale", "inertia_scale", "motor_strength", "supply_v") and low == 0.0:
-                raise ValueError(f"randomisation.{name} = {span}; the low end must be positive")
+            check_range(
+                name,
+                getattr(self, name),
+                floor=-math.inf if name == "imu_bias_rad" else 0.0,
+                positive=name in _MUST_BE_POSITIVE,
+            )
 
     @classmethod
     def off(cls) -> Randomisation:
