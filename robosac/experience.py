@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import gymnasium
 import numpy as np
 
-from robosac.demonstrations import Interface, fill
+from robosac.demonstrations import Interface, Sink, fill
 from robosac.demonstrations_file import load
 from robosac.frame_replay import FrameReplay
 from robosac.mixture import Mixture
@@ -18,21 +18,13 @@ from robosac.replay import Array, Batch, Replay
 from robosac.settings import ClawConfig, RobotConfig, TrainConfig
 
 
-class Experience(Protocol):
+class Experience(Sink, Protocol):
     """What the learner draws from, and the actor adds to."""
 
     def __len__(self) -> int: ...
     @property
     def memory_bytes(self) -> int: ...
     def ready(self, size: int) -> bool: ...
-    def add(
-        self,
-        observation: Any,
-        action: Array,
-        reward: float,
-        next_observation: Any,
-        terminated: bool,
-    ) -> None: ...
     def sample(self, rng: np.random.Generator, size: int) -> Batch[Any]: ...
     def state(self) -> dict[str, Array]: ...
     def load(self, state: Mapping[str, Array]) -> None: ...

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sim.claw_randomisation import ClawDraw
 from sim.claw_servo import XH430, ServoPreset
 from sim.engine import mujoco
-from sim.plant import PlantDiverged
+from sim.physics import PlantDiverged, load, read_only
 
 FloatArray = NDArray[np.float64]
 
@@ -60,13 +60,7 @@ class ClawPlant:
         preset: ServoPreset = XH430,
         servo_model: int = _MODEL_NUMBER,
     ) -> None:
-        if not 0 < timestep <= 0.002:
-            raise ValueError(f"plant timestep must be in (0, 0.002] s, got {timestep}")
-        self.model = mujoco.MjModel.from_xml_path(str(MODEL_PATH))
-        self.model.opt.timestep = timestep
-        # A diverged state must be seen, not silently replaced by the reset one.
-        self.model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
-        self.data = mujoco.MjData(self.model)
+        self.model, self.data = load(MODEL_PATH, timestep)
         self.timestep = timestep
         self._offset = np.array(SHAFT_OFFSET_RAD)
         self._shaft = np.array(SHAFT_OFFSET_RAD)
@@ -86,8 +80,8 @@ class ClawPlant:
             if addresses != (index, index, index, joint.id):
                 raise RuntimeError(f"{MODEL_PATH.name}: joint {name} lies at {addresses}")
         self._qpos, self._ctrl = data.qpos, data.ctrl
-        self._joint_position, self._velocity = _read_only(data.qpos[:]), _read_only(data.qvel[:])
-        self._position = _read_only(self._shaft[:])
+        self._joint_position, self._velocity = read_only(data.qpos[:]), read_only(data.qvel[:])
+        self._position = read_only(self._shaft[:])
 
     def _set_dynamics(self, preset: ServoPreset, servo_model: int) -> None:
         """Give the joints what hangs on a servo's output, and its motor a most torque."""
@@ -225,8 +219,3 @@ class ClawPlant:
             (name(min(pair)).name, name(max(pair)).name)
             for pair in data.contact.geom[: data.ncon].tolist()
         )
-
-
-def _read_only(view: FloatArray) -> FloatArray:
-    view.setflags(write=False)
-    return view

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sim import leg_geometry
 from sim.engine import mujoco
+from sim.physics import PlantDiverged, load, read_only
 from sim.randomisation import Draw
 
 FloatArray = NDArray[np.float64]
@@ -19,10 +20,6 @@ FloatArray = NDArray[np.float64]
 MODEL_PATH: Final = Path(__file__).parent / "models" / "minitaur.xml"
 MOTORS: Final = 8
 INERTIAL_SENSORS: Final = ("orientation", "angular_velocity", "specific_force")
-
-
-class PlantDiverged(RuntimeError):
-    """The simulation left the range of anything physical; reset it, or shorten the step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +48,7 @@ class MinitaurPlant:
     """
 
     def __init__(self, timestep: float = 0.001) -> None:
-        if not 0 < timestep <= 0.002:
-            raise ValueError(f"plant timestep must be in (0, 0.002] s, got {timestep}")
-        self.model = mujoco.MjModel.from_xml_path(str(MODEL_PATH))
-        self.model.opt.timestep = timestep
-        # A diverged state must be seen, not silently replaced by the reset one.
-        self.model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
-        self.data = mujoco.MjData(self.model)
+        self.model, self.data = load(MODEL_PATH, timestep)
         self.timestep = timestep
         self._qpos, self._qvel, self._ctrl = self.data.qpos, self.data.qvel, self.data.ctrl
         self._base: int = self.model.body("base").id
@@ -85,11 +76,11 @@ class MinitaurPlant:
         addresses = [int(self.model.sensor(name).adr[0]) for name in INERTIAL_SENSORS]
         if addresses != [0, 4, 7] or sensors.shape != (10,):
             raise RuntimeError(f"{MODEL_PATH.name}: inertial sensors lie at {addresses}")
-        self._inertial = _read_only(sensors[:])
-        self._joint_position = _read_only(self._qpos[7::2])
-        self._joint_velocity = _read_only(self._qvel[6::2])
-        self._position = _read_only(self._qpos[:3])
-        self._velocity = _read_only(self._qvel[:3])
+        self._inertial = read_only(sensors[:])
+        self._joint_position = read_only(self._qpos[7::2])
+        self._joint_velocity = read_only(self._qvel[6::2])
+        self._position = read_only(self._qpos[:3])
+        self._velocity = read_only(self._qvel[:3])
         self._orientation = self._inertial[:4]
         self._gyro = self._inertial[4:7]
         self._accelerometer = self._inertial[7:]
@@ -256,8 +247,3 @@ class MinitaurPlant:
             for leg in leg_geometry.LEG_NAMES
         ]
         return float(np.linalg.norm(gaps, axis=1).max())
-
-
-def _read_only(view: FloatArray) -> FloatArray:
-    view.setflags(write=False)
-    return view

@@ -8,7 +8,6 @@ driver's queue. This one always takes the newest frame, and passes over what cam
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from types import TracebackType
 from typing import Final, Protocol, Self
 
 from drivers.aruco.geometry import (
@@ -24,6 +23,7 @@ from drivers.aruco.velocity import Admission, GateLimits, JumpGate, VelocityEsti
 from drivers.background import Background
 from drivers.camera.frames import CameraFrame
 from drivers.errors import ProtocolError
+from drivers.opened import Opened
 from drivers.tracker import PlanarFix
 
 WAIT_S: Final = 0.1
@@ -170,7 +170,7 @@ class NewerFrames(Protocol):
         ...
 
 
-class CameraTracker:
+class CameraTracker(Opened):
     """An `ArucoTracker` in a thread that follows a camera; satisfies `drivers.tracker.Tracker`.
 
     If the thread dies of an error, threading.excepthook tells it and there are no fixes any more.
@@ -200,17 +200,6 @@ class CameraTracker:
             BusTimeout: the thread does not come back.
         """
         self._background.stop()
-
-    def __enter__(self) -> Self:
-        return self.open()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _run(self) -> None:
         sequence = 0

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from drivers.background import Background
@@ -19,9 +18,10 @@ from drivers.camera.judgement import judged, shown
 from drivers.camera.pump import CameraPump
 from drivers.camera.settings import CameraSettings, CaptureFactory
 from drivers.errors import BusTimeout
+from drivers.opened import Opened
 
 
-class Camera:
+class Camera(Opened):
     """A running camera; satisfies `drivers.camera.frames.FrameSource`. May be used by any thread.
 
     Args:
@@ -98,17 +98,6 @@ class Camera:
             BusTimeout: the driver does not come back from a call; the camera stays with it.
         """
         self._background.stop()
-
-    def __enter__(self) -> Self:
-        return self.open()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _run(self) -> None:
         try:

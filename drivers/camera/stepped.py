@@ -7,16 +7,16 @@ Here frames are taken by whoever asks for the newest, and only those that are wa
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from drivers.camera.frames import CameraFrame, CameraStatus
 from drivers.camera.judgement import judged, shown
 from drivers.camera.pump import CameraPump
 from drivers.camera.settings import CameraSettings, CaptureFactory
+from drivers.opened import Opened
 
 
-class SteppedCamera:
+class SteppedCamera(Opened):
     """A camera run by its reader; satisfies `drivers.camera.frames.FrameSource`.
 
     Ask at least as often as frames come, or the queue fills with old ones. Age, silence and every
@@ -79,17 +79,6 @@ class SteppedCamera:
     def close(self) -> None:
         """Release the camera; safe to call twice."""
         self._pump.close()
-
-    def __enter__(self) -> Self:
-        return self.open()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _take_waiting(self) -> None:
         """Take every frame that waits; open a lost camera again once its time has come."""

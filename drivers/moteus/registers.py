@@ -245,12 +245,8 @@ def _table() -> dict[int, RegisterInfo]:
         r.WITHIN_ILIMIT_SCALE: q.SCALE,
         r.WITHIN_IGNORE_BOUNDS: q.INTEGER,
     }
-    orders = {
-        r.SET_OUTPUT_NEAREST: q.POSITION,
-        r.SET_OUTPUT_EXACT: q.POSITION,
-        r.REQUIRE_REINDEX: q.INTEGER,
-        r.RECAPTURE: q.INTEGER,
-    }
+    orders = {r.SET_OUTPUT_NEAREST: q.POSITION, r.SET_OUTPUT_EXACT: q.POSITION}
+    orders |= {r.REQUIRE_REINDEX: q.INTEGER, r.RECAPTURE: q.INTEGER}
     masks = (r.UUID_MASK_1, r.UUID_MASK_2, r.UUID_MASK_3, r.UUID_MASK_4)
     identity = [r.MODEL_NUMBER, r.FIRMWARE_VERSION, r.REGISTER_MAP_VERSION]
     identity += [r.SERIAL_NUMBER_1, r.SERIAL_NUMBER_2, r.SERIAL_NUMBER_3]

@@ -11,7 +11,7 @@ import pytest
 from sim.claw_plant import HOME_RAD, JOINT_NAMES, VALVE, ClawPlant
 from sim.claw_randomisation import ClawDraw
 from sim.claw_servo import IDENTIFIED, PRESETS, ROBEL, XH430, ServoPreset
-from sim.plant import PlantDiverged
+from sim.physics import PlantDiverged
 from sim.servo_joint import ServoPlant
 
 DT = 0.002

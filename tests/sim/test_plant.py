@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sim import leg_geometry
-from sim.plant import MinitaurPlant, PlantDiverged
+from sim.physics import PlantDiverged
+from sim.plant import MinitaurPlant
 from sim.randomisation import Draw
 from tests.sim.trotting import Gait, trot
 
