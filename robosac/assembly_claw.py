@@ -22,7 +22,7 @@ from robosac.executor import Executor, ExecutorSettings
 from robosac.robots.claw import Claw, ClawDevices
 from robosac.robots.claw_file import ClawFile, load_claw_file
 from robosac.robots.wiring import check_calibration
-from robosac.settings import ClawConfig, ClawTwinSection, ExecutorSection
+from robosac.settings import ClawConfig, ClawTwinSection
 from robosac.settings.claw import TwinCameraSection
 from robosac.stage import Stage, is_twin, read_calibration
 from robosac.tasks.turn import ClawTurn
@@ -40,6 +40,8 @@ UNDRIVEN_TICKS = 50
 """So many ticks may pass until a servo that was taken hold of again has said so."""
 OVERSPEED_FACTOR = 1.0
 """Goals may run ahead faster than any servo of this kind turns; what is measured may not."""
+SOFT_OVERSPEED_FACTOR = 1.5
+"""For a twin with ROBEL's soft joints: springs without a gear, which swing past their targets."""
 SETTLE_S = 0.05
 """A hand has nothing to fall from: torque goes soon after the last command."""
 
@@ -59,7 +61,7 @@ def make_claw(config: ClawConfig, gate: EStopGate) -> Stage:
     with ExitStack() as opened:
         opened.callback(reached.devices.close)
         robot = Claw(file, measured, reached.devices, reached.clock.now)
-        settings = _executor_settings(config.executor, file)
+        settings = _executor_settings(config, file)
         executor = Executor(robot, reached.clock, gate, config.executor.period_s, settings)
         picture = _picture(config, file)
         env = ClawTurn(executor, reached.operator, config.task, picture)
@@ -184,7 +186,9 @@ def _randomisation(section: ClawTwinSection) -> ClawRandomisation:
     return ClawRandomisation.robel() if robel else ClawRandomisation.off()
 
 
-def _executor_settings(section: ExecutorSection, file: ClawFile) -> ExecutorSettings:
+def _executor_settings(config: ClawConfig, file: ClawFile) -> ExecutorSettings:
+    section = config.executor
+    soft = is_twin(config.robot.address, ROBOT_NAME) and config.twin.servos == "robel"
     return ExecutorSettings(
         hold_after=section.hold_after_s,
         damp_after=section.damp_after_s,
@@ -195,7 +199,7 @@ def _executor_settings(section: ExecutorSection, file: ClawFile) -> ExecutorSett
         ),
         watch=WatchSettings(
             position_tolerance=section.position_tolerance_rad,
-            overspeed_factor=OVERSPEED_FACTOR,
+            overspeed_factor=SOFT_OVERSPEED_FACTOR if soft else OVERSPEED_FACTOR,
             undriven_ticks=UNDRIVEN_TICKS,
         ),
     )

@@ -1,6 +1,11 @@
-"""For all tests: Ctrl-C means what it means on a terminal."""
+"""For all tests: Ctrl-C means what it means on a terminal, and no test is timed."""
 
 import signal
+
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:
