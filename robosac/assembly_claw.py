@@ -19,10 +19,11 @@ from robosac.connection import ClawConnection
 from robosac.errors import ConfigError
 from robosac.estop import EStopGate
 from robosac.executor import Executor, ExecutorSettings
+from robosac.finger_keepout import FingersApart
 from robosac.robots.claw import Claw, ClawDevices
 from robosac.robots.claw_file import ClawFile, load_claw_file
 from robosac.robots.wiring import check_calibration
-from robosac.settings import ClawConfig, ClawTwinSection, ExecutorSection
+from robosac.settings import ClawConfig, ClawTwinSection
 from robosac.settings.claw import TwinCameraSection
 from robosac.stage import Stage, is_twin, read_calibration
 from robosac.tasks.turn import ClawTurn
@@ -59,7 +60,7 @@ def make_claw(config: ClawConfig, gate: EStopGate) -> Stage:
     with ExitStack() as opened:
         opened.callback(reached.devices.close)
         robot = Claw(file, measured, reached.devices, reached.clock.now)
-        settings = _executor_settings(config.executor, file)
+        settings = _executor_settings(config, file)
         executor = Executor(robot, reached.clock, gate, config.executor.period_s, settings)
         picture = _picture(config, file)
         env = ClawTurn(executor, reached.operator, config.task, picture)
@@ -184,7 +185,11 @@ def _randomisation(section: ClawTwinSection) -> ClawRandomisation:
     return ClawRandomisation.robel() if robel else ClawRandomisation.off()
 
 
-def _executor_settings(section: ExecutorSection, file: ClawFile) -> ExecutorSettings:
+def _executor_settings(config: ClawConfig, file: ClawFile) -> ExecutorSettings:
+    section = config.executor
+    # The published results, and ours, are from a twin whose fingers may lean on one another.
+    real = not is_twin(config.robot.address, ROBOT_NAME)
+    apart = FingersApart(joints=len(file.joint_names))
     return ExecutorSettings(
         hold_after=section.hold_after_s,
         damp_after=section.damp_after_s,
@@ -198,4 +203,7 @@ def _executor_settings(section: ExecutorSection, file: ClawFile) -> ExecutorSett
             overspeed_factor=OVERSPEED_FACTOR,
             undriven_ticks=UNDRIVEN_TICKS,
         ),
+        soft_zone=section.soft_zone(usual=real),
+        keep_out=apart if section.keeps_out(usual=real) else None,
+        low_pass=section.low_pass_hz,
     )

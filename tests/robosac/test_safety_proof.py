@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import z3  # type: ignore[import-untyped]
 
-from robosac.safety import Braking, speed_to_stop
+from robosac.braking import Braking, speed_to_stop
 
 VARIABLES: Any = z3.Reals("d v h m w r f")
 d, v, h, m, w, r, f = VARIABLES

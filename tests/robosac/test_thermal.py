@@ -7,17 +7,18 @@ import math
 import numpy as np
 import pytest
 
-from robosac.thermal import Heat, ThermalSettings, derate
+from robosac.thermal import Heat, ThermalSettings, derate, rising, winding_time
 from tests.robosac.fake_robot import JOINTS, make_limits
 
 LIMITS = make_limits()
 SETTINGS = ThermalSettings()
+WINDING = winding_time(LIMITS)
 DERATED = 0.95 * 2.45
 
 
 def one_step(torque: float, temperature: float, heat: Heat, dt: float = 0.1) -> tuple[float, Heat]:
     full = np.full(JOINTS, torque), np.full(JOINTS, temperature)
-    allowed, following = derate(*full, heat, LIMITS, dt, SETTINGS)
+    allowed, following = derate(*full, heat, LIMITS, dt, SETTINGS, WINDING)
     return float(allowed[0]), following
 
 
@@ -61,7 +62,8 @@ def test_count_never_falls_below_the_motors_own_continuous_time() -> None:
 def test_only_the_loaded_joint_is_derated() -> None:
     torque = np.zeros(JOINTS)
     torque[3] = 3.0
-    allowed, _ = derate(torque, np.full(JOINTS, 30.0), Heat.cold(JOINTS), LIMITS, 0.8, SETTINGS)
+    cold = np.full(JOINTS, 30.0)
+    allowed, _ = derate(torque, cold, Heat.cold(JOINTS), LIMITS, 0.8, SETTINGS, WINDING)
     assert np.flatnonzero(allowed < 3.5).tolist() == [3]
 
 
