@@ -117,7 +117,9 @@ def test_fingers_never_enter_one_another(seed: int, vary: bool, acceleration: fl
     limits = make_limits(10, position=1.6, velocity=8.0, acceleration=acceleration)
     apart = FingersApart()
     requests = adversarial(seed, 60, 10, 1.6)
-    way = drive(requests, envelope_of(limits, 0.01), apart, np.zeros(10), periods(seed, 60, 0.01, vary))
+    way = drive(
+        requests, envelope_of(limits, 0.01), apart, np.zeros(10), periods(seed, 60, 0.01, vary)
+    )
     positions = np.array([memory.position for memory in way])
     assert (apart.clearance(positions) >= -1e-9).all()
 
@@ -194,7 +196,9 @@ def test_braking_together_keeps_the_direction_and_stands() -> None:
     memory = Memory(np.zeros(3), np.array([2.0, -1.0, 0.5]))
     for _ in range(3):
         limited = brake_together(memory, envelope, 0.005, Reason.NONE)
-        assert limited.velocity * -2.0 == pytest.approx(limited.velocity[1] * np.array([4.0, -2.0, 1.0]))
+        assert limited.velocity * -2.0 == pytest.approx(
+            limited.velocity[1] * np.array([4.0, -2.0, 1.0])
+        )
         memory = limited.memory
     assert brake_together(memory, envelope, 0.01, Reason.NONE).velocity.tolist() == [0.0] * 3
 
