@@ -67,7 +67,7 @@ class FingersApart:
 
     Args:
         geometry: the hand.
-        joints: number of the robot's joints; the first nine are base, middle and tip of each finger.
+        joints: number of the robot's joints; first base, middle and tip of each finger.
         resolution: see `robosac.keepout.KeepOut`, rad.
 
     Raises:

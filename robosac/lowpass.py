@@ -44,7 +44,7 @@ def smooth(
         dt: time since the last call, s.
 
     A request that is not finite, or so large that its sum is not, comes back as it is, and memory
-    stays: refusing it is the limiter's affair. So does every request with a `dt` that has no filter.
+    stays: refusing it is the limiter's affair. So with a `dt` (s) that has no filter.
     """
     if not (dt > 0.0 and cutoff * dt < 0.5 and np.isfinite(request).all()):
         return request, memory

@@ -245,5 +245,5 @@ def test_what_is_left_of_the_braking_lies_within_what_was_left_before() -> None:
 def test_braking_together_keeps_every_joints_acceleration() -> None:
     v, a = z3.Reals("v a")
     slower = z3.If(h >= T, 0, v * (1 - h / T))
-    premises = (a > 0, h > 0, v >= 0, T > 0, T >= v / a)
+    premises = (a > 0, h > 0, v >= 0, T > 0, v / a <= T)
     proved(z3.And(v - slower <= a * h, slower <= v, slower >= 0), *premises)
