@@ -217,7 +217,8 @@ def test_a_fold_angle_that_is_none_is_refused(fold: float) -> None:
         FrontLegsForward(fold)
 
 
-T, h, s = z3.Reals("T h s")
+VARIABLES: Any = z3.Reals("T h s v a")
+T, h, s, v, a = VARIABLES
 
 
 def proved(claim: Any, *premises: Any) -> None:
@@ -236,14 +237,13 @@ def rolled_out(time: Any) -> Any:
 
 def test_what_is_left_of_the_braking_lies_within_what_was_left_before() -> None:
     """From the front end: after a step of any length h >= s the farthest end has not moved on."""
-    share = 1 - h / T
-    ahead = z3.If(h >= T, 0, share * h + share * rolled_out(T - h))
+    share: Any = 1 - h / T
+    ahead: Any = z3.If(h >= T, 0, share * h + share * rolled_out(T - h))
     proved(ahead <= rolled_out(T), T > 0, s > 0, h >= s, h <= 4 * s)
     proved(ahead >= 0, T > 0, s > 0, h >= s, h <= 4 * s)
 
 
 def test_braking_together_keeps_every_joints_acceleration() -> None:
-    v, a = z3.Reals("v a")
-    slower = z3.If(h >= T, 0, v * (1 - h / T))
+    slower: Any = z3.If(h >= T, 0, v * (1 - h / T))
     premises = (a > 0, h > 0, v >= 0, T > 0, v / a <= T)
     proved(z3.And(v - slower <= a * h, slower <= v, slower >= 0), *premises)

@@ -44,7 +44,7 @@ def test_a_resting_input_passes_as_it_is() -> None:
 @given(st.integers(0, 2**32 - 1))
 def test_varying_periods_stay_bounded_and_settle(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    memory = FilterMemory.anchored(np.zeros(2))
+    memory, output = FilterMemory.anchored(np.zeros(2)), np.zeros(2)
     for dt in rng.uniform(PERIOD / 2, PERIOD * 2, 400):
         output, memory = smooth(np.array([1.0, -1.0]), memory, 40.0, float(dt))
         assert (np.abs(output) < 1.5).all()
@@ -83,9 +83,10 @@ def test_course_begins_and_resumes_without_a_jump() -> None:
     for _ in range(10):
         course.follow(np.full(3, 0.9), course.position, PERIOD)
     for _ in range(10):
-        held = course.hold(course.position, PERIOD)
-    resumed = course.follow(held.position, course.position, PERIOD)
-    assert resumed.position == pytest.approx(held.position, abs=1e-12)
+        course.hold(course.position, PERIOD)
+    held = course.position
+    resumed = course.follow(held, held, PERIOD)
+    assert resumed.position == pytest.approx(held, abs=1e-12)
 
 
 def test_course_smooths_a_step_and_arrives() -> None:

@@ -14,7 +14,7 @@ import calibration
 from drivers.dynamixel import TABLES, DynamixelBus, PositionGoal
 from drivers.dynamixel.commands import GoalEncoder
 from drivers.moteus import MoteusBus, PositionCommand
-from drivers.moteus.command import encode
+from drivers.moteus.command import encode_position
 from drivers.moteus.readings import TAGS
 from robosac.hal import FloatArray, JointCommand, Limits
 from robosac.robots.claw_file import load_claw_file
@@ -60,15 +60,16 @@ class MoteusFloats:
     def violations(self, position: FloatArray, limits: Limits) -> int:
         command = self._motors.to_motors(command_of(position, limits))
         assert isinstance(command, PositionCommand)
-        rows = [
-            np.broadcast_to(getattr(command, name), position.shape).ravel()
-            for name in PositionCommand.__dataclass_fields__
-        ]
+        rows = np.array(
+            [
+                np.broadcast_to(getattr(command, name), position.shape).ravel()
+                for name in PositionCommand.__dataclass_fields__
+            ]
+        )
         try:
-            data = b"".join(encode(PositionCommand(*rows), position.size, TAGS[0]))
+            frames = encode_position(PositionCommand(*rows), position.size, TAGS[0])
         except ValueError:
             return position.size
-        frames = np.frombuffer(data, np.uint8).reshape(position.size, -1)
         floats = frames[:, 6:30].copy().view("<f4").astype(np.float64)
         turns, velocity, torque, kp, kd, most = floats.T.reshape(6, *position.shape)
         # The nominal calibration's zeros are zero: turns are the joint's angle over one turn.
