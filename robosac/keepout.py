@@ -133,8 +133,8 @@ def _blocked(
     clearances = keep_out.clearance(np.array(points))
     now, slack = clearances[0], keep_out.slack
     wanted = np.where(now >= slack, slack, now + slack if rolling else now)
-    crossed = ~(clearances[1:] >= wanted).all(axis=0)
-    return outside | (keep_out.involved & crossed[:, None]).any(axis=0)
+    crossed = np.logical_not(np.all(clearances[1:] >= wanted, axis=0))
+    return outside | np.any(keep_out.involved & crossed.reshape(-1, 1), axis=0)
 
 
 def _points(start: FloatArray, end: FloatArray, spacing: float) -> list[FloatArray]:
