@@ -48,8 +48,11 @@ bench: setup ## this machine's numbers; updates beside stable-baselines3 and pla
 	$(BIN)/python -m tests.benchmarks.camera_speed
 	$(BIN)/python -m tests.benchmarks.bus_speed
 
-sweep: setup ## ten million adversarial actions through the limiter
-	$(BIN)/python tests/sweeps/limiter_sweep.py --actions 10000000
+ACTIONS ?= 100000000
+LEGAL ?= 10000000
+
+sweep: setup ## ACTIONS adversarial and LEGAL legal actions through the limiter, packed as the robots pack them
+	$(BIN)/python -m tests.sweeps.limiter_sweep --actions $(ACTIONS) --legal $(LEGAL)
 
 fuzz: setup ## every decoder against RUNS coverage-guided inputs each (Linux)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group fuzz

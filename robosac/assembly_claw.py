@@ -19,6 +19,7 @@ from robosac.connection import ClawConnection
 from robosac.errors import ConfigError
 from robosac.estop import EStopGate
 from robosac.executor import Executor, ExecutorSettings
+from robosac.finger_keepout import FingersApart
 from robosac.robots.claw import Claw, ClawDevices
 from robosac.robots.claw_file import ClawFile, load_claw_file
 from robosac.robots.wiring import check_calibration
@@ -188,7 +189,10 @@ def _randomisation(section: ClawTwinSection) -> ClawRandomisation:
 
 def _executor_settings(config: ClawConfig, file: ClawFile) -> ExecutorSettings:
     section = config.executor
-    soft = is_twin(config.robot.address, ROBOT_NAME) and config.twin.servos == "robel"
+    real = not is_twin(config.robot.address, ROBOT_NAME)
+    soft = not real and config.twin.servos == "robel"
+    # The published results, and ours, are from a twin whose fingers may lean on one another.
+    apart = FingersApart(joints=len(file.joint_names))
     return ExecutorSettings(
         hold_after=section.hold_after_s,
         damp_after=section.damp_after_s,
@@ -202,4 +206,7 @@ def _executor_settings(config: ClawConfig, file: ClawFile) -> ExecutorSettings:
             overspeed_factor=SOFT_OVERSPEED_FACTOR if soft else OVERSPEED_FACTOR,
             undriven_ticks=UNDRIVEN_TICKS,
         ),
+        soft_zone=section.soft_zone(usual=real),
+        keep_out=apart if section.keeps_out(usual=real) else None,
+        low_pass=section.low_pass_hz,
     )

@@ -15,11 +15,12 @@ from drivers.vectornav.port import VectorNavPort
 from robosac.connection import Connection
 from robosac.estop import EStopGate
 from robosac.executor import Executor, ExecutorSettings
+from robosac.keepout import FrontLegsForward
 from robosac.robots.controller_options import wanted_options
 from robosac.robots.minitaur import Devices, Minitaur
 from robosac.robots.robot_file import RobotFile, load_robot_file
 from robosac.robots.wiring import check_calibration, motor_zeros
-from robosac.settings import ExecutorSection, MinitaurConfig, TwinSection
+from robosac.settings import MinitaurConfig, TwinSection
 from robosac.stage import Stage, is_twin, read_calibration
 from robosac.tasks.walk import MinitaurWalk
 from robosac.watch import WatchSettings
@@ -50,7 +51,7 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate) -> Stage:
             reached.clock,
             gate,
             config.executor.period_s,
-            _executor_settings(config.executor),
+            _executor_settings(config, file),
         )
         env = MinitaurWalk(executor, reached.operator, config.task)
         opened.pop_all()
@@ -128,10 +129,15 @@ def _set_options(bank: MoteusBank, file: RobotFile, measured: Calibration) -> No
         bank.store(index)
 
 
-def _executor_settings(section: ExecutorSection) -> ExecutorSettings:
+def _executor_settings(config: MinitaurConfig, file: RobotFile) -> ExecutorSettings:
+    section = config.executor
+    fold = FrontLegsForward(config.task.fold_angle_rad, len(file.joint_names))
     return ExecutorSettings(
         hold_after=section.hold_after_s,
         damp_after=section.damp_after_s,
         stop_after=section.stop_after_s,
         watch=WatchSettings(position_tolerance=section.position_tolerance_rad),
+        soft_zone=section.soft_zone(usual=True),
+        keep_out=fold if section.keeps_out(usual=True) else None,
+        low_pass=section.low_pass_hz,
     )

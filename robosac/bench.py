@@ -12,9 +12,17 @@ import torch
 from robosac.assembly import make_stage
 from robosac.bus_rates import reachable_rates
 from robosac.config import load_preset
+from robosac.course import Course
+from robosac.finger_keepout import FingersApart
+from robosac.hal import Limits
+from robosac.keepout import FrontLegsForward, KeepOut
 from robosac.replay import Replay
+from robosac.robots.claw_file import load_claw_file
+from robosac.robots.robot_file import load_robot_file
 from robosac.sac import Sac, SacSettings
-from robosac.safety import Memory, limit
+from robosac.safety import Envelope, LimiterSettings
+from robosac.settings.robot import SOFT_ZONE_RAD
+from robosac.thermal import ThermalSettings
 
 SIZES = ((17, 6), (112, 8))
 """Observations and actions of HalfCheetah and of the quadruped."""
@@ -39,7 +47,7 @@ def measure(seconds: float, threads: int) -> list[Figure]:
         twin_speed(seconds),
         *(update_speed(seconds, *size) for size in SIZES),
         inference_latency(seconds),
-        limiter_cost(seconds),
+        *limiter_costs(seconds / 4),
         *bus_rates(),
     ]
 
@@ -110,24 +118,48 @@ def inference_latency(seconds: float) -> Figure:
     return Figure("inference", "policy inference", "us", _percentiles(times))
 
 
-def limiter_cost(seconds: float) -> Figure:
-    """Time of one tick's limiter for eight joints, half of the requests illegal."""
-    stage = make_stage(load_preset("minitaur"))
-    assert stage.executor is not None
-    envelope = stage.executor.envelope
-    memory = Memory.anchored(np.full(8, 2.0))
-    rng = np.random.default_rng(0)
-    requests = [2.0 + rng.uniform(-1, 1, 8) * scale for scale in (0.01, 1.0) for _ in range(500)]
+def limiter_costs(seconds: float) -> list[Figure]:
+    """Time of one tick's limiter, the keep-out off and on, `seconds` each.
+
+    Eight joints of the quadruped and ten of the hand; "legal" requests break no bound, the others
+    jump about by up to 1 rad.
+    """
+    figures: list[Figure] = []
+    robots: tuple[tuple[str, Limits, float, KeepOut], ...] = (
+        ("minitaur", load_robot_file(None).joint_limits(), 0.005, FrontLegsForward(0.65)),
+        ("claw", load_claw_file(None).joint_limits(), 0.01, FingersApart()),
+    )
+    for robot, limits, period, keep_out in robots:
+        envelope = Envelope(limits, LimiterSettings(period, soft_zone=SOFT_ZONE_RAD))
+        for kind, scale in (("legal", 1e-3), ("limited", 1.0)):
+            for region, name in ((None, ""), (keep_out, ", keep-out on")):
+                course = Course(envelope, ThermalSettings(), region)
+                times = _follow_times(course, scale, seconds)
+                figures.append(
+                    Figure(
+                        f"limiter {robot} {kind}{name}",
+                        f"limiter, {robot}, {kind} requests{name}",
+                        "us",
+                        _percentiles(times),
+                    )
+                )
+    return figures
+
+
+def _follow_times(course: Course, scale: float, seconds: float) -> list[float]:
+    """Seconds of each tick with requests about `scale` (rad) from the middle of the ranges."""
+    limits, rng = course.envelope.limits, np.random.default_rng(0)
+    middle = (limits.lower + limits.upper) / 2.0
+    requests = [middle + rng.uniform(-scale, scale, len(middle)) for _ in range(500)]
+    course.begin(middle)
     index = 0
 
     def one() -> None:
-        nonlocal memory, index
+        nonlocal index
         index = (index + 1) % len(requests)
-        memory = limit(requests[index], memory, memory.position, envelope, 0.005).memory
+        course.follow(requests[index], course.position, course.envelope.settings.period)
 
-    times = _times(one, seconds)
-    stage.env.close()
-    return Figure("limiter", "limiter, one tick", "us", _percentiles(times))
+    return _times(one, seconds)
 
 
 def _times(action: Callable[[], object], seconds: float) -> list[float]:

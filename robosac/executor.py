@@ -65,9 +65,10 @@ class Executor:
         period: float = 0.005,
         settings: ExecutorSettings | None = None,
     ) -> None:
-        self.settings = settings or ExecutorSettings()
+        self.settings = parts = settings or ExecutorSettings()
         self.period = period
-        self.envelope = Envelope(robot.limits, LimiterSettings(period, self.settings.max_distance))
+        limiter = LimiterSettings(period, parts.max_distance, parts.soft_zone)
+        self.envelope = Envelope(robot.limits, limiter)
         self.limits = robot.limits
         self._robot, self._clock, self._gate = robot, clock, gate
         self._rate = Rate(clock, period)
@@ -79,7 +80,7 @@ class Executor:
         self._safety = SafetyState.DISARMED
         self._faults = FaultLatch()
         self._tally = Tally()
-        self._course = Course(self.envelope, self.settings.thermal)
+        self._course = Course(self.envelope, parts.thermal, parts.keep_out, parts.low_pass)
         self._watch = WatchMemory.fresh(joints)
         self._findings = Findings(self._watch)
         self._state: RobotState | None = None
@@ -265,7 +266,7 @@ class Executor:
             command = JointCommand(Drive.POSITION, goal, zero, zero, one, one, torque, free)
             reasons = union((reasons, limited.reasons, hot))
         elif before is SafetyState.DAMPED:
-            command = replace(self._damp, free=self._course.free)
+            command = replace(self._damp, free=self._course.free, max_torque=torque)
         state = self._exchange(command, now)
         self._check_gate()
         self._follow(now)

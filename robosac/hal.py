@@ -35,7 +35,11 @@ class Drive(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class JointCommand:
-    """One tick's command to every joint."""
+    """One tick's command to every joint.
+
+    Raises:
+        LimitsError: a feed-forward torque is not finite, or more than the motor may use.
+    """
 
     drive: Drive
     position: FloatArray
@@ -52,6 +56,13 @@ class JointCommand:
     """Torque the motor may not exceed, N m."""
     free: BoolArray | None = None
     """True where the motor lets go of its joint, whatever else is said here; None: nowhere."""
+
+    def __post_init__(self) -> None:
+        # Nothing feeds torque forward today; whoever begins to is bounded like the motor itself.
+        if np.count_nonzero(self.torque) and not (np.abs(self.torque) <= self.max_torque).all():
+            raise LimitsError(
+                f"feed-forward torque {self.torque} N m; valid is up to {self.max_torque} N m"
+            )
 
     @classmethod
     def to(cls, position: FloatArray, max_torque: FloatArray) -> JointCommand:

@@ -19,7 +19,7 @@ class Reason(enum.Flag):
     MEASURED = 8
     """The measured position is missing or not finite: rejected whole."""
     POSITION = 16
-    """A position limit, or the braking distance to it."""
+    """A position limit, the braking distance to it, or the soft zone before it."""
     VELOCITY = 32
     """The velocity limit."""
     ACCELERATION = 64
@@ -38,6 +38,8 @@ class Reason(enum.Flag):
     """The e-stop gate is tripped."""
     FAULT = 8192
     """A fault is latched."""
+    KEEP_OUT = 16384
+    """The way led into a region that is kept out of; see `robosac.keepout`."""
 
 
 def union(reasons: Iterable[Reason]) -> Reason:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from robosac.arming import ArmingSettings
 from robosac.hal import Fault, FloatArray
+from robosac.keepout import KeepOut
 from robosac.reasons import REJECTED, Reason
 from robosac.safety import is_vector
 from robosac.thermal import ThermalSettings
@@ -37,6 +38,12 @@ class ExecutorSettings:
     arming: ArmingSettings = field(default_factory=ArmingSettings)
     watch: WatchSettings = field(default_factory=WatchSettings)
     thermal: ThermalSettings = field(default_factory=ThermalSettings)
+    soft_zone: float = 0.0
+    """Width of the soft zone before each stop, rad; 0: none."""
+    keep_out: KeepOut | None = None
+    """Regions of joint positions to stay out of; None: none."""
+    low_pass: float | None = None
+    """Cut-off of the filter before the limiter, Hz; None: no filter."""
 
     def __post_init__(self) -> None:
         if not 0 < self.hold_after < self.damp_after < self.stop_after:

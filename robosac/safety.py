@@ -1,16 +1,8 @@
 """The limiter: whatever is requested, position, velocity and acceleration bounds hold at once.
 
-A plain clamp (acceleration, then velocity, then position) breaks the acceleration bound at a stop.
-Here the speed toward a stop is capped so that braking within the bound always remains possible
-(discrete viability). With period h, shortest period s <= h that may follow, bound a and room d:
-
-    w <= sqrt(2 a d + a^2 h (h - s)) - a (h - s/2)      (braking takes several periods)
-    w <= min(d / h, a s)                                (or one period is enough to stand)
-
-and the larger of the two is safe. For s = h the first line is
-a (-h/2 + sqrt(h^2/4 + 2 (d - a h^2/8) / a)). Both lines together keep the set of states
-{d >= 0 and (w <= a s or (w - a s / 2)^2 <= 2 a d)} closed for every h >= s, so periods may vary
-from tick to tick; tests/robosac/test_safety_proof.py proves it.
+The speed toward a stop is capped by what braking still allows (`robosac.braking`), and once more in
+the soft zone before the stop. Bounds on position, velocity and acceleration are proved for all real
+numbers in tests/robosac/test_safety_proof.py.
 
 Everything is pure, works on the last axis (a batch is the same code) and fails closed.
 """
@@ -23,6 +15,7 @@ from typing import TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from robosac.braking import Braking, SoftZone, speed_to_stop
 from robosac.hal import BoolArray, FloatArray, Limits
 from robosac.reasons import Reason
 
@@ -56,38 +49,19 @@ class LimiterSettings:
     """Nominal control period T, s; the limiter accepts [T/2, 2T]."""
     max_distance: float = 1.0
     """How far a goal may lie from the measured position, rad."""
+    soft_zone: float = 0.0
+    """Width of the soft zone before each stop, rad; 0: none. See `robosac.braking.SoftZone`."""
+    soft_share: float = 0.25
+    """Share of a joint's velocity limit that is left inside the zone, toward the stop."""
 
     def __post_init__(self) -> None:
-        for key in ("period", "max_distance"):
+        for key in ("period", "max_distance", "soft_share"):
             if not 0 < getattr(self, key) < np.inf:
                 raise ValueError(f"limiter.{key} must be positive, got {getattr(self, key)}")
-
-
-@dataclass(frozen=True, slots=True)
-class Braking:
-    """Terms of the viability bound for one period; arrays over the stops of one side or of both."""
-
-    dt: FloatArray
-    """Length of the next period, s."""
-    twice: FloatArray
-    """2 a, rad/s^2."""
-    grace: FloatArray
-    """a^2 h (h - s), rad^2/s^2."""
-    offset: FloatArray
-    """a (h - s/2), rad/s."""
-    single: FloatArray
-    """a s, the speed that one shortest period can stop, rad/s."""
-
-    @classmethod
-    def within(cls, acceleration: FloatArray, dt: float, shortest: float) -> Braking:
-        """For bounds (rad/s^2), a next period `dt` and none after it under `shortest` (s)."""
-        return cls(
-            np.full_like(acceleration, dt),
-            2.0 * acceleration,
-            acceleration * acceleration * (dt * (dt - shortest)),
-            acceleration * (dt - shortest / 2),
-            acceleration * shortest,
-        )
+        if not 0 <= self.soft_zone < np.inf:
+            raise ValueError(f"limiter.soft_zone must not be negative, got {self.soft_zone}")
+        if self.soft_share > 1:
+            raise ValueError(f"limiter.soft_share must be at most 1, got {self.soft_share}")
 
 
 class Bits:
@@ -135,7 +109,7 @@ class Envelope:
 class Step:
     """What the limiter needs to know about one period; see `Envelope.step`."""
 
-    __slots__ = ("both", "dt", "gentle", "one", "reach", "rounding")
+    __slots__ = ("both", "dt", "gentle", "one", "reach", "rounding", "soft")
 
     def __init__(self, envelope: Envelope, dt: float) -> None:
         acceleration = envelope.limits.acceleration
@@ -148,6 +122,8 @@ class Step:
         # A goal is no stop: passing it by rounding does no harm, so the present period serves.
         self.one = Braking.within(acceleration, dt, dt)
         self.both = Braking.within(np.tile(acceleration, 2), dt, envelope.shortest)
+        settings = envelope.settings
+        self.soft = SoftZone.of(envelope.speeds, settings.soft_zone, settings.soft_share, dt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +157,8 @@ class Limited:
     """Bits of `Reason` for each joint, shape (..., n)."""
     tracking: BoolArray | bool = True
     """See `Memory.tracking`."""
+    whole: Reason = Reason.NONE
+    """Reasons that concern the whole robot rather than a joint."""
 
     @property
     def memory(self) -> Memory:
@@ -191,8 +169,8 @@ class Limited:
     def reasons(self) -> Reason:
         """All joints' reasons together."""
         if not np.count_nonzero(self.codes):
-            return Reason.NONE
-        return Reason(int(np.bitwise_or.reduce(self.codes, axis=None)))
+            return self.whole
+        return Reason(int(np.bitwise_or.reduce(self.codes, axis=None))) | self.whole
 
 
 def limit(
@@ -262,17 +240,6 @@ def brake(memory: Memory, envelope: Envelope, dt: float, reason: Reason = Reason
     return Limited(position, velocity, codes, False)
 
 
-def speed_to_stop(room: FloatArray, braking: Braking) -> FloatArray:
-    """Largest speed (rad/s) during the next period that still lets the joint stop within `room`.
-
-    Args:
-        room: distance to the stop, rad, not negative.
-        braking: terms for the length of the next period.
-    """
-    several = np.sqrt(braking.twice * room + braking.grace) - braking.offset
-    return np.maximum(several, np.minimum(room / braking.dt, braking.single))
-
-
 def _limit_finite(
     request: FloatArray, memory: Memory, measured: FloatArray, envelope: Envelope, dt: float
 ) -> Limited:
@@ -286,6 +253,8 @@ def _limit_finite(
     # Outside a limit there is no room to go on; the way back is free.
     room = np.maximum(envelope.edges - np.concatenate((start, -start), axis=-1), envelope.none)
     caps = np.minimum(speed_to_stop(room, step.both), envelope.speeds)
+    if step.soft is not None:
+        caps = np.minimum(caps, step.soft.speed(room, step.both.dt))
     # A legal request must not be changed by the rounding of its own velocity.
     free = np.concatenate((wanted, -wanted), axis=-1) <= caps + step.rounding
     change = np.abs(wanted - memory.velocity)

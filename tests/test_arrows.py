@@ -19,7 +19,12 @@ ALLOWED: dict[str, set[str]] = {
     "robosac/hal.py": PURE | {"robosac.errors"},
     "robosac/clock.py": PURE,
     "robosac/reasons.py": set(),
-    "robosac/safety.py": PURE | {"robosac.hal", "robosac.reasons"},
+    "robosac/braking.py": PURE,
+    "robosac/safety.py": PURE | {"robosac.braking", "robosac.hal", "robosac.reasons"},
+    "robosac/keepout.py": PURE | {"robosac.hal", "robosac.reasons", "robosac.safety"},
+    "robosac/finger_keepout.py": PURE | {"robosac.hal"},
+    "robosac/lowpass.py": PURE | {"robosac.hal"},
+    "robosac/thermal.py": PURE | {"robosac.hal"},
 }
 FORBIDDEN: dict[str, set[str]] = {
     "robosac/executor.py": {"drivers", "sim", "torch", "calibration"},

@@ -167,6 +167,17 @@ def encode(command: Command, count: int, tag: int) -> list[bytes]:
 
 
 def _encode_position(command: PositionCommand, count: int, tag: int) -> list[bytes]:
+    block = encode_position(command, count, tag)
+    data, size = block.tobytes(), block.shape[1]
+    return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+def encode_position(command: PositionCommand, count: int, tag: int) -> NDArray[np.uint8]:
+    """The frames of `encode` as rows of one array, shape (count, 48 or 64).
+
+    Raises:
+        ValueError: as `encode`.
+    """
     goal = np.array(
         (
             command.position_rev,
@@ -191,17 +202,19 @@ def _encode_position(command: PositionCommand, count: int, tag: int) -> list[byt
     if not (np.abs(goal) <= _LARGEST_FLOAT).all():
         _check_position(command)
     template = _compact_template(limits.tobytes(), count, tag)
-    if template is None:
-        if (np.abs(limits) > _LARGEST_FLOAT).any():
-            raise ValueError(f"limits and times must be finite or NaN, got {command}")
-        return [
-            _FULL.pack(_FULL_HEAD, *values, *row, query(tag), _FULL_PAD)
-            for values, row in zip(goal.T.tolist(), limits.T.tolist(), strict=True)
-        ]
+    if template is not None:
+        return _compact_block(goal, template)
+    if (np.abs(limits) > _LARGEST_FLOAT).any():
+        raise ValueError(f"limits and times must be finite or NaN, got {command}")
+    rows = zip(goal.T.tolist(), limits.T.tolist(), strict=True)
+    frames = [_FULL.pack(_FULL_HEAD, *values, *row, query(tag), _FULL_PAD) for values, row in rows]
+    return np.frombuffer(b"".join(frames), np.uint8).reshape(count, _FULL.size)
+
+
+def _compact_block(goal: FloatArray, template: NDArray[np.uint8]) -> NDArray[np.uint8]:
     frames = template.copy()
     frames[:, _COMPACT_GOAL] = goal.T.astype("<f4", order="C").view(np.uint8)
-    data = frames.tobytes()
-    return [data[at : at + _COMPACT_SIZE] for at in range(0, len(data), _COMPACT_SIZE)]
+    return frames
 
 
 @lru_cache(maxsize=64 * len(TAGS))

@@ -102,7 +102,7 @@ class Motors:
     ) -> tuple[JointState, tuple[Fault, ...]]:
         """Command every motor once; what they say before `deadline` (s), and what is wrong."""
         try:
-            readings = self._bus.exchange(self._to_motors(command), deadline)
+            readings = self._bus.exchange(self.to_motors(command), deadline)
         except WireClosed as error:
             self._lose()
             readings = self._bus.last_readings()
@@ -146,7 +146,7 @@ class Motors:
         """The wire is gone: what comes back with it may be configured otherwise."""
         self._gone, self._checked = True, False
 
-    def _to_motors(self, command: JointCommand) -> PositionCommand | Stop | Damp:
+    def to_motors(self, command: JointCommand) -> PositionCommand | Stop | Damp:
         """Joint radians to motor turns."""
         if command.drive is Drive.STOP:
             return Stop()

@@ -141,7 +141,7 @@ class Servos:
         if self._gone:
             return self._lost("its port is gone; plug it in")
         try:
-            readings = self._bus.exchange(self._to_bus(command), deadline)
+            readings = self._bus.exchange(self.to_bus(command), deadline)
         except WireClosed as error:
             self._gone = True
             return self._lost(str(error))
@@ -185,7 +185,7 @@ class Servos:
             )
         return setups
 
-    def _to_bus(self, command: JointCommand) -> PositionGoal | TorqueOff:
+    def to_bus(self, command: JointCommand) -> PositionGoal | TorqueOff:
         if command.drive is Drive.STOP:
             self._held = ~self._everyone
             return TorqueOff()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from msgspec import Meta
 
 from robosac.settings.common import Section, TrainConfig
+
+SOFT_ZONE_RAD = math.radians(5.0)
+"""Width of the soft zone before a stop, where nothing else is said (reference hazard 4)."""
 
 
 class ExecutorSection(Section, frozen=True):
@@ -26,13 +30,49 @@ class ExecutorSection(Section, frozen=True):
         float,
         Meta(ge=0, le=1, description="rad a joint may be measured past a limit; limbs give way"),
     ] = 0.6
+    soft_zone_rad: Annotated[
+        float | None,
+        Meta(
+            description="rad before a stop where joints go at most a quarter of their speed toward"
+            " it; null: 0.087, but 0 on the hand's twin"
+        ),
+    ] = None
+    keep_out: Annotated[
+        bool | None,
+        Meta(
+            description="whether fingers stay out of one another, and front legs from under the"
+            " body; null: yes, but not on the hand's twin"
+        ),
+    ] = None
+    low_pass_hz: Annotated[
+        float | None,
+        Meta(description="Hz, cut-off of a filter before the limiter; null: no filter"),
+    ] = None
 
     def __post_init__(self) -> None:
+        if self.soft_zone_rad is not None and not 0 <= self.soft_zone_rad <= 1:
+            raise ValueError(f"soft_zone_rad must lie in [0, 1], got {self.soft_zone_rad}")
+        most = 0.25 / self.period_s
+        if self.low_pass_hz is not None and not 0 < self.low_pass_hz < most:
+            raise ValueError(
+                f"low_pass_hz must lie in (0, {most:g}), a quarter of the executor's rate,"
+                f" got {self.low_pass_hz}"
+            )
         if not self.hold_after_s < self.damp_after_s < self.stop_after_s:
             raise ValueError(
                 f"hold_after_s {self.hold_after_s}, damp_after_s {self.damp_after_s} and"
                 f" stop_after_s {self.stop_after_s} must rise in this order"
             )
+
+    def soft_zone(self, usual: bool) -> float:
+        """Width of the soft zone, rad; `usual`: whether there is one if nothing is said."""
+        if self.soft_zone_rad is not None:
+            return self.soft_zone_rad
+        return SOFT_ZONE_RAD if usual else 0.0
+
+    def keeps_out(self, usual: bool) -> bool:
+        """Whether regions are kept out of; `usual`: if nothing is said."""
+        return usual if self.keep_out is None else self.keep_out
 
 
 class RobotSection(Section, frozen=True):

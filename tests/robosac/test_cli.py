@@ -103,6 +103,12 @@ def test_bench_prints_every_figure() -> None:
     assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout)
     reach = {f"reach {what}" for what in reachable_rates()}
-    measured = {"twin", "updates_17_6", "updates_112_8", "inference", "limiter"}
-    assert set(figures) == measured | reach
+    measured = {"twin", "updates_17_6", "updates_112_8", "inference"}
+    limiter = {
+        f"limiter {robot} {kind}{region}"
+        for robot in ("minitaur", "claw")
+        for kind in ("legal", "limited")
+        for region in ("", ", keep-out on")
+    }
+    assert set(figures) == measured | limiter | reach
     assert all(value > 0 for figure in figures.values() for value in figure.values())

@@ -1,9 +1,12 @@
 """Joints that are let go: their command follows them, and holding again begins where they are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from robosac.course import Course
+from robosac.hal import JointState
 from robosac.reasons import Reason
 from robosac.safety import Envelope, LimiterSettings
 from robosac.thermal import ThermalSettings
@@ -76,3 +79,33 @@ def test_a_wild_request_for_a_free_joint_still_condemns_the_vector(course: Cours
     course.let_go(only(1))
     limited = course.follow(np.array([0.0, 0.0, np.nan]), np.zeros(JOINTS), PERIOD)
     assert Reason.NON_FINITE in limited.reasons
+
+
+def state_of(torque: float, temperature: float = 30.0) -> JointState:
+    state = JointState.unheard(JOINTS)
+    return replace(state, torque=np.full(JOINTS, torque), temperature=np.full(JOINTS, temperature))
+
+
+def test_torque_begins_where_arming_left_it_and_rises_at_its_rate(course: Course) -> None:
+    peak, first = 3.5, 2.45
+    bounds = [course.torque(state_of(0.0), PERIOD)[0][0] for _ in range(60)]
+    rise = peak * PERIOD / course.thermal.rise_s
+    assert bounds[0] == pytest.approx(first + rise)
+    assert np.diff([first, *bounds]).max() <= rise * (1 + 1e-9)
+    assert bounds[-1] == peak
+
+
+def test_torque_falls_at_once_and_comes_back_slowly(course: Course) -> None:
+    for _ in range(60):
+        course.torque(state_of(0.0), PERIOD)
+    low, reason = course.torque(state_of(0.0, temperature=79.0), PERIOD)
+    assert low == pytest.approx(0.95 * 2.45)
+    assert reason is Reason.DERATED
+    back, reason = course.torque(state_of(0.0), PERIOD)
+    assert reason is Reason.NONE
+    assert back == pytest.approx(0.95 * 2.45 + 3.5 * PERIOD / course.thermal.rise_s)
+
+
+def test_a_period_out_of_range_does_not_let_torque_leap(course: Course) -> None:
+    bound, _ = course.torque(state_of(0.0), 10.0)
+    assert bound == pytest.approx(2.45 + 3.5 * PERIOD / course.thermal.rise_s)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import z3  # type: ignore[import-untyped]
 
-from robosac.safety import Braking, speed_to_stop
+from robosac.braking import Braking, speed_to_stop
 
 VARIABLES: Any = z3.Reals("d v h m w r f")
 d, v, h, m, w, r, f = VARIABLES
@@ -81,6 +81,41 @@ def test_position_bound_holds_and_the_next_state_is_viable() -> None:
     premises = (ROOT, PERIOD, STATE, viable(d, v), w <= UPPER)
     prove(d - w * h >= 0, *premises)
     prove(viable(d - w * h, w), *premises)
+
+
+SOFT, SLOW = z3.Reals("z u")
+"""Width of the soft zone, and the speed that is left inside it."""
+ZONED = minimum(minimum(CAP, m), maximum((d - SOFT) / h, SLOW))
+UPPER_ZONED = minimum(maximum(ZONED, v - h), v + h)
+ZONE = z3.And(SOFT >= 0, SLOW > 0)
+
+
+def test_soft_zone_keeps_position_velocity_and_viability() -> None:
+    premises = (ROOT, PERIOD, STATE, ZONE, viable(d, v), w <= UPPER_ZONED)
+    prove(d - w * h >= 0, *premises)
+    prove(viable(d - w * h, w), *premises)
+    prove(w <= m, *premises)
+
+
+def test_soft_zone_keeps_the_acceleration_bound() -> None:
+    """Whatever the caps toward both stops are, the interval is there and within reach of v."""
+    other, below = z3.Reals("other below")
+    lower = minimum(maximum(-other, v - h), v + h)
+    premises = (ROOT, PERIOD, STATE, ZONE, d >= 0, other >= 0)
+    prove(lower <= UPPER_ZONED, *premises)
+    prove(z3.And(w - v <= h, v - w <= h), *premises, w >= lower, w <= UPPER_ZONED)
+    prove(ZONED >= 0, *premises, below == 0)
+
+
+def test_soft_zone_leaves_alone_what_ends_outside_it() -> None:
+    """The same step is let through with the zone as without."""
+    premises = (ROOT, PERIOD, STATE, ZONE, d >= 0, w <= UPPER, d - w * h >= SOFT)
+    prove(w <= UPPER_ZONED, *premises)
+
+
+def test_soft_zone_slows_at_the_acceleration_bound_and_then_holds_the_speed() -> None:
+    premises = (ROOT, PERIOD, STATE, ZONE, viable(d, v), w <= UPPER_ZONED, d - w * h < SOFT)
+    prove(w <= maximum(SLOW, v - h), *premises)
 
 
 def test_a_plain_clamp_is_refuted() -> None:

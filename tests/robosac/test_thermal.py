@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from robosac.thermal import Heat, ThermalSettings, derate
+from robosac.thermal import Heat, ThermalSettings, derate, rising, winding_time
 from tests.robosac.fake_robot import JOINTS, make_limits
 
 LIMITS = make_limits()
 SETTINGS = ThermalSettings()
+WINDING = winding_time(LIMITS)
 DERATED = 0.95 * 2.45
 
 
 def one_step(torque: float, temperature: float, heat: Heat, dt: float = 0.1) -> tuple[float, Heat]:
     full = np.full(JOINTS, torque), np.full(JOINTS, temperature)
-    allowed, following = derate(*full, heat, LIMITS, dt, SETTINGS)
+    allowed, following = derate(*full, heat, LIMITS, dt, SETTINGS, WINDING)
     return float(allowed[0]), following
 
 
@@ -61,8 +63,85 @@ def test_count_never_falls_below_the_motors_own_continuous_time() -> None:
 def test_only_the_loaded_joint_is_derated() -> None:
     torque = np.zeros(JOINTS)
     torque[3] = 3.0
-    allowed, _ = derate(torque, np.full(JOINTS, 30.0), Heat.cold(JOINTS), LIMITS, 0.8, SETTINGS)
+    cold = np.full(JOINTS, 30.0)
+    allowed, _ = derate(torque, cold, Heat.cold(JOINTS), LIMITS, 0.8, SETTINGS, WINDING)
     assert np.flatnonzero(allowed < 3.5).tolist() == [3]
+
+
+def run(torque: float, heat: Heat, seconds: float, dt: float = 0.005) -> tuple[float, Heat]:
+    allowed = math.nan
+    for _ in range(round(seconds / dt)):
+        allowed, heat = one_step(torque, 30.0, heat, dt)
+    return allowed, heat
+
+
+def test_peak_torque_from_cold_warms_the_winding_to_one_in_the_allowed_time() -> None:
+    _, heat = run(3.5, Heat.cold(JOINTS), 1.0)
+    assert heat.warmth == pytest.approx(1.0, rel=1e-9)
+
+
+def test_continuous_torque_ends_at_one_and_a_quarter_of_it_at_a_sixteenth() -> None:
+    for torque, end in ((2.45, 1.0), (2.45 / 4, 1 / 16)):
+        heat = run(torque, Heat.cold(JOINTS), 30.0, dt=0.1)[1]
+        assert heat.warmth == pytest.approx(end, rel=1e-6)
+
+
+def test_bursts_that_the_count_forgives_are_derated() -> None:
+    """Peak torque for half of the time: the count runs back each time, the winding does not."""
+    heat, least = Heat.cold(JOINTS), math.inf
+    for _ in range(20):
+        allowed, heat = run(3.5, heat, 0.2)
+        least = min(least, allowed)
+        allowed, heat = run(0.0, heat, 0.2)
+        assert not heat.derated.any()
+    assert least < 3.5
+
+
+def test_the_warmer_the_less_down_to_the_derated_share() -> None:
+    def allowed(warmth: float) -> float:
+        heat = Heat.cold(JOINTS)
+        heat = Heat(heat.counted, heat.derated, np.full(JOINTS, warmth), heat.hot, True)
+        return one_step(math.sqrt(min(warmth, 0.8)) * 2.45, 30.0, heat, dt=1e-9)[0]
+
+    assert allowed(0.89) == 3.5
+    assert allowed(0.95) == pytest.approx((3.5 + DERATED) / 2, rel=1e-6)
+    assert allowed(1.0) == pytest.approx(DERATED, rel=1e-6)
+    assert allowed(1.7) == pytest.approx(DERATED, rel=1e-6)
+
+
+@pytest.mark.parametrize("torque", [math.nan, math.inf, -math.inf])
+def test_unknown_torque_warms_like_the_peak(torque: float) -> None:
+    _, unknown = one_step(torque, 30.0, Heat.cold(JOINTS))
+    _, peak = one_step(3.5, 30.0, Heat.cold(JOINTS))
+    assert unknown.warmth == pytest.approx(peak.warmth)
+
+
+def test_one_wild_reading_does_not_count_for_ever() -> None:
+    _, heat = one_step(1e200, 30.0, Heat.cold(JOINTS), dt=0.005)
+    assert heat.warmth.max() < 0.2
+
+
+def test_a_hot_motor_is_restored_only_when_it_has_cooled() -> None:
+    allowed, heat = one_step(0.0, 76.0, Heat.cold(JOINTS))
+    assert allowed == pytest.approx(DERATED)
+    for temperature in (74.0, 65.1):
+        allowed, heat = one_step(0.0, temperature, heat)
+        assert allowed == pytest.approx(DERATED)
+    allowed, heat = one_step(0.0, 65.0, heat)
+    assert allowed == 3.5
+    allowed, heat = one_step(0.0, 74.0, heat)
+    assert allowed == 3.5
+
+
+def test_a_motor_without_spare_torque_has_a_time_constant_too() -> None:
+    weak = replace(LIMITS, torque=LIMITS.continuous_torque)
+    assert winding_time(weak).tolist() == [1.0] * JOINTS
+    assert np.isfinite(winding_time(replace(LIMITS, torque=0.5 * LIMITS.torque))).all()
+
+
+def test_the_bound_on_torque_falls_at_once_and_rises_slowly() -> None:
+    peak, low, high = np.array([3.5, 3.5]), np.array([1.0, 3.0]), np.array([3.0, 1.0])
+    assert rising(high, low, peak, 0.1).tolist() == pytest.approx([1.35, 1.0])
 
 
 @pytest.mark.parametrize(
@@ -74,6 +153,11 @@ def test_only_the_loaded_joint_is_derated() -> None:
         {"counted_share": 1.1},
         {"temperature_margin": -1.0},
         {"temperature_margin": math.nan},
+        {"temperature_hysteresis": -1.0},
+        {"winding_share": 1.0},
+        {"winding_share": 0.0},
+        {"rise_s": 0.0},
+        {"rise_s": math.inf},
     ],
 )
 def test_settings_refuse_nonsense(broken: dict[str, float]) -> None:
