@@ -40,6 +40,10 @@ UNDRIVEN_TICKS = 50
 """So many ticks may pass until a servo that was taken hold of again has said so."""
 OVERSPEED_FACTOR = 1.0
 """Goals may run ahead faster than any servo of this kind turns; what is measured may not."""
+IMPOSSIBLE_FACTOR = 2.0
+"""Below what the bus believes at all (`drivers.dynamixel.readings`), so that it is told at once."""
+VOLTAGE_AVERAGE_S = 0.4
+"""Each servo's supply is looked at every 0.6 s, so that together it is found out within 1 s."""
 SETTLE_S = 0.05
 """A hand has nothing to fall from: torque goes soon after the last command."""
 
@@ -185,17 +189,25 @@ def _randomisation(section: ClawTwinSection) -> ClawRandomisation:
 
 
 def _executor_settings(section: ExecutorSection, file: ClawFile) -> ExecutorSettings:
+    supply = file.supply_v
     return ExecutorSettings(
         hold_after=section.hold_after_s,
         damp_after=section.damp_after_s,
         stop_after=section.stop_after_s,
         settle_s=SETTLE_S,
-        arming=ArmingSettings(
-            ramp_s=RAMP_S, voltage_min=file.supply_v.lower, voltage_max=file.supply_v.upper
-        ),
+        arming=ArmingSettings(ramp_s=RAMP_S, voltage_min=supply.lower, voltage_max=supply.upper),
         watch=WatchSettings(
             position_tolerance=section.position_tolerance_rad,
             overspeed_factor=OVERSPEED_FACTOR,
             undriven_ticks=UNDRIVEN_TICKS,
+            impossible_factor=IMPOSSIBLE_FACTOR,
+            stalls=True,
+            stale_hold_s=2.0 * section.period_s,
+            stale_fault_s=5.0 * section.period_s,
+            voltage_min=supply.lower,
+            voltage_max=supply.upper,
+            voltage_sag=supply.peaks[0],
+            voltage_surge=supply.peaks[1],
+            voltage_average_s=VOLTAGE_AVERAGE_S,
         ),
     )

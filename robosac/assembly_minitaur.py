@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from calibration import Calibration
 from drivers.moteus import MoteusBus
 from drivers.vectornav.port import VectorNavPort
+from robosac.arming import ArmingSettings
 from robosac.connection import Connection
 from robosac.estop import EStopGate
 from robosac.executor import Executor, ExecutorSettings
@@ -50,7 +51,7 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate) -> Stage:
             reached.clock,
             gate,
             config.executor.period_s,
-            _executor_settings(config.executor),
+            _executor_settings(config.executor, file),
         )
         env = MinitaurWalk(executor, reached.operator, config.task)
         opened.pop_all()
@@ -128,10 +129,20 @@ def _set_options(bank: MoteusBank, file: RobotFile, measured: Calibration) -> No
         bank.store(index)
 
 
-def _executor_settings(section: ExecutorSection) -> ExecutorSettings:
+def _executor_settings(section: ExecutorSection, file: RobotFile) -> ExecutorSettings:
+    supply = file.supply_v
     return ExecutorSettings(
         hold_after=section.hold_after_s,
         damp_after=section.damp_after_s,
         stop_after=section.stop_after_s,
-        watch=WatchSettings(position_tolerance=section.position_tolerance_rad),
+        arming=ArmingSettings(voltage_min=supply.lower, voltage_max=supply.upper),
+        watch=WatchSettings(
+            position_tolerance=section.position_tolerance_rad,
+            stale_hold_s=2.0 * section.period_s,
+            stale_fault_s=5.0 * section.period_s,
+            voltage_min=supply.lower,
+            voltage_max=supply.upper,
+            voltage_sag=supply.peaks[0],
+            voltage_surge=supply.peaks[1],
+        ),
     )

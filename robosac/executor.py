@@ -33,7 +33,7 @@ from robosac.requests import ExecutorSettings, Inbox, Request, interval
 from robosac.safety import Envelope, Limited, LimiterSettings
 from robosac.states import SafetyState, allowed
 from robosac.ticks import Statistics, Tally, Tick
-from robosac.watch import Findings, Reaction, WatchMemory, inspect
+from robosac.watch import Findings, Reaction, WatchMemory, inspect, lasting
 
 _DRIVEN = (SafetyState.ACTIVE, SafetyState.HOLD)
 _LADDER = {
@@ -223,6 +223,8 @@ class Executor:
             raise NotArmedError(f"no fault {name!r} is latched; latched are: {latched}")
         if name == "estop" and self._gate.tripped:
             raise NotArmedError("the e-stop is still tripped; reset the gate first")
+        if why := lasting(name, self._measured, self.limits, self.settings.watch):
+            raise NotArmedError(f"{name} is still there: {why}")
         if name == "stop_unconfirmed" and not self._robot.stop():
             raise NotArmedError("torque is still not read back as off; cut the motor supply")
         self._faults.clear(name)
@@ -296,6 +298,7 @@ class Executor:
         limited = self._course.follow(target, self._measured.position, dt)
         if not limited.reasons & (Reason.PERIOD | Reason.MEASURED):
             self._inbox.judge(limited.reasons)
+            self._inbox.note_astray(target, limited.position, now)
         return target, limited
 
     def _exchange(self, command: JointCommand, now: float) -> RobotState:
@@ -305,9 +308,7 @@ class Executor:
         if command.drive is Drive.STOP:
             self._findings = Findings(WatchMemory.fresh(len(self._zero)))
         else:
-            self._findings = inspect(
-                state, self._watch, self.limits, self.settings.watch, command.free
-            )
+            self._findings = inspect(state, self._watch, self.limits, self.settings.watch, command)
         self._watch = self._findings.memory
         return state
 

@@ -174,6 +174,7 @@ class Servos:
     def _setups(self) -> dict[int, ServoSetup]:
         """What each servo is to be: its current limit is what the joint's peak torque takes."""
         setups: dict[int, ServoSetup] = {}
+        low, high = self._file.supply_v.peaks
         for id, most in zip(self._bus.ids, self._most_torque.tolist(), strict=True):
             table = self._bus.table(id)
             register = table["current_limit"]
@@ -181,6 +182,9 @@ class Servos:
             setups[id] = ServoSetup(
                 mode=OperatingMode.CURRENT_BASED_POSITION,
                 current_limit_a=most_a,
+                # Telemetry looks at each supply twice a second; the servos tell in every answer.
+                voltage_low_v=low,
+                voltage_high_v=high,
                 gains={"position_p_gain": self._file.position_p_gain},
             )
         return setups
