@@ -185,13 +185,16 @@ class Inbox:
 class Astray:
     """How long, of late, commands were kept far from their targets (hazard 3).
 
-    Time is counted in a leaky sum: what lies a window back has gone. The sum goes down by itself,
-    so that a hold ends.
+    Time is counted in a leaky sum: what lies a window back has gone. In a steady row of far ticks
+    it tends to the whole window. It goes down by itself, so that a hold ends: at half of the sum
+    that began it, or hold and motion would alternate from tick to tick.
     """
 
     def __init__(self, settings: ExecutorSettings) -> None:
         self._settings = settings
-        self._counted, self._at = 0.0, -math.inf
+        self._allowed = settings.astray_share * settings.astray_window_s
+        self._counted, self._at = 0.0, math.inf
+        self._tripped = False
 
     def note(self, target: object, executed: FloatArray, now: float) -> None:
         """Count the time since the last note, at most a tenth of the window, if it was far."""
@@ -199,19 +202,15 @@ class Astray:
         if not is_vector(target, executed.shape):
             return
         far = not float(np.abs(target - executed).max()) <= settings.astray_rad
-        if not far and not self._counted:
-            self._at = now
-            return
-        dt = min(now - self._at, settings.astray_window_s / 10.0)
-        self._counted = self._left(now) + (dt if far else 0.0)
+        if far or self._counted:
+            dt = min(max(now - self._at, 0.0), settings.astray_window_s / 10.0)
+            self._counted = self._left(now) + (dt if far else 0.0)
+            self._tripped = self._counted > self._allowed or self.too_long(now)
         self._at = now
 
     def too_long(self, now: float) -> bool:
-        """Whether that was more than the allowed share of the window that ends `now` (s)."""
-        if not self._counted:
-            return False
-        # In a steady row of far ticks the leaky sum tends to the whole window.
-        return self._left(now) > self._settings.astray_share * self._settings.astray_window_s
+        """Whether it was more than the allowed share of the window, as of `now` (s)."""
+        return self._tripped and self._left(now) > self._allowed / 2.0
 
     def _left(self, now: float) -> float:
         window = self._settings.astray_window_s

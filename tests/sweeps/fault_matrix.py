@@ -21,7 +21,7 @@ from unittest import mock
 
 import numpy as np
 
-from robosac.errors import ArmingError, RobotError
+from robosac.errors import ArmingError, NotArmedError, RobotError
 from robosac.states import SafetyState
 from tests.sweeps.fault_rows import ROWS, Level, Phase, Row
 from tests.sweeps.fault_scene import WATCHDOG_S, Scene
@@ -37,7 +37,7 @@ _LEVELS = {
     SafetyState.DISARMED: Level.CUT,
     SafetyState.FAULT: Level.CUT,
 }
-_ENDS = (RobotError, ArmingError, ZeroDivisionError)
+_ENDS = (RobotError, ArmingError, NotArmedError, ZeroDivisionError)
 """What a reset, a step or a tick may end with."""
 
 
@@ -137,8 +137,10 @@ def _calibrate(scene: Scene, row: Row) -> None:
                     executor.request(goal, scene.stage.seconds_per_step)
                     for _ in range(round(scene.stage.seconds_per_step / scene.period)):
                         tick = executor.tick()
-                        if tick.safety is not SafetyState.ACTIVE or scene.now() > end:
+                        if tick.safety is not SafetyState.ACTIVE:
                             executor.disarm()
+                            return
+                        if scene.now() > end:
                             return
 
 

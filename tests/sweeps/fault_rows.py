@@ -116,7 +116,7 @@ def past_limit(scene: Scene) -> None:
     scene.injected = None
 
     def step(now: float) -> None:
-        scene.hooks.skew(id, 3.0 * (now - begin))
+        scene.hooks.skew(id, 6.0 * (now - begin))
         joints = scene.states[-1][1].joints
         past = max(
             joints.position[place] - limits.upper[place],
@@ -213,7 +213,7 @@ ROWS: tuple[Row, ...] = (
         reasons=Reason.SHAPE),
     Row(3, "goal far off: limited", FAR, LIMIT, _period_of_policy(1), (), DRIVEN,
         reasons=Reason.DISTANCE | Reason.POSITION),
-    Row(3, "goals far off for a second", FAR, HOLD, seconds(1.2), (), DRIVEN),
+    Row(3, "goals far off for a second", FAR, HOLD, seconds(1.2), (), (Phase.ACTING, Phase.CALIBRATING)),
     Row(5, "measured past the limit", past_limit, CUT, ticks(2), ("position_limit",), DRIVEN),
     Row(6, "positions run at 110 rad/s", drifting(110.0), CUT, seconds(0.02),
         ("overspeed", "position_limit"), DRIVEN, QUAD),

@@ -113,6 +113,7 @@ class Scene:
     silent: bool = False
     plan: FaultPlan | None = None
     each_step: Callable[[float], None] | None = None
+    _scheduled: bool = False
     _due: tuple[float, Callable[[Scene], None]] | None = None
 
     def __post_init__(self) -> None:
@@ -164,11 +165,11 @@ class Scene:
     @property
     def scheduled(self) -> bool:
         """Whether the fault has come, or will."""
-        return self._due is not None or self.injected is not None
+        return self._scheduled
 
     def at(self, time: float, inject: Callable[[Scene], None]) -> None:
         """Let `inject` break something at `time` (s)."""
-        self._due = (time, inject)
+        self._due, self._scheduled = (time, inject), True
 
     def inject_now(self, inject: Callable[[Scene], None]) -> None:
         """Let `inject` break something at once."""
