@@ -28,6 +28,7 @@ from drivers.dynamixel import (
     ServoSetup,
     TorqueOff,
 )
+from drivers.dynamixel.control_table import Register
 from drivers.errors import WireClosed
 from robosac.errors import RobotError
 from robosac.hal import BoolArray, Drive, Fault, JointCommand, JointState
@@ -183,8 +184,8 @@ class Servos:
                 mode=OperatingMode.CURRENT_BASED_POSITION,
                 current_limit_a=most_a,
                 # Telemetry looks at each supply twice a second; the servos tell in every answer.
-                voltage_low_v=low,
-                voltage_high_v=high,
+                voltage_low_v=_within(table["min_voltage_limit"], low),
+                voltage_high_v=_within(table["max_voltage_limit"], high),
                 gains={"position_p_gain": self._file.position_p_gain},
             )
         return setups
@@ -242,3 +243,9 @@ class Servos:
             for index in np.flatnonzero(tripped)
         ]
         return tuple(faults)
+
+
+def _within(register: Register, value: float) -> float:
+    """The nearest `value` (V) that a voltage limit can be."""
+    least, most = register.bounds()
+    return min(max(value, register.to_si(least)), register.to_si(most))
