@@ -13,6 +13,7 @@ from types import TracebackType
 import numpy as np
 
 from robosac.arming import bring_up
+from robosac.clearing import still_there
 from robosac.clock import Clock, Rate
 from robosac.course import Course
 from robosac.errors import ArmingError, NotArmedError, RobotError
@@ -33,7 +34,7 @@ from robosac.requests import ExecutorSettings, Inbox, Request, interval
 from robosac.safety import Envelope, Limited, LimiterSettings
 from robosac.states import SafetyState, allowed
 from robosac.ticks import Statistics, Tally, Tick
-from robosac.watch import Findings, Reaction, WatchMemory, inspect, lasting
+from robosac.watch import Findings, Reaction, WatchMemory, inspect
 
 _DRIVEN = (SafetyState.ACTIVE, SafetyState.HOLD)
 _LADDER = {
@@ -223,7 +224,8 @@ class Executor:
             raise NotArmedError(f"no fault {name!r} is latched; latched are: {latched}")
         if name == "estop" and self._gate.tripped:
             raise NotArmedError("the e-stop is still tripped; reset the gate first")
-        if why := lasting(name, self._measured, self.limits, self.settings.watch):
+        watch = self.settings.watch
+        if why := still_there(name, self.tick, self.period, self.limits, watch):
             raise NotArmedError(f"{name} is still there: {why}")
         if name == "stop_unconfirmed" and not self._robot.stop():
             raise NotArmedError("torque is still not read back as off; cut the motor supply")
@@ -308,7 +310,8 @@ class Executor:
         if command.drive is Drive.STOP:
             self._findings = Findings(WatchMemory.fresh(len(self._zero)))
         else:
-            self._findings = inspect(state, self._watch, self.limits, self.settings.watch, command)
+            watch = self.settings.watch
+            self._findings = inspect(state, self._watch, self.limits, watch, command)
         self._watch = self._findings.memory
         return state
 

@@ -199,7 +199,8 @@ def _without_us(row: Row, scene: Scene, phase: Phase) -> Result:
 
 def _judge(row: Row, scene: Scene, phase: Phase) -> Result:
     """What the journal tells of the reaction."""
-    names = tuple(dict.fromkeys(latched.fault.name for latched in scene.executor.faults))
+    # The hand's reset calls a person, who clears what was latched.
+    names = tuple(dict.fromkeys(scene.latched))
     budget, begin = row.budget_s(scene), scene.injected
     if begin is None:
         return _result(row, scene, phase, Level.NONE, math.nan, names, False, "never injected")
@@ -216,7 +217,7 @@ def _judge(row: Row, scene: Scene, phase: Phase) -> Result:
         problems.append(f"latched {names}, not {row.latched}")
     if row.level >= Level.HOLD and not _settled(scene):
         problems.append("a motor is still driven")
-    if row.latched and row.level is Level.CUT and _arms(scene):
+    if scene.executor.faults and _arms(scene):
         problems.append("it armed with a latched fault")
     return _result(row, scene, phase, level, elapsed, names, not problems, "; ".join(problems))
 

@@ -14,7 +14,7 @@ import sim.minitaur
 from drivers.moteus.registers import Mode
 from robosac.assembly import make_stage
 from robosac.config import load_preset
-from robosac.hal import Drive, JointCommand, RobotState
+from robosac.hal import Drive, Fault, JointCommand, RobotState
 from robosac.reasons import Reason
 from robosac.states import SafetyState
 from sim.claw import ClawTwin
@@ -98,6 +98,7 @@ class Scene:
         marks: every change of state and every tick, oldest first.
         states: every exchange's end and what it learned.
         sent: when each command went out, s.
+        latched: names of all faults that were ever latched.
         injected: when the fault began, s; None: not yet.
         spoil: changes every goal that is requested.
         silent: True: nothing is requested any more.
@@ -108,6 +109,7 @@ class Scene:
     marks: list[Mark] = field(default_factory=list[Mark])
     states: list[tuple[float, RobotState]] = field(default_factory=list[tuple[float, RobotState]])
     sent: list[float] = field(default_factory=list[float])
+    latched: list[str] = field(default_factory=list[str])
     injected: float | None = None
     spoil: Callable[[Any], Any] | None = None
     silent: bool = False
@@ -214,7 +216,8 @@ class Scene:
 
     def _listen(self) -> None:
         executor, robot = self.executor, self.robot
-        enter, tick, request, exchange = (
+        latch, enter, tick, request, exchange = (
+            executor._latch,
             executor._enter,
             executor.tick,
             executor.request,
@@ -224,6 +227,10 @@ class Scene:
         def entered(state: SafetyState) -> None:
             enter(state)
             self.marks.append(Mark(self.now(), state))
+
+        def latched(fault: Fault) -> None:
+            latch(fault)
+            self.latched.append(fault.name)
 
         def ticked() -> Any:
             done = tick()
@@ -242,7 +249,7 @@ class Scene:
             return state
 
         executor._enter, executor.tick, executor.request = entered, ticked, requested
-        robot.exchange = exchanged
+        executor._latch, robot.exchange = latched, exchanged
 
     def _stepped(self, now: float) -> None:
         if self._due is not None and now >= self._due[0]:
