@@ -7,10 +7,10 @@ RUNS ?= 100000
 SOURCES := robosac drivers sim calibration tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench sweep fuzz clean
+.PHONY: help setup demo test check format lint types bench sweep fault-matrix fuzz clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: .venv/ready ## the virtual environment, with pinned dependencies
 
@@ -53,6 +53,9 @@ LEGAL ?= 10000000
 
 sweep: setup ## ACTIONS adversarial and LEGAL legal actions through the limiter, packed as the robots pack them
 	$(BIN)/python -m tests.sweeps.limiter_sweep --actions $(ACTIONS) --legal $(LEGAL)
+
+fault-matrix: setup ## every fault the twins can enact, in every phase, in virtual time
+	$(BIN)/python -m tests.sweeps.fault_matrix
 
 fuzz: setup ## every decoder against RUNS coverage-guided inputs each (Linux)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group fuzz

@@ -11,6 +11,7 @@ import numpy as np
 from robosac.errors import ArmingError
 from robosac.hal import Drive, FloatArray, JointCommand, JointState, Limits, RobotState
 from robosac.watch import Findings, Reaction, body_tilt
+from robosac.watch_body import rest_problem
 
 Exchange = Callable[[JointCommand], tuple[RobotState, Findings]]
 """One tick of the arming sequence: waits for its time, checks the gate, exchanges, judges."""
@@ -36,6 +37,12 @@ class ArmingSettings:
     """V"""
     imu_age_s: float = 0.04
     """Largest age of the inertial sample, s."""
+    imu_force: float = 2.0
+    """How far the force felt at rest may be from gravity, m/s^2."""
+    imu_turn: float = 0.3
+    """How far gravity may lie from the sensor's own attitude, rad."""
+    imu_rate: float = 0.5
+    """Largest angular velocity at rest, rad/s; includes the hands that hold the body."""
 
 
 def bring_up(
@@ -126,6 +133,10 @@ def not_ready(
         age = math.inf if state.imu is None else state.time - state.imu.time
         if not age <= settings.imu_age_s:
             return f"imu: newest sample is {age:.3f} s old; valid is up to {settings.imu_age_s} s"
+        assert state.imu is not None
+        wrong = rest_problem(state.imu, settings.imu_force, settings.imu_turn, settings.imu_rate)
+        if wrong:
+            return f"imu: {wrong}; let it rest, or calibrate it"
     return ""
 
 

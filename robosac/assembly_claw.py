@@ -43,6 +43,10 @@ OVERSPEED_FACTOR = 1.0
 """Goals may run ahead faster than any servo of this kind turns; what is measured may not."""
 SOFT_OVERSPEED_FACTOR = 1.5
 """For a twin with ROBEL's soft joints: springs without a gear, which swing past their targets."""
+IMPOSSIBLE_FACTOR = 2.0
+"""Below what the bus believes at all (`drivers.dynamixel.readings`), so that it is told at once."""
+VOLTAGE_AVERAGE_S = 0.4
+"""Each servo's supply is looked at every 0.6 s, so that together it is found out within 1 s."""
 SETTLE_S = 0.05
 """A hand has nothing to fall from: torque goes soon after the last command."""
 
@@ -188,7 +192,7 @@ def _randomisation(section: ClawTwinSection) -> ClawRandomisation:
 
 
 def _executor_settings(config: ClawConfig, file: ClawFile) -> ExecutorSettings:
-    section = config.executor
+    section, supply = config.executor, file.supply_v
     real = not is_twin(config.robot.address, ROBOT_NAME)
     soft = not real and config.twin.servos == "robel"
     # The published results, and ours, are from a twin whose fingers may lean on one another.
@@ -198,13 +202,20 @@ def _executor_settings(config: ClawConfig, file: ClawFile) -> ExecutorSettings:
         damp_after=section.damp_after_s,
         stop_after=section.stop_after_s,
         settle_s=SETTLE_S,
-        arming=ArmingSettings(
-            ramp_s=RAMP_S, voltage_min=file.supply_v.lower, voltage_max=file.supply_v.upper
-        ),
+        arming=ArmingSettings(ramp_s=RAMP_S, voltage_min=supply.lower, voltage_max=supply.upper),
         watch=WatchSettings(
             position_tolerance=section.position_tolerance_rad,
             overspeed_factor=SOFT_OVERSPEED_FACTOR if soft else OVERSPEED_FACTOR,
             undriven_ticks=UNDRIVEN_TICKS,
+            impossible_factor=IMPOSSIBLE_FACTOR,
+            stalls=True,
+            stale_hold_s=2.0 * section.period_s,
+            stale_fault_s=5.0 * section.period_s,
+            voltage_min=supply.lower,
+            voltage_max=supply.upper,
+            voltage_sag=supply.peaks[0],
+            voltage_surge=supply.peaks[1],
+            voltage_average_s=VOLTAGE_AVERAGE_S,
         ),
         soft_zone=section.soft_zone(usual=real),
         keep_out=apart if section.keeps_out(usual=real) else None,

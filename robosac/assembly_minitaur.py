@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from calibration import Calibration
 from drivers.moteus import MoteusBus
 from drivers.vectornav.port import VectorNavPort
+from robosac.arming import ArmingSettings
 from robosac.connection import Connection
 from robosac.estop import EStopGate
 from robosac.executor import Executor, ExecutorSettings
@@ -130,13 +131,22 @@ def _set_options(bank: MoteusBank, file: RobotFile, measured: Calibration) -> No
 
 
 def _executor_settings(config: MinitaurConfig, file: RobotFile) -> ExecutorSettings:
-    section = config.executor
+    section, supply = config.executor, file.supply_v
     fold = FrontLegsForward(config.task.fold_angle_rad, len(file.joint_names))
     return ExecutorSettings(
         hold_after=section.hold_after_s,
         damp_after=section.damp_after_s,
         stop_after=section.stop_after_s,
-        watch=WatchSettings(position_tolerance=section.position_tolerance_rad),
+        arming=ArmingSettings(voltage_min=supply.lower, voltage_max=supply.upper),
+        watch=WatchSettings(
+            position_tolerance=section.position_tolerance_rad,
+            stale_hold_s=2.0 * section.period_s,
+            stale_fault_s=5.0 * section.period_s,
+            voltage_min=supply.lower,
+            voltage_max=supply.upper,
+            voltage_sag=supply.peaks[0],
+            voltage_surge=supply.peaks[1],
+        ),
         soft_zone=section.soft_zone(usual=True),
         keep_out=fold if section.keeps_out(usual=True) else None,
         low_pass=section.low_pass_hz,

@@ -13,6 +13,7 @@ from types import TracebackType
 import numpy as np
 
 from robosac.arming import bring_up
+from robosac.clearing import still_there
 from robosac.clock import Clock, Rate
 from robosac.course import Course
 from robosac.errors import ArmingError, NotArmedError, RobotError
@@ -224,6 +225,9 @@ class Executor:
             raise NotArmedError(f"no fault {name!r} is latched; latched are: {latched}")
         if name == "estop" and self._gate.tripped:
             raise NotArmedError("the e-stop is still tripped; reset the gate first")
+        watch = self.settings.watch
+        if why := still_there(name, self.tick, self.period, self.limits, watch):
+            raise NotArmedError(f"{name} is still there: {why}")
         if name == "stop_unconfirmed" and not self._robot.stop():
             raise NotArmedError("torque is still not read back as off; cut the motor supply")
         self._faults.clear(name)
@@ -297,6 +301,7 @@ class Executor:
         limited = self._course.follow(target, self._measured.position, dt)
         if not limited.reasons & (Reason.PERIOD | Reason.MEASURED):
             self._inbox.judge(limited.reasons)
+            self._inbox.note_astray(target, limited.position, now)
         return target, limited
 
     def _exchange(self, command: JointCommand, now: float) -> RobotState:
@@ -306,9 +311,8 @@ class Executor:
         if command.drive is Drive.STOP:
             self._findings = Findings(WatchMemory.fresh(len(self._zero)))
         else:
-            self._findings = inspect(
-                state, self._watch, self.limits, self.settings.watch, command.free
-            )
+            watch = self.settings.watch
+            self._findings = inspect(state, self._watch, self.limits, watch, command)
         self._watch = self._findings.memory
         return state
 

@@ -157,6 +157,8 @@ def _servo_switch(fault: Fault, id: int, servos: ServoHooks, rng: np.random.Gene
         Kind.SLOW: lambda on: servos.hold(id, on * amount),
         Kind.DELAYED: lambda on: servos.lag(id, on * amount),
         Kind.REBOOT: lambda on: servos.reboot(id),
+        Kind.ENCODER: lambda on: servos.jam_encoder(id, on),
+        Kind.HOT: lambda on: servos.heat(id, amount if on else None),
     }
     return switches[fault.kind]
 
@@ -169,6 +171,7 @@ def _imu_switch(fault: Fault, twin: Faultable) -> Switch:
         Kind.WRONG: lambda on: imu.skew(on * amount),
         Kind.DELAYED: lambda on: imu.lag(on * amount),
         Kind.REBOOT: lambda on: imu.reboot(),
+        Kind.RANGE: lambda on: imu.saturate(on),
     }
     return switches.get(fault.kind) or _device_switch(fault, twin.ports[twin.imu_port].device)
 

@@ -53,6 +53,12 @@ class Kind(enum.Enum):
     """The cable is pulled out; it is put back at the end of the fault."""
     BROWNOUT = "brownout"
     """The supply sags."""
+    ENCODER = "encoder"
+    """It tells the same position whatever it does."""
+    HOT = "hot"
+    """It tells such a temperature."""
+    RANGE = "range"
+    """It tells values at the end of its range."""
 
 
 class Part(enum.Enum):
@@ -114,8 +120,8 @@ BYTE_FAULTS = (
 )
 """What happens to single messages of a bus, with a probability or once."""
 KINDS: dict[Part, tuple[Kind, ...]] = {
-    Part.SERVO: (*VALUE_FAULTS, Kind.REBOOT),
-    Part.IMU: (*VALUE_FAULTS, Kind.REBOOT),
+    Part.SERVO: (*VALUE_FAULTS, Kind.REBOOT, Kind.ENCODER, Kind.HOT),
+    Part.IMU: (*VALUE_FAULTS, Kind.REBOOT, Kind.RANGE),
     Part.CAMERA: VALUE_FAULTS,
     Part.BUS: (*VALUE_FAULTS, *BYTE_FAULTS, Kind.UNPLUG, Kind.BROWNOUT),
 }
@@ -125,6 +131,7 @@ AMOUNTS: dict[Kind, Amount] = {
     Kind.DELAYED: Amount("age, s", 0.1, 0.0, 10.0),
     Kind.INTERMITTENT: Amount("share of the time it is away", 0.5, 0.0, 1.0),
     Kind.BROWNOUT: Amount("supply, V", 3.0, 0.0, 100.0),
+    Kind.HOT: Amount("temperature, degrees C", 90.0, -20.0, 140.0),
 } | {kind: Amount("probability for a message", None, 0.0, 1.0) for kind in BYTE_FAULTS}
 """The kinds that have a number; the others take none."""
 SECONDS: dict[Kind, float] = {Kind.LATE: 0.02, Kind.SPLIT: 0.002}

@@ -58,6 +58,9 @@ class ServoSetup:
     velocity_limit_rad_s: float | None = None
     current_limit_a: float | None = None
     temperature_limit_c: float | None = None
+    voltage_low_v: float | None = None
+    """Supply below which the servo raises its alert."""
+    voltage_high_v: float | None = None
     homing_offset_rad: float = 0.0
     """Added to the position by the servo; calibration above needs none."""
     reverse: bool = False
@@ -98,6 +101,8 @@ def eeprom_counts(setup: ServoSetup, table: ControlTable, firmware: int) -> dict
     """
     wanted: dict[str, float | None] = {
         "temperature_limit": setup.temperature_limit_c,
+        "max_voltage_limit": setup.voltage_high_v,
+        "min_voltage_limit": setup.voltage_low_v,
         "velocity_limit": setup.velocity_limit_rad_s,
         "max_position_limit": setup.high_rad,
         "min_position_limit": setup.low_rad,

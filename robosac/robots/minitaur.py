@@ -73,7 +73,7 @@ class Minitaur:
         self.file = file
         self._limits = file.joint_limits()
         self._devices, self._now = devices, now
-        self._motors = Motors(devices.bus, file, calibration)
+        self._motors = Motors(devices.bus, file, calibration, now)
         self._inertial = Inertial(devices.imu, devices.reopen_imu, calibration)
         self._closed = False
 

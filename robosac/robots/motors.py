@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -18,7 +18,7 @@ from drivers.moteus import (
     Stop,
     describe,
 )
-from drivers.moteus.registers import Mode
+from drivers.moteus.registers import Mode, Register, Resolution
 from robosac.errors import RobotError
 from robosac.hal import BoolArray, Drive, Fault, JointCommand, JointState
 from robosac.robots.controller_options import RADIANS_PER_TURN, complaint, wanted_options
@@ -26,6 +26,10 @@ from robosac.robots.robot_file import RobotFile
 from robosac.robots.wiring import check_calibration, directions, motor_zeros
 
 STOP_ATTEMPTS = 20
+COUNTER_TURN_S = 2.0**32 * 1e-3
+"""After which the controllers' 32-bit millisecond counter begins anew, s."""
+UPTIME_S, UPTIME_DRIFT = 0.05, 0.01
+"""How far that counter may be from our clock: s, and share of the time between two looks."""
 # Plain numbers: numpy compares with an enumeration's members far more slowly.
 _STOPPED, _FAULT, _TIMEOUT = int(Mode.STOPPED), int(Mode.FAULT), int(Mode.TIMEOUT)
 
@@ -37,12 +41,19 @@ class Motors:
         bus: its ids are the robot file's, in order.
         file: the robot file.
         calibration: what was measured on this robot.
+        now: the clock, monotonic seconds.
 
     Raises:
         CalibrationMismatch: the calibration is another robot's.
     """
 
-    def __init__(self, bus: MoteusBus, file: RobotFile, calibration: Calibration) -> None:
+    def __init__(
+        self,
+        bus: MoteusBus,
+        file: RobotFile,
+        calibration: Calibration,
+        now: Callable[[], float],
+    ) -> None:
         check_calibration(file, calibration)
         self._bus = bus
         self._names, self._watchdog_s = file.joint_names, file.watchdog_s
@@ -58,6 +69,9 @@ class Motors:
             for name, zero in zip(self._names, self._zero, strict=True)
         }
         self._gone = self._checked = False
+        self._now = now
+        self._uptimes: dict[int, tuple[float, float]] = {}
+        """By id: the controller's own clock and ours when it was read, s."""
 
     def find(self) -> None:
         """See that every motor answers, over a new opening of the wire if it was gone.
@@ -82,7 +96,8 @@ class Motors:
         """Switch torque off, which clears latched faults; then check how they are configured.
 
         That takes a while, so it is done once after each opening of the wire, and again once a
-        motor has fallen silent: it may have lost its power, and with it what nobody had saved.
+        motor has fallen silent, or its own clock has begun anew: it has lost its power, and with it
+        what nobody had saved.
 
         Raises:
             RobotError: not every motor is read back as off, or one is configured otherwise than the
@@ -93,7 +108,9 @@ class Motors:
             if unconfirmed:
                 self._checked = False
                 raise RobotError(f"motors {unconfirmed} do not confirm that their torque is off")
-            if not self._checked:
+            restarted = self._restarted()
+            if restarted or not self._checked:
+                self._checked = False
                 self._check_options()
                 self._checked = True
 
@@ -120,6 +137,25 @@ class Motors:
             return False
         self._checked = self._checked and not unconfirmed
         return not unconfirmed
+
+    def _restarted(self) -> bool:
+        """Whether a controller's clock is not where it should be by now, or was never read.
+
+        Its register counts milliseconds since it has power. Source: mjbots/moteus
+        docs/protocol/registers.md, 0x070.
+        """
+        restarted = False
+        for id in self._bus.ids:
+            count = self._bus.read(id, Register.MILLISECOND_COUNTER, Resolution.INT32)
+            now, before = self._now(), self._uptimes.get(id)
+            self._uptimes[id] = (count * 1e-3, now)
+            if before is None:
+                restarted = True
+                continue
+            elapsed = now - before[1]
+            gone = (count * 1e-3 - before[0] - elapsed + COUNTER_TURN_S / 2) % COUNTER_TURN_S
+            restarted |= abs(gone - COUNTER_TURN_S / 2) > UPTIME_S + UPTIME_DRIFT * elapsed
+        return restarted
 
     def _check_options(self) -> None:
         differences = {

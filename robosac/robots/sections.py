@@ -102,14 +102,29 @@ class LimitSection(Section, frozen=True):
 
 
 class SupplyRange(Section, frozen=True):
-    """Supply voltage within which the robot may be armed, V."""
+    """Supply voltage within which the robot may be armed, and runs, V."""
 
     lower: Positive
     upper: Positive
+    sag: Positive | None = None
+    """Below this torque is cut at once, before the controllers start anew; null: lower."""
+    surge: Positive | None = None
+    """Likewise above; null: upper."""
 
     def __post_init__(self) -> None:
         if not self.lower < self.upper:
             raise ValueError(f"supply_v: lower {self.lower} is not below upper {self.upper}")
+        if not self.peaks[0] <= self.lower < self.upper <= self.peaks[1]:
+            raise ValueError(
+                f"supply_v: sag {self.sag} and surge {self.surge} must lie outside lower"
+                f" {self.lower} and upper {self.upper}"
+            )
+
+    @property
+    def peaks(self) -> tuple[float, float]:
+        """Sag and surge, V."""
+        sag = self.lower if self.sag is None else self.sag
+        return sag, self.upper if self.surge is None else self.surge
 
 
 class Marker(Section, frozen=True):

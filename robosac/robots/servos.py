@@ -28,6 +28,7 @@ from drivers.dynamixel import (
     ServoSetup,
     TorqueOff,
 )
+from drivers.dynamixel.control_table import Register
 from drivers.errors import WireClosed
 from robosac.errors import RobotError
 from robosac.hal import BoolArray, Drive, Fault, JointCommand, JointState
@@ -174,6 +175,7 @@ class Servos:
     def _setups(self) -> dict[int, ServoSetup]:
         """What each servo is to be: its current limit is what the joint's peak torque takes."""
         setups: dict[int, ServoSetup] = {}
+        low, high = self._file.supply_v.peaks
         for id, most in zip(self._bus.ids, self._most_torque.tolist(), strict=True):
             table = self._bus.table(id)
             register = table["current_limit"]
@@ -181,6 +183,9 @@ class Servos:
             setups[id] = ServoSetup(
                 mode=OperatingMode.CURRENT_BASED_POSITION,
                 current_limit_a=most_a,
+                # Telemetry looks at each supply twice a second; the servos tell in every answer.
+                voltage_low_v=_within(table["min_voltage_limit"], low),
+                voltage_high_v=_within(table["max_voltage_limit"], high),
                 gains={"position_p_gain": self._file.position_p_gain},
             )
         return setups
@@ -238,3 +243,9 @@ class Servos:
             for index in np.flatnonzero(tripped)
         ]
         return tuple(faults)
+
+
+def _within(register: Register, value: float) -> float:
+    """The nearest `value` (V) that a voltage limit can be."""
+    least, most = register.bounds()
+    return min(max(value, register.to_si(least)), register.to_si(most))

@@ -88,10 +88,11 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
             executor.clear(name)
         executor.arm()
         stance = self.joints_from_action(np.zeros(ACTION_SIZE))
-        self._driver.move(stance, settings.stand_up_s)
-        while not self.operator.released():
-            self._driver.move(stance, settings.control_period_s)
-        tick = self._await_tracker(self._driver.move(stance, settings.settle_s), stance)
+        tick = self._driver.move(stance, settings.stand_up_s)
+        while tick.safety is SafetyState.ACTIVE and not self.operator.released():
+            tick = self._driver.move(stance, settings.control_period_s)
+        if tick.safety is SafetyState.ACTIVE:
+            tick = self._await_tracker(self._driver.move(stance, settings.settle_s), stance)
         if tick.safety is not SafetyState.ACTIVE:
             raise RobotError(f"the robot did not stand up: {tick.safety}, faults {tick.faults}")
         if self._velocity(tick.state) is None:

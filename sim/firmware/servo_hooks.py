@@ -29,6 +29,14 @@ class ServoHooks(Protocol):
         """It obeys, but every answer tells the values of when it was frozen."""
         ...
 
+    def jam_encoder(self, id: int, on: bool) -> None:
+        """It turns, but tells the position of when this began, and no speed."""
+        ...
+
+    def heat(self, id: int, temperature_c: float | None) -> None:
+        """It tells this temperature, degrees C; None: its own."""
+        ...
+
     def skew(self, id: int, offset_rad: float) -> None:
         """It tells a position that is off by so much; 0: the truth."""
         ...
@@ -65,12 +73,18 @@ class ImuHooks(Protocol):
         """It tells, as of now, what it measured so long ago; 0: the present."""
         ...
 
+    def saturate(self, on: bool) -> None:
+        """It tells rates and forces beyond the end of its range."""
+        ...
+
     def reboot(self) -> None:
         """It starts anew: what was not stored is lost."""
         ...
 
 
 Reading = tuple[float, ...]
+"""Of a servo: position, speed, two others, temperature; then whatever else."""
+_TEMPERATURE = 4
 _SAME_TIME_S = 1e-9
 
 
@@ -81,19 +95,25 @@ class ReadingFaults:
         frozen: every reading is the one of when this was set.
         lag_s: every reading is as old as that, s.
         offset: added to the first value of a reading.
+        jammed: the first value is the one of when this was set, and the second is 0.
+        temperature_c: in place of a servo's own; None: that.
     """
 
     def __init__(self) -> None:
         self.frozen = False
         self.lag_s = 0.0
         self.offset = 0.0
+        self.jammed = False
+        self.temperature_c: float | None = None
         self._held: Reading | None = None
+        self._jammed_at: float | None = None
         self._past: deque[tuple[float, Reading]] = deque()
 
     @property
     def none(self) -> bool:
         """True while readings are told as they are."""
-        return not (self.frozen or self.lag_s or self.offset)
+        changed = self.frozen or self.lag_s or self.offset or self.jammed
+        return not changed and self.temperature_c is None
 
     def read(self, now: float, true: Reading) -> Reading:
         """What is told at `now` (s) in place of the `true` reading."""
@@ -104,6 +124,14 @@ class ReadingFaults:
             self._held = reading
         else:
             reading = self._held
+        if not self.jammed:
+            self._jammed_at = None
+        else:
+            self._jammed_at = reading[0] if self._jammed_at is None else self._jammed_at
+            reading = (self._jammed_at, 0.0, *reading[2:])
+        if self.temperature_c is not None:
+            before, after = reading[:_TEMPERATURE], reading[_TEMPERATURE + 1 :]
+            reading = (*before, self.temperature_c, *after)
         return (reading[0] + self.offset, *reading[1:]) if self.offset else reading
 
     def _old(self, now: float, true: Reading) -> Reading:

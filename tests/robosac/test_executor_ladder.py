@@ -118,7 +118,7 @@ FAULTING: list[tuple[Callable[[FakeRobot], None], str, int]] = [
     (set_attribute("temperature", math.nan), "over_temperature", 1),
     (set_attribute("spin", 10.1), "overspeed", 2),
     (set_attribute("spin", math.nan), "overspeed", 2),
-    (set_attribute("offset", 1.1), "position_limit", 2),
+    (set_attribute("offset", 1.1), "impossible_motion", 1),
     (set_attribute("offset", math.nan), "position_limit", 2),
     (set_attribute("refuses_drive", True), "motor_not_driving", 3),
 ]

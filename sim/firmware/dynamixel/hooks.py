@@ -33,6 +33,12 @@ class DynamixelHooks:
     def freeze(self, id: int, on: bool) -> None:
         self._servos[id].faults.readings.frozen = on
 
+    def jam_encoder(self, id: int, on: bool) -> None:
+        self._servos[id].faults.readings.jammed = on
+
+    def heat(self, id: int, temperature_c: float | None) -> None:
+        self._servos[id].faults.readings.temperature_c = temperature_c
+
     def skew(self, id: int, offset_rad: float) -> None:
         self._servos[id].faults.readings.offset = offset_rad * COUNTS_PER_RAD
 

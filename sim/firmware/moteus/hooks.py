@@ -60,6 +60,12 @@ class HookedMoteusBank(MoteusBank):
     def freeze(self, id: int, on: bool) -> None:
         self._failing[id].readings.frozen = on
 
+    def jam_encoder(self, id: int, on: bool) -> None:
+        self._failing[id].readings.jammed = on
+
+    def heat(self, id: int, temperature_c: float | None) -> None:
+        self._failing[id].readings.temperature_c = temperature_c
+
     def skew(self, id: int, offset_rad: float) -> None:
         self._failing[id].readings.offset = offset_rad / RADIANS_PER_TURN
 
@@ -79,6 +85,7 @@ class HookedMoteusBank(MoteusBank):
         self._servos.configure(index, self._stored[index])
         self._offset[index] = 0.0
         self._failing[id].boots_until = self.time + BOOT_S
+        self._servos.awake_since[index] = self._servos.time
 
     def sag(self, volts: float | None) -> None:
         self._sag_v = math.inf if volts is None else volts

@@ -94,7 +94,7 @@ class ServoRegisters:
         if info.access is Access.READ_INT32:
             return self._identity(index, register) if kind == INT32 else None
         if register == Register.MILLISECOND_COUNTER:
-            return self._milliseconds(kind)
+            return self._milliseconds(index, kind)
         field = _COMMAND_FIELDS.get(register)
         if field is not None:
             value = getattr(self.pending[index], field)
@@ -133,10 +133,10 @@ class ServoRegisters:
         }
         return known.get(Register(register), register << 16 | self._ids[index])
 
-    def _milliseconds(self, kind: int) -> int:
+    def _milliseconds(self, index: int, kind: int) -> int:
         """Counts up and wraps within what the type can hold."""
         span = _COUNTER_SPAN[kind]
-        count = round(self._servos.time * 1000.0) % span
+        count = round((self._servos.time - self._servos.awake_since[index]) * 1000.0) % span
         return count - span if kind != FLOAT and count >= span // 2 else count
 
     def _telemetry(self, index: int, register: int) -> float:

@@ -100,6 +100,7 @@ class ServoState:
         self._due = [math.inf] * count
         self._alarm = math.inf
         self.time = 0.0
+        self.awake_since = [0.0] * count
         self.moving: set[int] = set()
         self._within: set[int] = set()
         self._pushed_back.clear()

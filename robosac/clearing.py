@@ -1,0 +1,32 @@
+"""Whether what a latched fault was about is over, by a fresh look at the robot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from robosac.hal import Limits
+from robosac.ticks import Tick
+from robosac.watch import WatchSettings, lasting
+from robosac.watch_supply import OVER_TEMPERATURE
+
+LOOK_S: Final = 1.0
+"""How long is looked, s: the hand's servos tell their temperatures in turn, in 0.6 s."""
+
+
+def still_there(
+    name: str, tick: Callable[[], Tick], period: float, limits: Limits, settings: WatchSettings
+) -> str:
+    """Why the fault `name` may not be cleared yet; empty: it may.
+
+    Args:
+        name: of the fault.
+        tick: one exchange with torque off; what it raises is raised on.
+        period: between two ticks, s.
+        limits, settings: the robot's.
+    """
+    if name != OVER_TEMPERATURE:
+        return ""
+    for _ in range(round(LOOK_S / period) - 1):
+        tick()
+    return lasting(name, tick().state.joints, limits, settings)

@@ -1,0 +1,296 @@
+"""The monitor's look at the joints: lost, stale, beyond a limit, too fast, frozen, not driven."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robosac.hal import BoolArray, Drive, Fault, FloatArray, JointCommand, JointState, Limits
+from robosac.reasons import Reason
+from robosac.watch_settings import WatchSettings
+from robosac.watch_verdict import Reaction, Verdict
+
+CountArray = NDArray[np.int32]
+_ONES = np.array([value.bit_count() for value in range(8)])
+
+
+@dataclass(frozen=True, slots=True)
+class JointCounters:
+    """Counters per joint; shape (n,)."""
+
+    misses: CountArray
+    beyond: CountArray
+    undriven: CountArray
+    fast: NDArray[np.uint8]
+    """One bit a tick, newest lowest: the joint was too fast."""
+    above: CountArray
+    """Ticks of one and the same position in which the goal was well above it."""
+    below: CountArray
+    """Likewise below it."""
+    quiet: bool
+    """True while every counter is zero."""
+
+    @classmethod
+    def zero(cls, joints: int) -> JointCounters:
+        """Nothing seen yet."""
+        none = np.zeros(joints, dtype=np.int32)
+        return cls(none, none, none, np.zeros(joints, dtype=np.uint8), none, none, True)
+
+
+@dataclass(frozen=True, slots=True)
+class JointBounds:
+    """What healthy joints keep, worked out once; shape (n,)."""
+
+    centre: FloatArray
+    """Middle of the range, rad."""
+    spread: FloatArray
+    """How far from it a joint may be measured, rad."""
+    speed: FloatArray
+    """rad/s"""
+
+    @classmethod
+    def of(cls, limits: Limits, settings: WatchSettings) -> JointBounds:
+        """Those of one robot."""
+        half = (limits.upper - limits.lower) / 2.0
+        return cls(
+            limits.lower + half,
+            half + settings.position_tolerance,
+            limits.velocity * settings.overspeed_factor,
+        )
+
+
+def healthy(
+    joints: JointState,
+    last: JointState,
+    now: float,
+    command: JointCommand,
+    bounds: JointBounds,
+    settings: WatchSettings,
+) -> bool:
+    """True where `look` would find nothing at all: the usual tick, in as few steps as possible.
+
+    Comparisons with NaN are false, so that nothing unknown passes.
+    """
+    position, free = joints.position, command.free
+    moved = np.abs(position - last.position)
+    fine = np.abs(position - bounds.centre) <= bounds.spread
+    fine &= np.abs(joints.velocity) <= bounds.speed
+    fine &= moved <= settings.position_noise
+    fine &= joints.driving
+    # Bit-identical readings are usual at rest; they matter only where a joint is sent away.
+    same = moved == 0.0
+    if np.count_nonzero(same) and command.drive is Drive.POSITION:
+        fine &= ~(same & (np.abs(command.position - position) > settings.freeze_error))
+    if free is not None:
+        fine |= free
+    fine &= joints.valid
+    fine &= joints.time >= now - settings.stale_hold_s
+    return np.count_nonzero(fine) == fine.size
+
+
+@dataclass(frozen=True, slots=True)
+class JointLook:
+    """What one tick shows of every joint; shape (n,)."""
+
+    beyond: BoolArray
+    fast: BoolArray
+    impossible: BoolArray
+    missed: BoolArray
+    undriven: BoolArray
+    stale: BoolArray
+    same: BoolArray
+    above: BoolArray
+    below: BoolArray
+
+
+def look(
+    joints: JointState,
+    last: JointState,
+    now: float,
+    command: JointCommand,
+    limits: Limits,
+    bounds: JointBounds,
+    settings: WatchSettings,
+) -> JointLook:
+    """Compare `joints` with the bounds, with the `last` state and with the `command` they answered.
+
+    Args:
+        joints: the newest state; `now` (s) is when its exchange ended.
+        last: the state before.
+        command: what was sent.
+        limits, bounds: the robot's, and what follows from them.
+        settings: tolerances.
+    """
+    position = joints.position
+    beyond = ~(np.abs(position - bounds.centre) <= bounds.spread)
+    moved, elapsed = np.abs(position - last.position), joints.time - last.time
+    reach = limits.velocity * elapsed
+    fast = ~(np.abs(joints.velocity) <= bounds.speed)
+    fast |= moved > settings.overspeed_factor * reach + settings.position_noise
+    impossible = moved > settings.impossible_factor * reach + settings.position_noise
+    stale = joints.valid & ~(now - joints.time <= settings.stale_hold_s)
+    missed, undriven = ~joints.valid, ~joints.driving
+    # A joint that did not answer repeats its old reading: that is a miss, not a frozen encoder.
+    same = (moved == 0.0) & joints.valid
+    if command.drive is Drive.POSITION:
+        away = command.position - position
+        above, below = away > settings.freeze_error, away < -settings.freeze_error
+    else:
+        above = below = np.zeros(len(position), dtype=np.bool_)
+    if command.free is not None:
+        held = ~command.free
+        beyond, fast, undriven = beyond & held, fast & held, undriven & held
+        impossible, same = impossible & held, same & held
+    return JointLook(beyond, fast, impossible, missed, undriven, stale, same, above, below)
+
+
+def count(seen: JointLook, counters: JointCounters) -> JointCounters:
+    """Advance the counters.
+
+    A joint that did not answer says nothing new: counters of its measured values stand still.
+    """
+    missed = seen.missed
+    misses = np.where(missed, counters.misses + 1, 0).astype(np.int32)
+    outside = _row(seen.beyond, counters.beyond, missed)
+    limp = _row(seen.undriven, counters.undriven, missed)
+    swift = np.where(missed, counters.fast, ((counters.fast << 1) | seen.fast) & 0b111)
+    # Rows of one and the same reading: time spent sent nowhere neither counts nor ends them.
+    unmoved = seen.same | missed
+    above = np.where(unmoved, counters.above + (seen.same & seen.above), 0).astype(np.int32)
+    below = np.where(unmoved, counters.below + (seen.same & seen.below), 0).astype(np.int32)
+    quiet = not (
+        misses.any() or outside.any() or limp.any() or swift.any() or above.any() or below.any()
+    )
+    return JointCounters(misses, outside, limp, swift.astype(np.uint8), above, below, quiet)
+
+
+def _row(seen: BoolArray, before: CountArray, missed: BoolArray) -> CountArray:
+    """Length of the row of ticks in which something was `seen`."""
+    return np.where(missed, before, np.where(seen, before + 1, 0)).astype(np.int32)
+
+
+def judge(
+    joints: JointState,
+    seen: JointLook,
+    counters: JointCounters,
+    now: float,
+    limits: Limits,
+    settings: WatchSettings,
+    verdict: Verdict,
+) -> None:
+    """Add what the counters of the joints call for to `verdict`."""
+    _judge_answers(joints, seen, counters, now, limits, settings, verdict)
+    _judge_motion(joints, seen, counters, limits, settings, verdict)
+    for index in np.flatnonzero(counters.undriven >= settings.undriven_ticks):
+        detail = "torque was commanded; the motor reports none"
+        verdict.add(
+            Reaction.FAULT,
+            Reason.FAULT,
+            Fault("motor_not_driving", limits.names[index], detail),
+        )
+    for index in np.flatnonzero(_frozen(counters, settings)):
+        sent = int(counters.above[index] + counters.below[index])
+        verdict.add(
+            Reaction.FAULT,
+            Reason.FAULT,
+            Fault(
+                "encoder_frozen",
+                limits.names[index],
+                f"{joints.position[index]:.4f} rad to the last bit in {sent} ticks in which its "
+                f"goal was over {settings.freeze_error:.2f} rad away",
+            ),
+        )
+
+
+def _frozen(counters: JointCounters, settings: WatchSettings) -> BoolArray:
+    """Where an encoder tells the same although the joint is sent away.
+
+    Where joints may stall against an obstacle, it must have been sent to both sides, each for a
+    quarter of the ticks: no obstacle holds a joint on both.
+    """
+    sent = counters.above + counters.below
+    if not settings.stalls:
+        return sent >= settings.freeze_ticks
+    each = max(1, settings.freeze_ticks // 4)
+    both = (counters.above >= each) & (counters.below >= each)
+    return both & (sent >= settings.freeze_ticks)
+
+
+def _judge_answers(
+    joints: JointState,
+    seen: JointLook,
+    counters: JointCounters,
+    now: float,
+    limits: Limits,
+    settings: WatchSettings,
+    verdict: Verdict,
+) -> None:
+    for index in np.flatnonzero(counters.misses >= settings.misses_hold):
+        missed = int(counters.misses[index])
+        lost = missed >= settings.misses_fault
+        verdict.add(
+            Reaction.FAULT if lost else Reaction.HOLD,
+            Reason.STALE,
+            Fault("joint_lost", limits.names[index], f"no answer in {missed} exchanges in a row"),
+        )
+    for index in np.flatnonzero(seen.stale):
+        age = now - float(joints.time[index])
+        old = not age <= settings.stale_fault_s
+        verdict.add(
+            Reaction.FAULT if old else Reaction.HOLD,
+            Reason.STALE,
+            Fault(
+                "joint_stale",
+                limits.names[index],
+                f"values said to be fresh are {age:.3f} s old; valid is {settings.stale_hold_s} s",
+            ),
+        )
+
+
+def _judge_motion(
+    joints: JointState,
+    seen: JointLook,
+    counters: JointCounters,
+    limits: Limits,
+    settings: WatchSettings,
+    verdict: Verdict,
+) -> None:
+    for index in np.flatnonzero(counters.beyond >= settings.position_ticks):
+        verdict.add(
+            Reaction.FAULT,
+            Reason.POSITION,
+            Fault(
+                "position_limit",
+                limits.names[index],
+                f"measured {joints.position[index]:.3f} rad; valid is {limits.lower[index]:.3f} to "
+                f"{limits.upper[index]:.3f} rad, {settings.position_tolerance:.3f} spare; if it "
+                "stands inside, its calibration is wrong",
+            ),
+        )
+    swift = _ONES[counters.fast] >= settings.overspeed_ticks
+    for index in np.flatnonzero(swift):
+        verdict.add(
+            Reaction.FAULT,
+            Reason.VELOCITY,
+            Fault(
+                "overspeed",
+                limits.names[index],
+                f"measured {joints.velocity[index]:.2f} rad/s; valid is up to "
+                f"{limits.velocity[index] * settings.overspeed_factor:.2f} rad/s, also from one "
+                "position to the next",
+            ),
+        )
+    for index in np.flatnonzero(seen.impossible):
+        verdict.add(
+            Reaction.FAULT,
+            Reason.VELOCITY,
+            Fault(
+                "impossible_motion",
+                limits.names[index],
+                f"it is at {joints.position[index]:.3f} rad all at once; no motor is faster than "
+                f"{limits.velocity[index] * settings.impossible_factor:.0f} rad/s: its turns or "
+                "its encoder are lost",
+            ),
+        )
