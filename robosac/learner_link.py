@@ -143,7 +143,7 @@ class LocalLearner:
         with theirs, (self._run / LOG).open("ab") as log:
             self._process = subprocess.Popen(
                 [*self._command, str(self._run)],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=log,
                 stderr=log,
                 env=os.environ | {"PYTHONPATH": _python_path()},

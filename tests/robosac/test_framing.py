@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robosac import framing
@@ -13,6 +13,7 @@ from robosac.framing import HEADER_BYTES, MAX_PAYLOAD_BYTES, FrameReader, frame
 payloads = st.lists(st.binary(max_size=60), max_size=6)
 
 
+@settings(deadline=None)
 @given(payloads, st.lists(st.integers(1, 40)))
 def test_round_trip_in_pieces_of_any_size(sent: list[bytes], sizes: list[int]) -> None:
     stream, reader, got = b"".join(map(frame, sent)), FrameReader(), []
@@ -24,6 +25,7 @@ def test_round_trip_in_pieces_of_any_size(sent: list[bytes], sizes: list[int]) -
     assert not reader.unfinished
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=60), min_size=1, max_size=4), st.data())
 def test_a_changed_bit_is_never_taken_for_a_message(sent: list[bytes], data: st.DataObject) -> None:
     stream = bytearray(b"".join(map(frame, sent)))
@@ -40,6 +42,7 @@ def test_a_changed_bit_is_never_taken_for_a_message(sent: list[bytes], data: st.
     assert len(got) < len(sent)
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=60), st.data())
 def test_a_cut_frame_is_told(payload: bytes, data: st.DataObject) -> None:
     framed = frame(payload)

@@ -1,7 +1,7 @@
 """The ratio holds from both sides, whatever the order of steps, updates and restarts."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robosac.governor import RatioGovernor
@@ -9,6 +9,7 @@ from robosac.governor import RatioGovernor
 ratios = st.floats(0.01, 20.0) | st.sampled_from((0.1, 0.3, 1.0, 2.0))
 
 
+@settings(deadline=None)
 @given(ratios, st.lists(st.sampled_from(("step", "update", "restart")), max_size=300))
 def test_the_ratio_holds_in_both_directions(ratio: float, events: list[str]) -> None:
     governor, steps, updates = RatioGovernor(ratio), 0, 0

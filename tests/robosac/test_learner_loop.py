@@ -8,18 +8,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium.spaces import Box, Dict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from robosac import checkpoint
+from robosac.async_training import begin_of
 from robosac.config import load_preset
 from robosac.errors import LinkError
+from robosac.experience import make_replay
+from robosac.frame_replay import FrameReplay
 from robosac.generators import generator_state
 from robosac.learner_loop import LearnerLoop, TransitionRefused
+from robosac.learner_process import ToldSpaces, spaces_of
 from robosac.messages import (
     Acknowledged,
+    Begin,
     Counters,
     EpisodeEnded,
+    Experience,
     Published,
     Ready,
     Save,
@@ -27,8 +34,10 @@ from robosac.messages import (
     Stop,
     ToLearner,
     decode_to_actor,
+    decode_to_learner,
     encode,
     experience_of,
+    transition_of,
 )
 from robosac.replay import Replay
 from robosac.runs import RunFolder
@@ -177,3 +186,31 @@ def test_stop_ends_it_whatever_is_owed(folder: Path) -> None:
     first = [experience(number) for number in range(150)]
     loop, _ = served(folder, [*first, Stop()])
     assert loop.learner.updates == 0
+
+
+def test_pictures_arrive_as_pictures() -> None:
+    shown = ToldSpaces(
+        Dict({"image": Box(0, 255, (4, 6, 3), np.uint8), "state": Box(-1, 1, (2,), np.float32)}),
+        Box(-1, 1, (9,), np.float32),
+    )
+    begin = decode_to_learner(encode(begin_of(shown)))
+    assert isinstance(begin, Begin)
+    replay = make_replay(load_preset("claw-pixels"), spaces_of(begin))
+    assert isinstance(replay, FrameReplay)
+    rng, action = np.random.default_rng(0), np.zeros(9, np.float32)
+    frames = [
+        {"image": rng.integers(0, 256, (4, 6, 3), np.uint8), "state": rng.random(2, np.float32)}
+        for _ in range(2)
+    ]
+    transition = Transition(
+        "actor", 0, 0, 0, 0, frames[0], action, action, 0, 1.0, True, {}, frames[1], None, 0.0, 0.0
+    )
+    came = decode_to_learner(encode(experience_of(transition)))
+    assert isinstance(came, Experience)
+    told = transition_of(came)
+    assert isinstance(told.observation, dict)
+    assert isinstance(told.next_observation, dict)
+    replay.add(told.observation, told.executed_action, 1.0, told.next_observation, False)
+    state = replay.state()
+    for part in ("image", "state"):
+        np.testing.assert_array_equal(state[part], [frame[part] for frame in frames])

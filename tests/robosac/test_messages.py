@@ -64,7 +64,7 @@ def sent(transition: Transition) -> Transition:
     return transition_of(message)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(transitions)
 def test_a_transition_comes_back_equal(transition: Transition) -> None:
     came = sent(transition)
@@ -83,6 +83,7 @@ def test_a_transition_comes_back_equal(transition: Transition) -> None:
                 assert one == other
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_message_are_refused(data: bytes) -> None:
     for decode in (decode_to_actor, decode_to_learner):
@@ -92,6 +93,7 @@ def test_bytes_that_are_no_message_are_refused(data: bytes) -> None:
             continue
 
 
+@settings(deadline=None)
 @given(st.integers(0, 400), st.integers(0, 7))
 def test_a_damaged_message_is_refused_or_another_message(place: int, bit: int) -> None:
     data = bytearray(encode(EpisodeEnded(episode=3, end=EpisodeEnd.TRUNCATED)))

@@ -1,12 +1,13 @@
 """What is kept for a learner that may have to be told again."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robosac.outbox import Outbox
 
 
+@settings(deadline=None)
 @given(st.integers(0, 5), st.lists(st.tuples(st.integers(0, 6), st.floats(0, 1)), max_size=20))
 def test_everything_after_what_is_safe_can_be_sent_again(
     first: int, rounds: list[tuple[int, float]]
