@@ -88,6 +88,15 @@ def load(folder: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         raise RunFolderError(f"{path} is not a safetensors file: {error}") from error
 
 
+def read_document(folder: Path) -> dict[str, Any]:
+    """Only the document of a checkpoint, after checking that one; `load` checks the arrays too.
+
+    Raises:
+        RunFolderError: it is missing, damaged, or of a format this version does not read.
+    """
+    return _manifest(folder)["document"]
+
+
 def folder_for(run: Path, step: int) -> Path:
     """Where the checkpoint taken at environment step `step` of a run stands."""
     return run / "checkpoints" / f"{step:010d}"

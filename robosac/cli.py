@@ -54,13 +54,21 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run from its last checkpoint.")
     ] = None,
+    asynchronous: Annotated[
+        bool,
+        typer.Option(
+            "--async",
+            help="The learner in a process of its own: the robot never waits for it in an episode.",
+        ),
+    ] = False,
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print every setting with its unit and leave.")
     ] = False,
 ) -> None:
     """Train: actor and learner on this machine, in lock-step (Algorithm 1 of the paper).
 
-    Any setting is a flag, by its dotted name.
+    With `--async` in two processes, which go on without each other; a resumed run then goes on from
+    its checkpoint, but not to the bit. Any setting is a flag, by its dotted name.
 
     Example: `robosac train minitaur --steps 40000 --task.reward.pitch 2 --twin.supply-voltage-v 14`
 
@@ -72,6 +80,8 @@ def train(
     for key, value in (("steps", steps), ("seed", seed)):
         if value is not None:
             overrides.append(f"{key}={value}")
+    if asynchronous:
+        overrides.append("learner_process.used=true")
     if resume is not None:
         if preset is not None or overrides or run is not None:
             _usage("--resume RUN goes on as the run was configured; give no preset and no settings")

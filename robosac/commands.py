@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from rich.table import Table
 from robosac import checkpoint
 from robosac.config import dump, load_preset
 from robosac.errors import ConfigError, RunFolderError
-from robosac.metrics import summarise
+from robosac.metrics import MetricsWriter, summarise
 from robosac.progress import Progress
 from robosac.runs import RunFolder, run_path, utc_now
 from robosac.settings import TrainConfig
@@ -60,12 +61,7 @@ def _stage(config: TrainConfig) -> Any:
 
 
 def _train(run: RunFolder, stage: Any, resumed: bool) -> None:
-    from robosac.lockstep import LockstepTraining
-
     config = run.config
-    from robosac.learners import make_learner
-
-    learner = make_learner(config, stage.env)
     step = 0
     if resumed:
         newest = checkpoint.latest(run.path)
@@ -73,14 +69,46 @@ def _train(run: RunFolder, stage: Any, resumed: bool) -> None:
         run.truncate_after(step)
     progress = Progress(config.steps, f"{config.preset}, recipe {config.recipe}", str(run.path))
     with run.metrics_writer(step if resumed else None) as metrics:
-        training = LockstepTraining(run, stage, learner, metrics, progress)
+        make = _asynchronous if config.learner_process.used else _lockstep
         try:
-            if resumed:
-                training.resume()
-            training.train()
+            with make(run, stage, metrics, progress, step) as training:
+                if resumed:
+                    training.resume()
+                training.train()
         finally:
             progress.stop()
             stage.env.close()
+
+
+@contextmanager
+def _lockstep(
+    run: RunFolder, stage: Any, metrics: MetricsWriter, progress: Progress, _: int
+) -> Iterator[Any]:
+    """Actor and learner in this process, turn by turn."""
+    from robosac.learners import make_learner
+    from robosac.lockstep import LockstepTraining
+
+    yield LockstepTraining(run, stage, make_learner(run.config, stage.env), metrics, progress)
+
+
+@contextmanager
+def _asynchronous(
+    run: RunFolder, stage: Any, metrics: MetricsWriter, progress: Progress, step: int
+) -> Iterator[Any]:
+    """The actor in this process, the learner in another; this one imports no torch."""
+    from robosac.async_training import AsyncTraining, begin_of
+    from robosac.learner_link import LocalLearner
+
+    ratio = run.config.sac.updates_per_step
+    learner = LocalLearner(run.path, begin_of(stage.env), ratio, step)
+    try:
+        yield AsyncTraining(run, stage, learner, metrics, progress)
+    finally:
+        try:
+            # The robot first: the learner may take its time to leave.
+            stage.env.close()
+        finally:
+            learner.close()
 
 
 @dataclass(frozen=True)

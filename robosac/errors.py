@@ -7,6 +7,9 @@ RobosacError
 ├── CalibrationMismatch (ValueError)   the calibration belongs to another robot
 ├── NotArmedError      (RuntimeError)  motion was asked for in a state that forbids it
 ├── ArmingError        (RuntimeError)  the robot refused to arm; the message names the check
+├── LearnerLost        (RuntimeError)  the learner is gone, or was silent for too long
+├── PolicyRefused      (ValueError)    a policy that came is damaged or of another kind
+├── LinkError          (ConnectionError)  what came over a link is no message of ours
 └── RobotError         (OSError)       a device failed outside the control tick
 """
 
@@ -37,6 +40,18 @@ class NotArmedError(RobosacError, RuntimeError):
 
 class ArmingError(RobosacError, RuntimeError):
     """The robot refused to arm."""
+
+
+class LearnerLost(RobosacError, RuntimeError):
+    """The learner is gone and cannot be started again, or was silent for too long."""
+
+
+class PolicyRefused(RobosacError, ValueError):
+    """A policy that came is damaged, or does not fit what it shall act in."""
+
+
+class LinkError(RobosacError, ConnectionError):
+    """What came over a link is damaged, too large, or no message of ours."""
 
 
 class RobotError(RobosacError, OSError):

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import gymnasium
 import numpy as np
 
 from robosac.demonstrations import Interface, Sink, fill
 from robosac.demonstrations_file import load
 from robosac.frame_replay import FrameReplay
 from robosac.mixture import Mixture
-from robosac.observation import IMAGE, STATE, has_picture, shape_of
+from robosac.observation import IMAGE, STATE, Spaces, has_picture, shape_of
 from robosac.replay import Array, Batch, Replay
 from robosac.settings import ClawConfig, RobotConfig, TrainConfig
 
@@ -30,7 +29,7 @@ class Experience(Sink, Protocol):
     def load(self, state: Mapping[str, Array]) -> None: ...
 
 
-def make_replay(config: TrainConfig, env: gymnasium.Env[Any, Any]) -> Experience:
+def make_replay(config: TrainConfig, env: Spaces) -> Experience:
     """An empty buffer for what `env` shows, beside the demonstrations that `config` names.
 
     Raises:
@@ -46,7 +45,7 @@ def make_replay(config: TrainConfig, env: gymnasium.Env[Any, Any]) -> Experience
     return Mixture(online, demonstrations, section.share)
 
 
-def interface_of(config: TrainConfig, env: gymnasium.Env[Any, Any]) -> Interface:
+def interface_of(config: TrainConfig, env: Spaces) -> Interface:
     """What demonstrations for this run must have in common with it."""
     space = env.observation_space
     picture = has_picture(space)
@@ -63,7 +62,7 @@ def interface_of(config: TrainConfig, env: gymnasium.Env[Any, Any]) -> Interface
     )
 
 
-def _buffer(env: gymnasium.Env[Any, Any], capacity: int) -> Replay | FrameReplay:
+def _buffer(env: Spaces, capacity: int) -> Replay | FrameReplay:
     space, actions = env.observation_space, shape_of(env.action_space)[0]
     if has_picture(space):
         return FrameReplay(capacity, shape_of(space, IMAGE), shape_of(space, STATE)[0], actions)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-import gymnasium
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from robosac.observation import IMAGE, STATE, has_picture, shape_of
+from robosac.observation import IMAGE, STATE, Spaces, has_picture, shape_of
 from robosac.replay import Batch
 from robosac.sac import Losses, PixelPolicy, PixelSac, Policy, Sac, SacSettings
 from robosac.sac.settings import FastPixels, PaperPixels
@@ -45,7 +44,7 @@ class Learner(Protocol):
         ...
 
 
-def make_learner(config: TrainConfig, env: gymnasium.Env[Any, Any]) -> Learner:
+def make_learner(config: TrainConfig, env: Spaces) -> Learner:
     """A learner of the configured size for what `env` shows and takes; sets torch's threads."""
     torch.set_num_threads(config.learner_threads)
     section, space = config.sac, env.observation_space

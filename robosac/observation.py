@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import gymnasium
 import numpy as np
@@ -12,6 +12,15 @@ from numpy.typing import NDArray
 IMAGE, STATE = "image", "state"
 Observation = NDArray[Any] | dict[str, NDArray[Any]]
 """float32 (n,); or {"image": uint8 (height, width, 3), "state": float32 (n,)}."""
+
+
+class Spaces(Protocol):
+    """What of an environment decides the shapes of everything that learns in it."""
+
+    @property
+    def observation_space(self) -> gymnasium.Space[Any]: ...
+    @property
+    def action_space(self) -> gymnasium.Space[Any]: ...
 
 
 def as_observation(value: Any) -> Observation:

@@ -7,7 +7,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from robosac.errors import RunFolderError
+from robosac.errors import PolicyRefused, RunFolderError
 from robosac.files import write_whole
 from robosac.metrics import EvaluationRow
 from robosac.runs import RunFolder
@@ -16,9 +16,26 @@ from robosac.sac import PixelPolicy, Policy, policy_from_weights
 FILE = "policy.safetensors"
 
 
+def policy_bytes(policy: Policy | PixelPolicy) -> bytes:
+    """A policy as the content of a safetensors file."""
+    return save(policy.weights())
+
+
+def parse_policy(data: bytes, source: str) -> Policy | PixelPolicy:
+    """Read what `policy_bytes` gave; `source` says in an error where it came from.
+
+    Raises:
+        PolicyRefused: it is damaged, or something else.
+    """
+    try:
+        return policy_from_weights(load(data))
+    except (SafetensorError, ValueError) as error:
+        raise PolicyRefused(f"{source} is not a policy: {error}") from error
+
+
 def save_policy(folder: Path, policy: Policy | PixelPolicy) -> None:
     """Write `policy` into an evaluation's folder, whole or not at all."""
-    write_whole(folder / FILE, save(policy.weights()))
+    write_whole(folder / FILE, policy_bytes(policy))
 
 
 def load_policy(folder: Path) -> Policy | PixelPolicy:
@@ -29,9 +46,11 @@ def load_policy(folder: Path) -> Policy | PixelPolicy:
     """
     file = folder / FILE
     try:
-        return policy_from_weights(load(file.read_bytes()))
-    except (OSError, SafetensorError, ValueError) as error:
+        return parse_policy(file.read_bytes(), str(file))
+    except OSError as error:
         raise RunFolderError(f"{file} is not a policy: {error}") from error
+    except PolicyRefused as error:
+        raise RunFolderError(str(error)) from error
 
 
 def best_evaluation(run: RunFolder) -> EvaluationRow:

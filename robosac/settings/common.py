@@ -108,6 +108,24 @@ class DemonstrationSection(Section, frozen=True):
     ] = 0.5
 
 
+class LearnerProcessSection(Section, frozen=True):
+    """The learner in a process of its own, beside the one that acts."""
+
+    used: Annotated[
+        bool, Meta(description="false: actor and learner take turns, exact to the bit")
+    ] = False
+    behind_steps: Annotated[
+        int,
+        Meta(ge=10, description="steps whose updates may be outstanding before an episode is cut"),
+    ] = 1000
+    without_learner_s: Annotated[
+        float, Meta(gt=0, description="s that the robot acts on with the last policy")
+    ] = 600.0
+    buffer_mb: Annotated[
+        int, Meta(ge=1, description="MB of transitions kept until a checkpoint holds them")
+    ] = 256
+
+
 class TrainConfig(Section, frozen=True):
     """What every training run has."""
 
@@ -135,6 +153,7 @@ class TrainConfig(Section, frozen=True):
     sac: SacSection = SacSection()
     evaluation: EvaluationSection = EvaluationSection()
     demonstrations: DemonstrationSection = DemonstrationSection()
+    learner_process: LearnerProcessSection = LearnerProcessSection()
 
     def __post_init__(self) -> None:
         if self.recipe == "fast" and not self.pixels:

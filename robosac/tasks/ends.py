@@ -35,6 +35,10 @@ class EpisodeEnd(enum.StrEnum):
     """It does not keep what was set."""
     CAMERA_LATE = "camera_late"
     """Pictures come, but too old ones."""
+    LEARNER_BEHIND = "learner_behind"
+    """The learner has more to do than may be outstanding, or what is kept for it fills its room."""
+    LEARNER_LOST = "learner_lost"
+    """The learner was silent for too long, or failed."""
 
     @classmethod
     def of_camera(cls, fault: str) -> EpisodeEnd:

@@ -75,6 +75,13 @@ def test_the_settings_are_printed_with_their_units(here: Path) -> None:
     assert not list(here.iterdir())
 
 
+def test_async_is_a_setting_that_a_resumed_run_keeps(here: Path) -> None:
+    result = run(app, ["train", "minitaur", "--async", "--print-config"])
+    assert result.exit_code == 0
+    section = result.stdout.partition("learner_process:")[2]
+    assert section.split("\n")[1].split("#")[0].strip() == "used: true"
+
+
 @pytest.mark.parametrize("command", ["train", "evaluate", "report", "bench", "twin"])
 def test_help_has_an_example(command: str) -> None:
     result = run(app, [command, "--help"])

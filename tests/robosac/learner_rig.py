@@ -1,0 +1,124 @@
+"""A learner process with everything real but the arithmetic: no torch, so it starts fast.
+
+Run as a program it is what `robosac.learner_process` is, with `CountingLearner` inside.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robosac.assembly import make_stage
+from robosac.async_training import AsyncTraining, begin_of
+from robosac.config import load_preset
+from robosac.learner_link import LocalLearner
+from robosac.learner_process import main
+from robosac.observation import Spaces, shape_of
+from robosac.progress import Progress
+from robosac.replay import Batch
+from robosac.runs import RunFolder
+from robosac.sac import Policy
+from robosac.settings import TrainConfig
+
+COMMAND = (sys.executable, "-P", __file__)
+SMALL = (
+    "learner_process.used=true",
+    "sac.batch_size=16",
+    "sac.hidden_units=[16, 16]",
+    "sac.replay_capacity=5000",
+    "sac.random_steps=100",
+    "checkpoint_every_episodes=2",
+    "evaluation.every_steps=100000",
+    "evaluation.episodes=1",
+)
+
+
+class Counted:
+    """What one update of `CountingLearner` saw."""
+
+    def floats(self) -> dict[str, float]:
+        return dict.fromkeys(("critic_loss", "actor_loss", "alpha", "entropy", "q_mean"), 0.5)
+
+
+class CountingLearner:
+    """Its policy's head has the number of updates made, in thousands, as bias."""
+
+    target_entropy = -1.0
+
+    def __init__(self, observations: int, actions: int) -> None:
+        self.updates = 0
+        self._shape = observations, actions
+
+    def update(self, batch: Batch[Any]) -> Counted:
+        assert np.isfinite(batch.reward).all()
+        self.updates += 1
+        return Counted()
+
+    def policy(self) -> Policy:
+        observations, actions = self._shape
+        bias = np.full(2 * actions, self.updates / 1000, np.float32)
+        return Policy({"weight0": np.zeros((observations, 2 * actions), np.float32), "bias0": bias})
+
+    def state(self) -> dict[str, Any]:
+        return {"updates": np.array(self.updates)}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self.updates = int(state["updates"])
+
+
+def make_counting(_: TrainConfig, spaces: Spaces) -> CountingLearner:
+    return CountingLearner(shape_of(spaces.observation_space)[0], shape_of(spaces.action_space)[0])
+
+
+@contextmanager
+def training(
+    folder: Path, *overrides: str, command: tuple[str, ...] = COMMAND
+) -> Iterator[tuple[AsyncTraining, LocalLearner]]:
+    """Asynchronous training of a pendulum; a folder that is a run is resumed."""
+    resumed = folder.exists()
+    if resumed:
+        run = RunFolder.open(folder)
+    else:
+        run = RunFolder.create(folder, load_preset("gym:Pendulum-v1", [*SMALL, *overrides]))
+    stage = make_stage(run.config)
+    steps = [int(place.name) for place in run.checkpoints.iterdir()] if resumed else []
+    ratio = run.config.sac.updates_per_step
+    link = LocalLearner(run.path, begin_of(stage.env), ratio, max(steps, default=0), command)
+    with run.metrics_writer() as metrics:
+        made = AsyncTraining(run, stage, link, metrics, Progress(run.config.steps, "test"))
+        if resumed:
+            made.resume()
+        try:
+            yield made, link
+        finally:
+            stage.env.close()
+            link.close()
+
+
+@contextmanager
+def rescue_after(seconds: float, act: Callable[[], None]) -> Iterator[threading.Event]:
+    """Do `act` unless the block ends in time; the event says whether it came to that."""
+    late, done = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        if not done.wait(seconds):
+            late.set()
+            act()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield late
+    finally:
+        done.set()
+        watcher.join()
+
+
+if __name__ == "__main__":
+    sys.exit(main(make_counting, Path(sys.argv[1])))
