@@ -16,7 +16,6 @@ from pathlib import Path
 
 import robosac
 from robosac.backpressure import LinkState
-from robosac.channel import Channel
 from robosac.errors import LearnerLost, LinkError
 from robosac.framing import frame
 from robosac.messages import (
@@ -38,6 +37,7 @@ from robosac.messages import (
     experience_of,
 )
 from robosac.outbox import Outbox
+from robosac.stream import Stream
 from robosac.transition import Transition
 
 SILENT_S = 2.0
@@ -81,7 +81,7 @@ class LocalLearner:
         self._command, self._clock = command, clock
         self._outbox = Outbox(sequence)
         self._process: subprocess.Popen[bytes] | None = None
-        self._channel: Channel | None = None
+        self._stream: Stream | None = None
         self._heard_at = clock()
         self._silence_allowed = SILENT_S
         self._lost_at: float | None = None
@@ -150,7 +150,7 @@ class LocalLearner:
                 start_new_session=True,
             )
         self._starts += 1
-        self._channel = Channel(ours)
+        self._stream = Stream(ours)
         self._ready = None
         self._heard_at, self._silence_allowed = self._clock(), START_S
         self._tell(self._begin)
@@ -179,8 +179,8 @@ class LocalLearner:
         framed = frame(encode(experience_of(transition)))
         self._outbox.add(transition.sequence, framed)
         # Before it is ready nothing is sent: it will say what it has.
-        if self._channel is not None and self._ready is not None:
-            self._channel.send_frame(framed)
+        if self._stream is not None and self._ready is not None:
+            self._stream.send_frame(framed)
 
     def end_episode(self, ended: EpisodeEnded) -> None:
         """Say that an episode is over."""
@@ -201,24 +201,24 @@ class LocalLearner:
 
     def pump(self) -> None:
         """Send what waits and read what came, without waiting."""
-        if self._channel is None:
+        if self._stream is None:
             return
         try:
-            self._channel.flush()
-            for payload in self._channel.receive():
+            self._stream.flush()
+            for payload in self._stream.receive():
                 self._hear(decode_to_actor(payload))
         except LinkError:
             # Where its next message begins cannot be known any more: as good as dead.
-            self._channel.close()
-        if self._channel.closed:
+            self._stream.close()
+        if self._stream.closed:
             self._lose()
 
     def wait(self, seconds: float) -> None:
         """Wait until there is something to hear, at most `seconds`; then `pump`."""
-        if self._channel is None or self._channel.closed:
+        if self._stream is None or self._stream.closed:
             time.sleep(seconds)
         else:
-            self._channel.wait(seconds)
+            self._stream.wait(seconds)
         self.pump()
 
     def revive(self) -> None:
@@ -226,10 +226,10 @@ class LocalLearner:
 
         A fork in the middle of a control period would delay it.
         """
-        if self._failure is not None or self._channel is None:
+        if self._failure is not None or self._stream is None:
             return
         hung = self._clock() - self._heard_at > max(HUNG_S, self._silence_allowed)
-        if not self._channel.closed and not hung:
+        if not self._stream.closed and not hung:
             return
         self._lose()
         self._end_child(0.0)
@@ -243,8 +243,8 @@ class LocalLearner:
     def close(self) -> None:
         """Let the child leave, or kill it after STOP_S; safe to call twice."""
         self._tell(Stop())
-        if self._channel is not None and not self._channel.closed:
-            self._channel.flush()
+        if self._stream is not None and not self._stream.closed:
+            self._stream.flush()
         self._end_child(STOP_S)
 
     def _hear(self, message: ToActor) -> None:
@@ -288,9 +288,9 @@ class LocalLearner:
         self._acknowledged = Acknowledged(
             sequence=ready.sequence, updates=0, owed=0.0, replay_bytes=0
         )
-        if self._channel is not None:
+        if self._stream is not None:
             for framed in again:
-                self._channel.send_frame(framed)
+                self._stream.send_frame(framed)
         if self._save is not None and self._save.counters.step == self.next_sequence:
             self._tell(self._save)
 
@@ -307,11 +307,11 @@ class LocalLearner:
             self._tell(message)
 
     def _tell(self, message: ToLearner) -> None:
-        if self._channel is not None:
-            self._channel.send(encode(message))
+        if self._stream is not None:
+            self._stream.send(encode(message))
 
     def _end_child(self, patience_s: float) -> None:
-        process, channel = self._process, self._channel
+        process, stream = self._process, self._stream
         self._process = None
         if process is not None:
             try:
@@ -320,8 +320,8 @@ class LocalLearner:
                 # Stopped or hung: SIGKILL ends it all the same.
                 process.send_signal(signal.SIGKILL)
                 process.wait()
-        if channel is not None:
-            channel.close()
+        if stream is not None:
+            stream.close()
 
 
 def _python_path() -> str:

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from robosac import checkpoint
-from robosac.channel import Channel
 from robosac.errors import LinkError, RobosacError
 from robosac.experience import Experience
 from robosac.generators import generator_state
@@ -40,6 +39,7 @@ from robosac.run_state import EXPLORATION, SAMPLING, load_state, save_state
 from robosac.runs import RunFolder
 from robosac.sac import PixelPolicy, Policy
 from robosac.stopwatch import Stopwatch
+from robosac.stream import Stream
 from robosac.transition import Transition
 
 HEARTBEAT_S = 0.5
@@ -69,10 +69,10 @@ class TransitionRefused(RobosacError, ValueError):
 
 
 class LearnerLoop:
-    """One learner at the end of a channel.
+    """One learner at the end of a stream.
 
     Args:
-        channel: to the actor.
+        stream: to the actor.
         run: the run's folder: checkpoints, policies.
         learner: critics, policy and temperature.
         replay: empty, of the run's shapes.
@@ -81,13 +81,13 @@ class LearnerLoop:
 
     def __init__(
         self,
-        channel: Channel,
+        stream: Stream,
         run: RunFolder,
         learner: Learner,
         replay: Experience,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._channel, self._run, self.learner, self.replay = channel, run, learner, replay
+        self._stream, self._run, self.learner, self.replay = stream, run, learner, replay
         self._clock, self._settings = clock, run.config.sac
         self._sampling = np.random.default_rng((run.config.seed, REPLAY_STREAM))
         self.governor = RatioGovernor(self._settings.updates_per_step)
@@ -117,12 +117,12 @@ class LearnerLoop:
         self._tell(Ready(sequence=self.sequence, exploration=exploration))
         self._publish()
         self._averages.begin(self.learner.updates)
-        while not self._stopped and not self._channel.closed:
+        while not self._stopped and not self._stream.closed:
             # Blocks when it is ahead of the actor; else only looks.
             may_update = self._may_update()
             if not may_update:
-                self._channel.wait(max(0.0, self._told_at + HEARTBEAT_S - self._clock()))
-            payloads = self._channel.receive()
+                self._stream.wait(max(0.0, self._told_at + HEARTBEAT_S - self._clock()))
+            payloads = self._stream.receive()
             for payload in payloads:
                 self._handle(decode_to_learner(payload))
             if may_update:
@@ -131,7 +131,7 @@ class LearnerLoop:
             even = may_update and not self._may_update()
             if payloads or even or self._clock() - self._told_at >= HEARTBEAT_S:
                 self._acknowledge()
-            self._channel.flush()
+            self._stream.flush()
 
     def _restore(self) -> bytes:
         """Take over the newest checkpoint; the state of the actor's generator in it."""
@@ -238,7 +238,7 @@ class LearnerLoop:
 
     def _acknowledge(self) -> None:
         # A heartbeat that cannot go at once is not needed: the actor has not read the last ones.
-        if not self._channel.waiting_bytes:
+        if not self._stream.waiting_bytes:
             self._tell(
                 Acknowledged(
                     sequence=self.sequence,
@@ -257,4 +257,4 @@ class LearnerLoop:
             self._tell(means)
 
     def _tell(self, message: ToActor) -> None:
-        self._channel.send(encode(message))
+        self._stream.send(encode(message))

@@ -20,7 +20,6 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Dict
 
-from robosac.channel import Channel
 from robosac.errors import LinkError, RobosacError
 from robosac.experience import make_replay
 from robosac.learner_loop import Learner, LearnerLoop
@@ -28,6 +27,7 @@ from robosac.messages import VERSION, Begin, Failed, decode_to_learner, encode
 from robosac.observation import IMAGE, Spaces
 from robosac.runs import RunFolder
 from robosac.settings import TrainConfig
+from robosac.stream import Stream
 
 NICE = 5
 """Added to this process' niceness: learning must never starve the control loop."""
@@ -67,20 +67,20 @@ def serve(
     Raises:
         RobosacError, OSError: see `LearnerLoop.run`.
     """
-    channel = Channel(connection)
+    stream = Stream(connection)
     try:
         run = RunFolder.open(folder)
-        spaces = spaces_of(_begin(channel))
+        spaces = spaces_of(_begin(stream))
         replay = make_replay(run.config, spaces)
-        LearnerLoop(channel, run, make(run.config, spaces), replay).run()
+        LearnerLoop(stream, run, make(run.config, spaces), replay).run()
     except LinkError:
         raise
     except (RobosacError, OSError) as error:
-        channel.send(encode(Failed(message=" ".join(str(error).split()))))
-        channel.wait(LAST_WORDS_S)
+        stream.send(encode(Failed(message=" ".join(str(error).split()))))
+        stream.wait(LAST_WORDS_S)
         raise
     finally:
-        channel.close()
+        stream.close()
 
 
 def main(make: Callable[[TrainConfig, Spaces], Learner], folder: Path) -> int:
@@ -96,12 +96,12 @@ def main(make: Callable[[TrainConfig, Spaces], Learner], folder: Path) -> int:
     return 0
 
 
-def _begin(channel: Channel) -> Begin:
+def _begin(stream: Stream) -> Begin:
     payloads: list[bytes] = []
-    while not payloads and not channel.closed:
-        channel.wait(BEGIN_S)
-        payloads = channel.receive()
-        if not payloads and not channel.closed:
+    while not payloads and not stream.closed:
+        stream.wait(BEGIN_S)
+        payloads = stream.receive()
+        if not payloads and not stream.closed:
             raise LinkError(f"the actor said nothing in {BEGIN_S:g} s")
     message = decode_to_learner(payloads[0]) if len(payloads) == 1 else None
     if not isinstance(message, Begin):

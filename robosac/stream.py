@@ -14,7 +14,7 @@ _CHUNKS = 4
 """Most that one `receive` reads, so that a flood does not keep its caller from everything else."""
 
 
-class Channel:
+class Stream:
     """One end of a connection; for one thread.
 
     What cannot be sent at once waits in memory, in order; the owner bounds it by `waiting_bytes`.
