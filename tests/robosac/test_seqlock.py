@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robosac.seqlock import OVERHEAD, Slot
@@ -34,6 +34,7 @@ def images(*contents: bytes) -> list[bytes]:
     return seen
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=SIZE, max_size=SIZE), st.integers(min_value=1, max_value=2**62))
 def test_what_was_written_is_read(contents: bytes, version: int) -> None:
     slot = Slot(memoryview(bytearray(SIZE + OVERHEAD)))
@@ -44,6 +45,7 @@ def test_what_was_written_is_read(contents: bytes, version: int) -> None:
     assert slot.version() == version
 
 
+@settings(deadline=None)
 @given(
     st.binary(min_size=SIZE, max_size=SIZE),
     st.binary(min_size=SIZE, max_size=SIZE),
@@ -58,6 +60,7 @@ def test_no_mixture_of_two_versions_is_believed(old: bytes, new: bytes, mask: by
         assert found is None or mixed[16:-8] in (old, new)
 
 
+@settings(deadline=None)
 @given(
     st.binary(min_size=SIZE, max_size=SIZE),
     st.integers(min_value=0, max_value=(SIZE + OVERHEAD) * 8 - 1),
