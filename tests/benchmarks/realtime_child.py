@@ -1,6 +1,6 @@
 """The executor's process for `realtime_loop`: a robot without bytes that has a motor's watchdog.
 
-python -m tests.benchmarks.realtime_child DESCRIPTOR
+python -m tests.benchmarks.realtime_child CHANNEL BELL
 """
 
 from __future__ import annotations

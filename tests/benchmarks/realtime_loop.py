@@ -37,8 +37,12 @@ from tests.robosac.fake_robot import JOINTS
 PERIOD_S, CONTROL_PERIOD_S = 0.005, 0.02
 PRIORITY = 50
 CORES = 2
-BLOCK = 4 << 20
+BLOCK = 1 << 16
 """Bytes written between two syncs."""
+BLOCKS = 1024
+"""In one file, which is then begun anew."""
+HAND_MB_S = 2.0
+"""What a hand's pictures and states come to, MB/s."""
 ANSWER_WITHIN_S = 10.0
 """Long: without real-time priority the loop may stand still, and that is to be told, not ended."""
 
@@ -56,22 +60,25 @@ def learn() -> None:
         update(100)
 
 
-def write(folder: str) -> None:
-    """Write and sync a file without end."""
-    block = os.urandom(BLOCK)
+def write(folder: str, mb_per_s: float) -> None:
+    """Write and sync files without end, so many MB/s."""
+    block, due = os.urandom(BLOCK), time.monotonic()
     while True:
         with Path(folder, "load").open("wb") as file:
-            for _ in range(16):
+            for _ in range(BLOCKS):
                 file.write(block)
                 file.flush()
                 os.fsync(file.fileno())
+                # What the disk could not take in time is not made up for.
+                due = max(due + BLOCK / (1e6 * mb_per_s), time.monotonic())
+                time.sleep(max(0.0, due - time.monotonic()))
 
 
 @contextmanager
-def load(folder: str) -> Iterator[None]:
+def load(folder: str, mb_per_s: float) -> Iterator[None]:
     """Learner and disk load while the block lasts."""
     with ExitStack() as stack:
-        for what in (("--load", "learner"), ("--load", folder)):
+        for what in (("--load", "learner"), ("--load", folder, "--disk-mb-per-s", str(mb_per_s))):
             command = [sys.executable, "-m", "tests.benchmarks.realtime_loop", *what]
             process = subprocess.Popen(command)
             stack.callback(process.wait)
@@ -144,15 +151,19 @@ def main() -> None:
     """Measure with and without real-time priority, under load."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=600.0, help="with and without, s each")
+    parser.add_argument("--disk-mb-per-s", type=float, default=HAND_MB_S, help="what is written")
     parser.add_argument("--folder", type=Path, help="where the disk load writes; a new one")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--load", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.load is not None:
-        learn() if options.load == "learner" else write(options.load)
+        learn() if options.load == "learner" else write(options.load, options.disk_mb_per_s)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder, load(folder):
+    with (
+        tempfile.TemporaryDirectory(dir=options.folder) as folder,
+        load(folder, options.disk_mb_per_s),
+    ):
         rows = [measure(options.seconds, priority) for priority in (PRIORITY, 0)]
     sys.stdout.write(table(rows) + "\n")
     if options.json:

@@ -1,6 +1,6 @@
 """The executor's process with a served quadruped, under a drawn camera.
 
-python -m tests.robosac.served_child_rig DESCRIPTOR
+python -m tests.robosac.served_child_rig CHANNEL BELL
 """
 
 from __future__ import annotations
