@@ -4,10 +4,11 @@ BIN := .venv/bin
 RUN := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 STEPS ?= 20000
 RUNS ?= 100000
+SECONDS ?= 600
 SOURCES := robosac drivers sim calibration tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench sweep fault-matrix fuzz clean
+.PHONY: help setup demo test check format lint types bench realtime sweep fault-matrix fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +48,9 @@ bench: setup ## this machine's numbers; updates beside stable-baselines3 and pla
 	$(BIN)/python -m tests.benchmarks.pixel_speed
 	$(BIN)/python -m tests.benchmarks.camera_speed
 	$(BIN)/python -m tests.benchmarks.bus_speed
+
+realtime: setup ## how punctual the executor is beside a learner and a busy disk: SECONDS with and without priority
+	$(BIN)/python -m tests.benchmarks.realtime_loop --seconds $(SECONDS)
 
 ACTIONS ?= 100000000
 LEGAL ?= 10000000

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from drivers.dynamixel import TABLES, DynamixelBus
-from robosac.arming import ArmingSettings
+from robosac.channel_layout import Layout
 from robosac.connection import ClawConnection
 from robosac.errors import ConfigError
 from robosac.estop import EStopGate
-from robosac.executor import Executor, ExecutorSettings
-from robosac.finger_keepout import FingersApart
+from robosac.executor import Executor
+from robosac.executor_settings import claw_settings
+from robosac.operator import ConsoleAttendant
+from robosac.remote_stage import has_own_process, remote_stage, start
 from robosac.robots.claw import Claw, ClawDevices
 from robosac.robots.claw_file import ClawFile, load_claw_file
 from robosac.robots.wiring import check_calibration
@@ -27,7 +29,6 @@ from robosac.settings import ClawConfig, ClawTwinSection
 from robosac.settings.claw import TwinCameraSection
 from robosac.stage import Stage, is_twin, read_calibration
 from robosac.tasks.turn import ClawTurn
-from robosac.watch import WatchSettings
 
 if TYPE_CHECKING:
     from drivers.camera.stepped import SteppedCamera
@@ -35,20 +36,6 @@ if TYPE_CHECKING:
     from sim.claw_randomisation import ClawRandomisation
 
 ROBOT_NAME = "claw"
-RAMP_S = 0.3
-"""Ten servos confirm one by one, a question a tick, that torque and watchdog are on."""
-UNDRIVEN_TICKS = 50
-"""So many ticks may pass until a servo that was taken hold of again has said so."""
-OVERSPEED_FACTOR = 1.0
-"""Goals may run ahead faster than any servo of this kind turns; what is measured may not."""
-SOFT_OVERSPEED_FACTOR = 1.5
-"""For a twin with ROBEL's soft joints: springs without a gear, which swing past their targets."""
-IMPOSSIBLE_FACTOR = 2.0
-"""Below what the bus believes at all (`drivers.dynamixel.readings`), so that it is told at once."""
-VOLTAGE_AVERAGE_S = 0.4
-"""Each servo's supply is looked at every 0.6 s, so that together it is found out within 1 s."""
-SETTLE_S = 0.05
-"""A hand has nothing to fall from: torque goes soon after the last command."""
 
 
 def make_claw(config: ClawConfig, gate: EStopGate) -> Stage:
@@ -62,11 +49,16 @@ def make_claw(config: ClawConfig, gate: EStopGate) -> Stage:
     file = _file(config)
     measured = read_calibration(config.robot.calibration, ROBOT_NAME)
     check_calibration(file, measured)
+    if has_own_process(config):
+        picture = _picture(config, file)
+        remote = start(config, Layout(len(file.motors), picture))
+        turn = ClawTurn(remote, ConsoleAttendant(), config.task, picture)
+        return remote_stage(turn, remote, config.task.control_period_s)
     reached = _reach(config, file)
     with ExitStack() as opened:
         opened.callback(reached.devices.close)
         robot = Claw(file, measured, reached.devices, reached.clock.now)
-        settings = _executor_settings(config, file)
+        settings = claw_settings(config, file)
         executor = Executor(robot, reached.clock, gate, config.executor.period_s, settings)
         picture = _picture(config, file)
         env = ClawTurn(executor, reached.operator, config.task, picture)
@@ -189,35 +181,3 @@ def _randomisation(section: ClawTwinSection) -> ClawRandomisation:
 
     robel = section.randomisation == "robel"
     return ClawRandomisation.robel() if robel else ClawRandomisation.off()
-
-
-def _executor_settings(config: ClawConfig, file: ClawFile) -> ExecutorSettings:
-    section, supply = config.executor, file.supply_v
-    real = not is_twin(config.robot.address, ROBOT_NAME)
-    soft = not real and config.twin.servos == "robel"
-    # The published results, and ours, are from a twin whose fingers may lean on one another.
-    apart = FingersApart(joints=len(file.joint_names))
-    return ExecutorSettings(
-        hold_after=section.hold_after_s,
-        damp_after=section.damp_after_s,
-        stop_after=section.stop_after_s,
-        settle_s=SETTLE_S,
-        arming=ArmingSettings(ramp_s=RAMP_S, voltage_min=supply.lower, voltage_max=supply.upper),
-        watch=WatchSettings(
-            position_tolerance=section.position_tolerance_rad,
-            overspeed_factor=SOFT_OVERSPEED_FACTOR if soft else OVERSPEED_FACTOR,
-            undriven_ticks=UNDRIVEN_TICKS,
-            impossible_factor=IMPOSSIBLE_FACTOR,
-            stalls=True,
-            stale_hold_s=2.0 * section.period_s,
-            stale_fault_s=5.0 * section.period_s,
-            voltage_min=supply.lower,
-            voltage_max=supply.upper,
-            voltage_sag=supply.peaks[0],
-            voltage_surge=supply.peaks[1],
-            voltage_average_s=VOLTAGE_AVERAGE_S,
-        ),
-        soft_zone=section.soft_zone(usual=real),
-        keep_out=apart if section.keeps_out(usual=real) else None,
-        low_pass=section.low_pass_hz,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -48,6 +48,16 @@ class ExecutorSection(Section, frozen=True):
         float | None,
         Meta(description="Hz, cut-off of a filter before the limiter; null: no filter"),
     ] = None
+    process: Annotated[
+        Literal["auto", "own", "in-process"],
+        Meta(description="where it runs; auto: its own process for serial, in-process for a twin"),
+    ] = "auto"
+    realtime_priority: Annotated[
+        int, Meta(ge=0, le=99, description="SCHED_FIFO priority of its own process; 0: ordinary")
+    ] = 50
+    answer_within_s: Annotated[
+        float, Meta(ge=0.1, le=10, description="s its own process may be silent until killed")
+    ] = 0.5
 
     def __post_init__(self) -> None:
         if self.soft_zone_rad is not None and not 0 <= self.soft_zone_rad <= 1:

@@ -1,0 +1,85 @@
+"""The executor's settings for each robot, from the configuration."""
+
+from __future__ import annotations
+
+from robosac.arming import ArmingSettings
+from robosac.finger_keepout import FingersApart
+from robosac.keepout import FrontLegsForward
+from robosac.requests import ExecutorSettings
+from robosac.robots.claw_file import ClawFile
+from robosac.robots.robot_file import RobotFile
+from robosac.settings import ClawConfig, MinitaurConfig
+from robosac.stage import is_twin
+from robosac.watch import WatchSettings
+
+RAMP_S = 0.3
+"""Ten servos confirm one by one, a question a tick, that torque and watchdog are on."""
+UNDRIVEN_TICKS = 50
+"""So many ticks may pass until a servo that was taken hold of again has said so."""
+OVERSPEED_FACTOR = 1.0
+"""Goals may run ahead faster than any servo of this kind turns; what is measured may not."""
+SOFT_OVERSPEED_FACTOR = 1.5
+"""For a twin with ROBEL's soft joints: springs without a gear, which swing past their targets."""
+IMPOSSIBLE_FACTOR = 2.0
+"""Below what the bus believes at all (`drivers.dynamixel.readings`), so that it is told at once."""
+VOLTAGE_AVERAGE_S = 0.4
+"""Each servo's supply is looked at every 0.6 s, so that together it is found out within 1 s."""
+SETTLE_S = 0.05
+"""A hand has nothing to fall from: torque goes soon after the last command."""
+
+
+def minitaur_settings(config: MinitaurConfig, file: RobotFile) -> ExecutorSettings:
+    """For the quadruped."""
+    section, supply = config.executor, file.supply_v
+    fold = FrontLegsForward(config.task.fold_angle_rad, len(file.joint_names))
+    return ExecutorSettings(
+        hold_after=section.hold_after_s,
+        damp_after=section.damp_after_s,
+        stop_after=section.stop_after_s,
+        arming=ArmingSettings(voltage_min=supply.lower, voltage_max=supply.upper),
+        watch=WatchSettings(
+            position_tolerance=section.position_tolerance_rad,
+            stale_hold_s=2.0 * section.period_s,
+            stale_fault_s=5.0 * section.period_s,
+            voltage_min=supply.lower,
+            voltage_max=supply.upper,
+            voltage_sag=supply.peaks[0],
+            voltage_surge=supply.peaks[1],
+        ),
+        soft_zone=section.soft_zone(usual=True),
+        keep_out=fold if section.keeps_out(usual=True) else None,
+        low_pass=section.low_pass_hz,
+    )
+
+
+def claw_settings(config: ClawConfig, file: ClawFile) -> ExecutorSettings:
+    """For the hand."""
+    section, supply = config.executor, file.supply_v
+    real = not is_twin(config.robot.address, "claw")
+    soft = not real and config.twin.servos == "robel"
+    # The published results, and ours, are from a twin whose fingers may lean on one another.
+    apart = FingersApart(joints=len(file.joint_names))
+    return ExecutorSettings(
+        hold_after=section.hold_after_s,
+        damp_after=section.damp_after_s,
+        stop_after=section.stop_after_s,
+        settle_s=SETTLE_S,
+        arming=ArmingSettings(ramp_s=RAMP_S, voltage_min=supply.lower, voltage_max=supply.upper),
+        watch=WatchSettings(
+            position_tolerance=section.position_tolerance_rad,
+            overspeed_factor=SOFT_OVERSPEED_FACTOR if soft else OVERSPEED_FACTOR,
+            undriven_ticks=UNDRIVEN_TICKS,
+            impossible_factor=IMPOSSIBLE_FACTOR,
+            stalls=True,
+            stale_hold_s=2.0 * section.period_s,
+            stale_fault_s=5.0 * section.period_s,
+            voltage_min=supply.lower,
+            voltage_max=supply.upper,
+            voltage_sag=supply.peaks[0],
+            voltage_surge=supply.peaks[1],
+            voltage_average_s=VOLTAGE_AVERAGE_S,
+        ),
+        soft_zone=section.soft_zone(usual=real),
+        keep_out=apart if section.keeps_out(usual=real) else None,
+        low_pass=section.low_pass_hz,
+    )
