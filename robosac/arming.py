@@ -135,7 +135,8 @@ def not_ready(
             return f"imu: newest sample is {age:.3f} s old; valid is up to {settings.imu_age_s} s"
         assert state.imu is not None
         wrong = rest_problem(state.imu, settings.imu_force, settings.imu_turn, settings.imu_rate)
-        if wrong:
+        # A robot that has fallen is told so below, whatever its sensor feels.
+        if wrong and body_tilt(state.imu) <= limits.tilt:
             return f"imu: {wrong}; let it rest, or calibrate it"
     return ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from robosac.errors import NotArmedError
 from robosac.hal import Limits
 from robosac.ticks import Tick
 from robosac.watch import WatchSettings, lasting
@@ -14,19 +15,23 @@ LOOK_S: Final = 1.0
 """How long is looked, s: the hand's servos tell their temperatures in turn, in 0.6 s."""
 
 
-def still_there(
+def refuse_lasting(
     name: str, tick: Callable[[], Tick], period: float, limits: Limits, settings: WatchSettings
-) -> str:
-    """Why the fault `name` may not be cleared yet; empty: it may.
+) -> None:
+    """Look whether the cause of the fault `name` is still there.
 
     Args:
         name: of the fault.
         tick: one exchange with torque off; what it raises is raised on.
         period: between two ticks, s.
         limits, settings: the robot's.
+
+    Raises:
+        NotArmedError: it is.
     """
     if name != OVER_TEMPERATURE:
-        return ""
+        return
     for _ in range(round(LOOK_S / period) - 1):
         tick()
-    return lasting(name, tick().state.joints, limits, settings)
+    if why := lasting(name, tick().state.joints, limits, settings):
+        raise NotArmedError(f"{name} is still there: {why}")

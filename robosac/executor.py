@@ -13,7 +13,7 @@ from types import TracebackType
 import numpy as np
 
 from robosac.arming import bring_up
-from robosac.clearing import still_there
+from robosac.clearing import refuse_lasting
 from robosac.clock import Clock, Rate
 from robosac.course import Course
 from robosac.errors import ArmingError, NotArmedError, RobotError
@@ -225,9 +225,7 @@ class Executor:
             raise NotArmedError(f"no fault {name!r} is latched; latched are: {latched}")
         if name == "estop" and self._gate.tripped:
             raise NotArmedError("the e-stop is still tripped; reset the gate first")
-        watch = self.settings.watch
-        if why := still_there(name, self.tick, self.period, self.limits, watch):
-            raise NotArmedError(f"{name} is still there: {why}")
+        refuse_lasting(name, self.tick, self.period, self.limits, self.settings.watch)
         if name == "stop_unconfirmed" and not self._robot.stop():
             raise NotArmedError("torque is still not read back as off; cut the motor supply")
         self._faults.clear(name)

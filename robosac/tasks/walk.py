@@ -94,6 +94,8 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
         if tick.safety is SafetyState.ACTIVE:
             tick = self._await_tracker(self._driver.move(stance, settings.settle_s), stance)
         if tick.safety is not SafetyState.ACTIVE:
+            if tick.safety is not SafetyState.FAULT:
+                executor.disarm()
             raise RobotError(f"the robot did not stand up: {tick.safety}, faults {tick.faults}")
         if self._velocity(tick.state) is None:
             executor.disarm()
