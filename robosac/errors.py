@@ -7,7 +7,8 @@ RobosacError
 ├── CalibrationMismatch (ValueError)   the calibration belongs to another robot
 ├── NotArmedError      (RuntimeError)  motion was asked for in a state that forbids it
 ├── ArmingError        (RuntimeError)  the robot refused to arm; the message names the check
-└── RobotError         (OSError)       a device failed outside the control tick
+├── RobotError         (OSError)       a device failed outside the control tick
+└── OwnershipError     (RuntimeError)  somebody else owns the robot; the message names the owner
 """
 
 
@@ -41,3 +42,7 @@ class ArmingError(RobosacError, RuntimeError):
 
 class RobotError(RobosacError, OSError):
     """A device failed outside the control tick."""
+
+
+class OwnershipError(RobosacError, RuntimeError):
+    """Somebody else owns the robot, or took it."""
