@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
 from drivers.dynamixel import TABLES, DynamixelBus
 from robosac.arming import ArmingSettings
 from robosac.connection import ClawConnection
+from robosac.custody import Custody
 from robosac.errors import ConfigError
 from robosac.estop import EStopGate
 from robosac.executor import Executor, ExecutorSettings
+from robosac.owner import MotorPort
+from robosac.ownership import Claim
 from robosac.robots.claw import Claw, ClawDevices
 from robosac.robots.claw_file import ClawFile, load_claw_file
 from robosac.robots.wiring import check_calibration
@@ -44,23 +47,27 @@ SETTLE_S = 0.05
 """A hand has nothing to fall from: torque goes soon after the last command."""
 
 
-def make_claw(config: ClawConfig, gate: EStopGate) -> Stage:
+def make_claw(config: ClawConfig, gate: EStopGate, take_over: bool = False) -> Stage:
     """Build what `config` describes.
 
     Raises:
         ConfigError: a file, an address, the port or the camera is wrong.
         CalibrationMismatch: the calibration is another robot's.
+        OwnershipError: somebody else owns the hand; `take_over` stops and ends him.
         Nothing stays open after an error.
     """
     file = _file(config)
     measured = read_calibration(config.robot.calibration, ROBOT_NAME)
     check_calibration(file, measured)
-    reached = _reach(config, file)
     with ExitStack() as opened:
+        custody = opened.enter_context(_custody(config, file, gate, take_over))
+        reached = _reach(config, file, custody.console)
         opened.callback(reached.devices.close)
         robot = Claw(file, measured, reached.devices, reached.clock.now)
         settings = _executor_settings(config.executor, file)
-        executor = Executor(robot, reached.clock, gate, config.executor.period_s, settings)
+        period = config.executor.period_s
+        executor = Executor(robot, reached.clock, gate, period, settings, custody.journal)
+        custody.attach(executor)
         picture = _picture(config, file)
         env = ClawTurn(executor, reached.operator, config.task, picture)
         opened.pop_all()
@@ -113,14 +120,25 @@ def _picture(config: ClawConfig, file: ClawFile) -> tuple[int, int] | None:
     return file.camera.picture[1], file.camera.picture[0]
 
 
-def _reach(config: ClawConfig, file: ClawFile) -> ClawConnection:
+def _custody(config: ClawConfig, file: ClawFile, gate: EStopGate, take_over: bool) -> Custody:
+    """What surrounds the hand; a twin has no port that somebody else could want."""
+    if is_twin(config.robot.address, ROBOT_NAME):
+        return Custody(file.name, config.stop, gate)
+    port, ids = file.port, tuple(motor.id for motor in file.motors.values())
+    motors = MotorPort("dynamixel", port.path, port.baud, ids)
+    claim = Claim(file.name, motors, (port.path,), config.robot.file)
+    return Custody(file.name, config.stop, gate, claim, take_over)
+
+
+def _reach(config: ClawConfig, file: ClawFile, console: TextIO) -> ClawConnection:
     """The hand at the configured address."""
     if is_twin(config.robot.address, ROBOT_NAME):
         return _twin(config.twin, file, config.task.pixels)
     # Only here, for it brings OpenCV along.
     from robosac.connect_claw import connect
 
-    return connect(file if config.task.pixels else msgspec.structs.replace(file, camera=None))
+    seen = file if config.task.pixels else msgspec.structs.replace(file, camera=None)
+    return connect(seen, console=console)
 
 
 def _twin(section: ClawTwinSection, file: ClawFile, pixels: bool) -> ClawConnection:

@@ -7,14 +7,17 @@ simulator.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from calibration import Calibration
 from drivers.moteus import MoteusBus
 from drivers.vectornav.port import VectorNavPort
 from robosac.connection import Connection
+from robosac.custody import Custody
 from robosac.estop import EStopGate
 from robosac.executor import Executor, ExecutorSettings
+from robosac.owner import MotorPort
+from robosac.ownership import Claim
 from robosac.robots.controller_options import wanted_options
 from robosac.robots.minitaur import Devices, Minitaur
 from robosac.robots.robot_file import RobotFile, load_robot_file
@@ -30,19 +33,21 @@ if TYPE_CHECKING:
 ROBOT_NAME = "minitaur"
 
 
-def make_minitaur(config: MinitaurConfig, gate: EStopGate) -> Stage:
+def make_minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool = False) -> Stage:
     """Build what `config` describes.
 
     Raises:
         ConfigError: a file, an address, a port or the camera is wrong.
         CalibrationMismatch: the calibration is another robot's.
+        OwnershipError: somebody else owns the robot; `take_over` stops and ends him.
         Nothing stays open after an error.
     """
     file = load_robot_file(config.robot.file)
     measured = read_calibration(config.robot.calibration, ROBOT_NAME)
     check_calibration(file, measured)
-    reached = _reach(config, file, measured)
     with ExitStack() as opened:
+        custody = opened.enter_context(_custody(config, file, gate, take_over))
+        reached = _reach(config, file, measured, custody.console)
         opened.callback(reached.devices.close)
         robot = Minitaur(file, measured, reached.devices, reached.clock.now)
         executor = Executor(
@@ -51,7 +56,9 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate) -> Stage:
             gate,
             config.executor.period_s,
             _executor_settings(config.executor),
+            custody.journal,
         )
+        custody.attach(executor)
         env = MinitaurWalk(executor, reached.operator, config.task)
         opened.pop_all()
     return Stage(
@@ -66,14 +73,29 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate) -> Stage:
     )
 
 
-def _reach(config: MinitaurConfig, file: RobotFile, measured: Calibration) -> Connection:
+def _custody(config: MinitaurConfig, file: RobotFile, gate: EStopGate, take_over: bool) -> Custody:
+    """What surrounds the robot; a twin has no ports that somebody else could want."""
+    if is_twin(config.robot.address, ROBOT_NAME):
+        return Custody(file.name, config.stop, gate)
+    # Only here, for it brings OpenCV along.
+    from robosac.connect import LEGS_BAUD
+
+    ports, ids = file.ports, tuple(motor.id for motor in file.motors.values())
+    motors = MotorPort("moteus", ports.legs, LEGS_BAUD, ids)
+    claim = Claim(file.name, motors, (ports.legs, ports.imu), config.robot.file)
+    return Custody(file.name, config.stop, gate, claim, take_over)
+
+
+def _reach(
+    config: MinitaurConfig, file: RobotFile, measured: Calibration, console: TextIO
+) -> Connection:
     """The robot at the configured address."""
     if is_twin(config.robot.address, ROBOT_NAME):
         return _twin(config.twin, file, measured)
     # Only here, for it brings OpenCV along.
     from robosac.connect import connect
 
-    return connect(file)
+    return connect(file, console=console)
 
 
 def _twin(twin: TwinSection, file: RobotFile, measured: Calibration) -> Connection:
