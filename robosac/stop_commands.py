@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -177,7 +176,7 @@ def _clear_in(places: Places, owner: Owner, name: str) -> None:
             status = ask(places.socket, {"do": "status"}, CLEAR_WAIT_S)
     except ValueError as error:
         raise RobotError(f"{owner.robot} refuses: {error}") from error
-    except TimeoutError as error:
+    except (TimeoutError, ConnectionError, FileNotFoundError) as error:
         raise RobotError(f"{owner.robot} does not answer ({owner})") from error
 
 
