@@ -26,8 +26,8 @@ from robosac.stop_socket import ask
 POLL_S: Final = 0.002
 KILL_WAIT_S: Final = 3.0
 """How long a killed process may take to go, s; one that waits for a broken disk may stay."""
-OPEN_WAIT_S: Final = 1.0
-"""How long its ports may take to become free, s."""
+PORT_WAIT_S: Final = 2.0
+"""How long its ports may take to become free, and its motors to confirm, s."""
 
 StopPort = Callable[[MotorPort], list[int]]
 """Switches the motors of a port off; the ids that were not read back as off. Raises OSError."""
@@ -120,30 +120,30 @@ def _stop_without(
     if killed and not kill(owner, signal.SIGKILL, KILL_WAIT_S):
         detail = f"{trouble}; killed, but it does not go: cut the motor supply"
         return _result(owner, False, "none", True, began, detail)
-    deadline = time.monotonic() + OPEN_WAIT_S
+    failure = _stop_port(places, owner, stop_port)
+    if failure:
+        detail = f"{trouble}; {failure}: cut the motor supply"
+        return _result(owner, False, "none", killed, began, detail)
+    detail = f"{trouble}; torque read back off at {owner.motors.path}"
+    return _result(owner, True, "ports", killed, began, detail)
+
+
+def _stop_port(places: Places, owner: Owner, stop_port: StopPort) -> str:
+    """Try for a while to switch the motors off; empty, or why they were not read back as off."""
+    deadline = time.monotonic() + PORT_WAIT_S
     while True:
         try:
             with _locked(places):
                 unconfirmed = stop_port(owner.motors)
                 if not unconfirmed:
                     places.record.unlink(missing_ok=True)
-            break
+                    return ""
+            failure = f"motors {unconfirmed} are not read back as off"
         except OSError as error:
-            if time.monotonic() >= deadline:
-                detail = f"{trouble}; its port cannot be used ({error}): cut the motor supply"
-                return _result(owner, False, "none", killed, began, detail)
-            time.sleep(10 * POLL_S)
-    if unconfirmed:
-        detail = f"{trouble}; motors {unconfirmed} are not read back as off: cut the motor supply"
-        return _result(owner, False, "ports", killed, began, detail)
-    return _result(
-        owner,
-        True,
-        "ports",
-        killed,
-        began,
-        f"{trouble}; torque read back off at {owner.motors.path}",
-    )
+            failure = f"its port cannot be used ({error})"
+        if time.monotonic() >= deadline:
+            return failure
+        time.sleep(10 * POLL_S)
 
 
 @contextlib.contextmanager
