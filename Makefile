@@ -4,13 +4,14 @@ BIN := .venv/bin
 RUN := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 STEPS ?= 20000
 RUNS ?= 100000
+TRIALS ?= 10000
 SOURCES := robosac drivers sim calibration tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench sweep fuzz clean
+.PHONY: help setup demo test check format lint types bench sweep estop-sweep fuzz clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: .venv/ready ## the virtual environment, with pinned dependencies
 
@@ -50,6 +51,10 @@ bench: setup ## this machine's numbers; updates beside stable-baselines3 and pla
 
 sweep: setup ## ten million adversarial actions through the limiter
 	$(BIN)/python tests/sweeps/limiter_sweep.py --actions 10000000
+
+estop-sweep: setup ## TRIALS trips of the gate over every state, in virtual and in real time
+	$(BIN)/python -m tests.sweeps.estop_sweep --trials $(TRIALS) --time virtual
+	$(BIN)/python -m tests.sweeps.estop_sweep --trials $(TRIALS) --time real
 
 fuzz: setup ## every decoder against RUNS coverage-guided inputs each (Linux)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group fuzz

@@ -92,8 +92,8 @@ class Custody:
         ownership = self._ownership
         if ownership is None:
             return
+        socket, epoch = ownership.places.socket, ownership.owner.epoch
         try:
-            socket, epoch = ownership.places.socket, ownership.owner.epoch
             server = StopServer(socket, self._gate, executor, epoch)
         except OSError as error:
             raise RobotError(f"the stop socket {socket} cannot be made: {error}") from error
