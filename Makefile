@@ -5,10 +5,11 @@ RUN := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 STEPS ?= 20000
 RUNS ?= 100000
 SECONDS ?= 600
+TRIALS ?= 10000
 SOURCES := robosac drivers sim calibration tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench realtime sweep fault-matrix fuzz clean
+.PHONY: help setup demo test check format lint types bench realtime sweep fault-matrix estop-sweep fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +61,10 @@ sweep: setup ## ACTIONS adversarial and LEGAL legal actions through the limiter,
 
 fault-matrix: setup ## every fault the twins can enact, in every phase, in virtual time
 	$(BIN)/python -m tests.sweeps.fault_matrix
+
+estop-sweep: setup ## TRIALS trips of the gate over every state, in virtual and in real time
+	$(BIN)/python -m tests.sweeps.estop_sweep --trials $(TRIALS) --time virtual
+	$(BIN)/python -m tests.sweeps.estop_sweep --trials $(TRIALS) --time real
 
 fuzz: setup ## every decoder against RUNS coverage-guided inputs each (Linux)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group fuzz

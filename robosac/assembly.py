@@ -16,12 +16,18 @@ from robosac.stage import Stage
 __all__ = ["Stage", "make_claw_task", "make_gym", "make_stage", "make_walk"]
 
 
-def make_stage(config: TrainConfig) -> Stage:
+def make_stage(config: TrainConfig, take_over: bool = False) -> Stage:
     """Build what `config` describes.
+
+    Args:
+        config: the settings.
+        take_over: stop and end whoever owns the robot now.
 
     Raises:
         ConfigError: a file, an address, a port or the camera is wrong.
         CalibrationMismatch: the calibration is another robot's.
+        OwnershipError: somebody else owns the robot.
+        RobotError: its fault journal or run folder cannot be used.
         Nothing stays open after an error.
     """
     gate = EStopGate()
@@ -30,11 +36,11 @@ def make_stage(config: TrainConfig) -> Stage:
     if isinstance(config, MinitaurConfig):
         from robosac.assembly_minitaur import make_minitaur
 
-        return make_minitaur(config, gate)
+        return make_minitaur(config, gate, take_over)
     if isinstance(config, ClawConfig):
         from robosac.assembly_claw import make_claw
 
-        return make_claw(config, gate)
+        return make_claw(config, gate, take_over)
     raise ConfigError(f"{config.preset} is neither a robot nor a gym: environment")
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
 from drivers.dynamixel import TABLES, DynamixelBus
 from robosac.channel_layout import Layout
 from robosac.connection import ClawConnection
+from robosac.custody_wiring import claw_custody
 from robosac.errors import ConfigError
 from robosac.estop import EStopGate
 from robosac.executor import Executor
@@ -38,12 +39,13 @@ if TYPE_CHECKING:
 ROBOT_NAME = "claw"
 
 
-def make_claw(config: ClawConfig, gate: EStopGate) -> Stage:
+def make_claw(config: ClawConfig, gate: EStopGate, take_over: bool = False) -> Stage:
     """Build what `config` describes.
 
     Raises:
         ConfigError: a file, an address, the port or the camera is wrong.
         CalibrationMismatch: the calibration is another robot's.
+        OwnershipError: somebody else owns the hand; `take_over` stops and ends him.
         Nothing stays open after an error.
     """
     file = _file(config)
@@ -51,15 +53,17 @@ def make_claw(config: ClawConfig, gate: EStopGate) -> Stage:
     check_calibration(file, measured)
     if has_own_process(config):
         picture = _picture(config, file)
-        remote = start(config, Layout(len(file.motors), picture))
-        turn = ClawTurn(remote, ConsoleAttendant(), config.task, picture)
+        remote, console = start(config, Layout(len(file.motors), picture), take_over)
+        turn = ClawTurn(remote, ConsoleAttendant(console), config.task, picture)
         return remote_stage(turn, remote, config.task.control_period_s)
-    reached = _reach(config, file)
     with ExitStack() as opened:
+        custody = opened.enter_context(claw_custody(config, file, gate, take_over))
+        reached = _reach(config, file, custody.console)
         opened.callback(reached.devices.close)
         robot = Claw(file, measured, reached.devices, reached.clock.now)
-        settings = claw_settings(config, file)
-        executor = Executor(robot, reached.clock, gate, config.executor.period_s, settings)
+        settings, period = claw_settings(config, file), config.executor.period_s
+        executor = Executor(robot, reached.clock, gate, period, settings, custody.journal)
+        custody.attach(executor)
         picture = _picture(config, file)
         env = ClawTurn(executor, reached.operator, config.task, picture)
         opened.pop_all()
@@ -112,14 +116,15 @@ def _picture(config: ClawConfig, file: ClawFile) -> tuple[int, int] | None:
     return file.camera.picture[1], file.camera.picture[0]
 
 
-def _reach(config: ClawConfig, file: ClawFile) -> ClawConnection:
+def _reach(config: ClawConfig, file: ClawFile, console: TextIO) -> ClawConnection:
     """The hand at the configured address."""
     if is_twin(config.robot.address, ROBOT_NAME):
         return _twin(config.twin, file, config.task.pixels)
     # Only here, for it brings OpenCV along.
     from robosac.connect_claw import connect
 
-    return connect(file if config.task.pixels else msgspec.structs.replace(file, camera=None))
+    seen = file if config.task.pixels else msgspec.structs.replace(file, camera=None)
+    return connect(seen, console=console)
 
 
 def _twin(section: ClawTwinSection, file: ClawFile, pixels: bool) -> ClawConnection:

@@ -7,13 +7,14 @@ simulator.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from calibration import Calibration
 from drivers.moteus import MoteusBus
 from drivers.vectornav.port import VectorNavPort
 from robosac.channel_layout import Layout
 from robosac.connection import Connection
+from robosac.custody_wiring import minitaur_custody
 from robosac.estop import EStopGate
 from robosac.executor import Executor
 from robosac.executor_settings import minitaur_settings
@@ -33,23 +34,25 @@ if TYPE_CHECKING:
 ROBOT_NAME = "minitaur"
 
 
-def make_minitaur(config: MinitaurConfig, gate: EStopGate) -> Stage:
+def make_minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool = False) -> Stage:
     """Build what `config` describes.
 
     Raises:
         ConfigError: a file, an address, a port or the camera is wrong.
         CalibrationMismatch: the calibration is another robot's.
+        OwnershipError: somebody else owns the robot; `take_over` stops and ends him.
         Nothing stays open after an error.
     """
     file = load_robot_file(config.robot.file)
     measured = read_calibration(config.robot.calibration, ROBOT_NAME)
     check_calibration(file, measured)
     if has_own_process(config):
-        remote = start(config, Layout(len(file.motors)))
-        walk = MinitaurWalk(remote, ConsoleOperator(), config.task)
+        remote, console = start(config, Layout(len(file.motors)), take_over)
+        walk = MinitaurWalk(remote, ConsoleOperator(console), config.task)
         return remote_stage(walk, remote, config.task.control_period_s)
-    reached = _reach(config, file, measured)
     with ExitStack() as opened:
+        custody = opened.enter_context(minitaur_custody(config, file, gate, take_over))
+        reached = _reach(config, file, measured, custody.console)
         opened.callback(reached.devices.close)
         robot = Minitaur(file, measured, reached.devices, reached.clock.now)
         executor = Executor(
@@ -58,7 +61,9 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate) -> Stage:
             gate,
             config.executor.period_s,
             minitaur_settings(config, file),
+            custody.journal,
         )
+        custody.attach(executor)
         env = MinitaurWalk(executor, reached.operator, config.task)
         opened.pop_all()
     return Stage(
@@ -73,14 +78,16 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate) -> Stage:
     )
 
 
-def _reach(config: MinitaurConfig, file: RobotFile, measured: Calibration) -> Connection:
+def _reach(
+    config: MinitaurConfig, file: RobotFile, measured: Calibration, console: TextIO
+) -> Connection:
     """The robot at the configured address."""
     if is_twin(config.robot.address, ROBOT_NAME):
         return _twin(config.twin, file, measured)
     # Only here, for it brings OpenCV along.
     from robosac.connect import connect
 
-    return connect(file)
+    return connect(file, console=console)
 
 
 def _twin(twin: TwinSection, file: RobotFile, measured: Calibration) -> Connection:

@@ -65,6 +65,7 @@ class AnswerKind(enum.IntEnum):
     ROBOT = 3
     VALUE = 4
     CONFIG = 5
+    OWNED = 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from robosac.errors import ArmingError
 from robosac.estop import EStopGate
 from robosac.executor import Executor
 from robosac.hal import CameraView, Fault, JointCommand, Robot, RobotState
+from robosac.latch import Journal
 from robosac.lateness import LatenessHistogram
 from robosac.requests import ExecutorSettings, Request
 from robosac.states import SafetyState
@@ -27,7 +28,7 @@ class ChannelExecutor(Executor):
     """Takes the newest goal at the beginning of every tick, and shows every tick at its end.
 
     Args:
-        robot, clock, gate, period, settings: see `Executor`; the clock is the machine's.
+        robot, clock, gate, period, settings, journal: see `Executor`; the clock is the machine's.
         channel: the actor is at its other end.
         observers: called with every tick. One that raises is not called again, and the fault
             `observer_failed` is told with every later tick; the robot is not stopped for it.
@@ -46,8 +47,9 @@ class ChannelExecutor(Executor):
         settings: ExecutorSettings,
         channel: Channel,
         observers: Sequence[Observer] = (),
+        journal: Journal | None = None,
     ) -> None:
-        super().__init__(robot, clock, gate, period, settings)
+        super().__init__(robot, clock, gate, period, settings, journal)
         self.orphaned: Callable[[], bool] = _never
         self.command = 0
         self._channel, self._observers = channel, list(observers)
@@ -58,7 +60,7 @@ class ChannelExecutor(Executor):
 
     def cut(self) -> bool:
         """Torque off at once; True only when every motor was read back as off."""
-        return self._cut()
+        return self._machine.cut()
 
     def restart_grid(self) -> None:
         """Begin a new grid of ticks at the present, after something that took its time."""
@@ -97,7 +99,7 @@ class ChannelExecutor(Executor):
         if down is None or down.number == self._heard:
             return
         self._heard = down.number
-        if self._safety in (SafetyState.ACTIVE, SafetyState.HOLD):
+        if self.safety in (SafetyState.ACTIVE, SafetyState.HOLD):
             self._inbox.put(self._as_request(down))
 
     def _as_request(self, down: GoalDown) -> Request:
@@ -135,7 +137,7 @@ class ChannelExecutor(Executor):
             self._channel.put_picture(self._frame_number, frame.image)
 
     def _beat(self) -> None:
-        beat = Beat(self._clock.now(), self._number, self._safety, self._gate.tripped)
+        beat = Beat(self._clock.now(), self._number, self.safety, self._gate.tripped)
         self._channel.put_beat(beat)
 
     def _let_observe(self, tick: Tick) -> None:

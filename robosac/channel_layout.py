@@ -50,6 +50,7 @@ END: Final = np.dtype([("confirmed", "u1"), ("text", f"S{DOCUMENT_BYTES}")])
 FAULT: Final = np.dtype(
     [
         ("time", "<f8"),
+        ("id", "<u4"),
         ("where", "u1"),
         ("name", f"S{NAME_BYTES}"),
         ("source", f"S{NAME_BYTES}"),

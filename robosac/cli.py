@@ -64,6 +64,9 @@ def train(
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print every setting with its unit and leave.")
     ] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Stop and end whoever owns the robot now.")
+    ] = False,
 ) -> None:
     """Train: actor and learner on this machine, in lock-step (Algorithm 1 of the paper).
 
@@ -85,14 +88,14 @@ def train(
     if resume is not None:
         if preset is not None or overrides or run is not None:
             _usage("--resume RUN goes on as the run was configured; give no preset and no settings")
-        _guarded(lambda: commands.resume(resume))
+        _guarded(lambda: commands.resume(resume, take_over))
         return
     if preset is None:
         _usage(f"train needs a preset: {PRESETS} (or --resume RUN)")
     if print_config:
         _guarded(lambda: typer.echo(commands.printed(preset, overrides), nl=False))
         return
-    _guarded(lambda: commands.train(preset, overrides, run))
+    _guarded(lambda: commands.train(preset, overrides, run, take_over))
 
 
 @app.command()
@@ -203,6 +206,89 @@ def twin(
     from robosac import commands
 
     _guarded(lambda: commands.twin(preset, link, seed, faults, floor, json))
+
+
+@app.command()
+def estop(
+    reset: Annotated[
+        bool,
+        typer.Option(
+            "--reset",
+            help="Open the gates again. Nothing moves by that: `robosac faults --clear estop`"
+            " and a fresh arming must follow.",
+        ),
+    ] = False,
+    wait: Annotated[
+        float,
+        typer.Option(
+            min=0.05, max=30.0, help="Time for an owner to confirm until it is killed, s."
+        ),
+    ] = 1.0,
+    json: JsonFlag = False,
+) -> None:
+    """Stop every robot of this user now; success means that torque was read back off.
+
+    An owner that does not confirm is killed, and its motors are stopped from here. It stops in
+    software and is no certified emergency stop: the motor supply needs its own relay.
+
+    Example: `robosac estop`
+    """
+    from robosac import stop_commands
+
+    found: list[bool] = []
+    act = stop_commands.reset if reset else stop_commands.estop
+    _guarded(lambda: found.append(act(wait, json)))
+    raise typer.Exit(OK if found == [True] else FAILED)
+
+
+@app.command()
+def faults(
+    robot: Annotated[
+        str | None, typer.Argument(help="Name in the robot file; default: every robot.")
+    ] = None,
+    clear: Annotated[
+        str | None, typer.Option(help="Clear the latched faults of this name.")
+    ] = None,
+    folder: Annotated[
+        str | None, typer.Option(help="The setting stop.state_folder, where it is not the usual.")
+    ] = None,
+    json: JsonFlag = False,
+) -> None:
+    """List the latched faults of robots, or clear one by name; a fresh arming must follow.
+
+    Example: `robosac faults minitaur --clear motor_fault`
+    """
+    from robosac import stop_commands
+
+    _guarded(lambda: stop_commands.faults(robot, clear, folder, json))
+
+
+@app.command()
+def keepalive(
+    name: Annotated[str, typer.Argument(help="As in the setting stop.keepalive.endpoints.")] = "",
+    key: Annotated[Path, typer.Option(help="File of the shared key, mode 0600.")] = Path(
+        "keepalive.key"
+    ),
+    address: Annotated[str, typer.Option(help="The robot's stop.keepalive.address.")] = (
+        "127.0.0.1:47815"
+    ),
+    timeout: Annotated[
+        float, typer.Option(min=0.05, max=3.0, help="Silence that stops the robot, s.")
+    ] = 1.0,
+    make_key: Annotated[bool, typer.Option("--make-key", help="Make the key and leave.")] = False,
+) -> None:
+    """Be a remote e-stop endpoint: the robot moves only while this runs. Space or s stops it.
+
+    Example: `robosac keepalive desk --key keepalive.key --address 192.168.7.2:47815`
+    """
+    from robosac import stop_commands
+
+    if make_key:
+        _guarded(lambda: stop_commands.make_key(key))
+        return
+    if not name:
+        _usage("keepalive needs the endpoint's name, as in the setting stop.keepalive.endpoints")
+    _guarded(lambda: stop_commands.keepalive(name, key, address, timeout))
 
 
 def main() -> None:

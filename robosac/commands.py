@@ -31,7 +31,9 @@ def printed(preset: str, overrides: Sequence[str]) -> str:
     return dump(load_preset(preset, overrides))
 
 
-def train(preset: str, overrides: Sequence[str], folder: Path | None) -> None:
+def train(
+    preset: str, overrides: Sequence[str], folder: Path | None, take_over: bool = False
+) -> None:
     """Train a new run."""
     config = load_preset(preset, overrides)
     path = folder or run_path(config, utc_now())
@@ -40,21 +42,21 @@ def train(preset: str, overrides: Sequence[str], folder: Path | None) -> None:
             f"{path} exists; go on with --resume {path}, or name another with --run"
         )
     # The robot first: a wrong file or port must not leave a run folder behind.
-    stage = _stage(config)
+    stage = _stage(config, take_over)
     _train(RunFolder.create(path, config), stage, resumed=False)
 
 
-def resume(folder: Path) -> None:
+def resume(folder: Path, take_over: bool = False) -> None:
     """Go on with a run from its newest checkpoint."""
     run = RunFolder.open(folder)
-    _train(run, _stage(run.config), resumed=True)
+    _train(run, _stage(run.config, take_over), resumed=True)
 
 
-def _stage(config: TrainConfig) -> Any:
+def _stage(config: TrainConfig, take_over: bool = False) -> Any:
     """The stage that is configured; what is not quite right with it is told on standard error."""
     from robosac.assembly import make_stage
 
-    stage = make_stage(config)
+    stage = make_stage(config, take_over)
     for warning in stage.warnings:
         typer.echo(f"robosac: warning: {warning}", err=True)
     return stage

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from typing import Final, Protocol
+from typing import Final, Protocol, TextIO
 
 from drivers.camera.settings import CaptureFactory
 from drivers.errors import WireClosed
@@ -31,12 +32,14 @@ LONGEST_LATENCY_TIMER_MS: Final = 4
 def connect(
     file: RobotFile,
     open_camera: Callable[[sections.TrackerSection], CaptureFactory] = v4l2_camera,
+    console: TextIO = sys.stdin,
 ) -> Connection:
     """Open the robot that `file` describes.
 
     Args:
         file: the robot file.
         open_camera: how its camera is opened; a test gives a drawn one.
+        console: where the operator answers; a real file.
 
     Raises:
         ConfigError: a port or the camera cannot be opened, or there is no camera; in one line.
@@ -64,7 +67,7 @@ def connect(
         close_tracker=tracker.close,
     )
     warnings = latency_warnings((legs, wire))
-    return Connection(devices, clock, ConsoleOperator(), warnings=warnings)
+    return Connection(devices, clock, ConsoleOperator(console), warnings=warnings)
 
 
 def make_imu(section: sections.Imu, wire: Wire, now: Callable[[], float]) -> Imu:

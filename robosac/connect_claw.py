@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import TextIO
 
 import cv2
 
@@ -27,13 +29,16 @@ def v4l2_camera(section: CameraSection) -> CaptureFactory:
 
 
 def connect(
-    file: ClawFile, open_camera: Callable[[CameraSection], CaptureFactory] = v4l2_camera
+    file: ClawFile,
+    open_camera: Callable[[CameraSection], CaptureFactory] = v4l2_camera,
+    console: TextIO = sys.stdin,
 ) -> ClawConnection:
     """Open the hand that `file` describes.
 
     Args:
         file: the robot file; without a camera section the hand only feels.
         open_camera: how its camera is opened; a test gives a drawn one.
+        console: where the operator answers; a real file.
 
     Raises:
         ConfigError: the port or the camera cannot be opened; in one line. Nothing stays open then.
@@ -47,8 +52,8 @@ def connect(
             camera = _open(file.camera, clock.now, open_camera(file.camera))
         opened.pop_all()
     bus = DynamixelBus(wire, [motor.id for motor in file.motors.values()], clock.now)
-    devices = ClawDevices(bus, camera)
-    return ClawConnection(devices, clock, ConsoleAttendant(), warnings=latency_warnings((wire,)))
+    devices, warnings = ClawDevices(bus, camera), latency_warnings((wire,))
+    return ClawConnection(devices, clock, ConsoleAttendant(console), warnings=warnings)
 
 
 def camera_settings(section: CameraSection) -> CameraSettings:

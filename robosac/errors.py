@@ -10,7 +10,8 @@ RobosacError
 ├── LearnerLost        (RuntimeError)  the learner is gone, or was silent for too long
 ├── PolicyRefused      (ValueError)    a policy that came is damaged or of another kind
 ├── LinkError          (ConnectionError)  what came over a link is no message of ours
-└── RobotError         (OSError)       a device failed outside the control tick
+├── RobotError         (OSError)       a device failed outside the control tick
+└── OwnershipError     (RuntimeError)  somebody else owns the robot; the message names the owner
 """
 
 
@@ -56,3 +57,7 @@ class LinkError(RobosacError, ConnectionError):
 
 class RobotError(RobosacError, OSError):
     """A device failed outside the control tick."""
+
+
+class OwnershipError(RobosacError, RuntimeError):
+    """Somebody else owns the robot, or took it."""

@@ -7,6 +7,7 @@ monitor found. Any error ends with torque off and a latched fault, and is raised
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from types import TracebackType
 
@@ -21,18 +22,18 @@ from robosac.estop import EStopGate
 from robosac.hal import (
     BoolArray,
     Drive,
-    Fault,
     FloatArray,
     JointCommand,
     JointState,
     Robot,
     RobotState,
 )
-from robosac.latch import FaultLatch, LatchedFault
+from robosac.latch import Journal, LatchedFault
+from robosac.machine import POWERED, SafetyMachine
 from robosac.reasons import Reason, union
 from robosac.requests import ExecutorSettings, Inbox, Request, interval
 from robosac.safety import Envelope, Limited, LimiterSettings
-from robosac.states import SafetyState, allowed
+from robosac.states import SafetyState
 from robosac.ticks import Statistics, Tally, Tick
 from robosac.watch import Findings, Reaction, WatchMemory, inspect
 
@@ -42,7 +43,6 @@ _LADDER = {
     Reaction.HOLD: SafetyState.HOLD,
     Reaction.DAMP: SafetyState.DAMPED,
 }
-_POWERED = (SafetyState.ACTIVE, SafetyState.HOLD, SafetyState.DAMPED)
 
 
 class Executor:
@@ -54,6 +54,7 @@ class Executor:
         gate: the e-stop gate; checked before every motion.
         period: tick period, s.
         settings: ages and budgets.
+        journal: where latched faults outlive the process; None: they end with it.
 
     Use it as a context manager: leaving the block always ends with torque off.
     """
@@ -65,6 +66,7 @@ class Executor:
         gate: EStopGate,
         period: float = 0.005,
         settings: ExecutorSettings | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.settings = parts = settings or ExecutorSettings()
         self.period = period
@@ -78,9 +80,10 @@ class Executor:
         self._zero.flags.writeable = self._one.flags.writeable = False
         self._off = JointCommand.stop(joints)
         self._damp = JointCommand.damp(joints, robot.limits.torque)
-        self._safety = SafetyState.DISARMED
-        self._faults = FaultLatch()
         self._tally = Tally()
+        self._machine = SafetyMachine(
+            robot, clock.now, gate, journal, self._tally.enter, self._refuse_lasting
+        )
         self._course = Course(self.envelope, parts.thermal, parts.keep_out, parts.low_pass)
         self._watch = WatchMemory.fresh(joints)
         self._findings = Findings(self._watch)
@@ -90,11 +93,13 @@ class Executor:
         self._commanded_at = clock.now()
         self._late = 0
         self._closed = False
+        self.afterwards = contextlib.ExitStack()
+        """What is released once the robot is: its lock, its journal, whoever may stop it."""
 
     @property
     def safety(self) -> SafetyState:
         """The present safety state."""
-        return self._safety
+        return self._machine.state
 
     @property
     def state(self) -> RobotState | None:
@@ -104,7 +109,15 @@ class Executor:
     @property
     def faults(self) -> tuple[LatchedFault, ...]:
         """Latched faults, oldest first."""
-        return self._faults.entries
+        return self._machine.faults.entries
+
+    @property
+    def torque_off_since(self) -> float | None:
+        """Clock time (s) at which every motor was read back as off; None once arming began since.
+
+        Any thread may read it: if it is set after the gate was tripped, no motor will be driven.
+        """
+        return self._machine.torque_off_since
 
     @property
     def commanded_position(self) -> FloatArray:
@@ -127,7 +140,7 @@ class Executor:
         if kind is None:
             self.disarm()
         else:
-            self._cut()
+            self._machine.cut()
 
     def request(self, goal: FloatArray, ramp: float = 0.0) -> None:
         """Set the newest goal; the next ticks lead to it.
@@ -140,9 +153,9 @@ class Executor:
             NotArmedError: the robot is neither ACTIVE nor HOLD.
             ValueError: `ramp` is negative or not finite.
         """
-        if self._safety not in _DRIVEN:
+        if self.safety not in _DRIVEN:
             raise NotArmedError(
-                f"a goal was requested while {self._safety.value}; valid after arm()"
+                f"a goal was requested while {self.safety.value}; valid after arm()"
             )
         if not 0.0 <= ramp < np.inf:
             raise ValueError(f"ramp must be finite and not negative, got {ramp}")
@@ -169,9 +182,10 @@ class Executor:
         try:
             lateness = self._rate.wait()
             self._rate.take_lateness()
+            self._machine.carry_out_orders()
             return self._tick(lateness)
         except BaseException as error:
-            self._fail(error)
+            self._machine.fail(error)
             raise
 
     def arm(self) -> None:
@@ -181,20 +195,21 @@ class Executor:
             ArmingError: a check failed; the message names it and torque is off.
             NotArmedError: the robot is armed already.
         """
-        if self._safety in (SafetyState.ACTIVE, SafetyState.HOLD):
-            raise NotArmedError(f"arm() while {self._safety.value}; valid after disarm()")
-        if self._safety is SafetyState.FAULT:
-            names = ", ".join(self._faults.names)
+        if self.safety in (SafetyState.ACTIVE, SafetyState.HOLD):
+            raise NotArmedError(f"arm() while {self.safety.value}; valid after disarm()")
+        if self.safety is SafetyState.FAULT:
+            names = ", ".join(self._machine.faults.names)
             raise ArmingError(f"latched faults: {names}; clear each by name first")
-        if self._gate.tripped:
-            raise ArmingError(f"e-stop is tripped ({self._gate.reason}); reset the gate first")
+        if self._gate.look() or self._gate.settling:
+            reason = self._gate.reason or self._gate.settling
+            raise ArmingError(f"e-stop is tripped ({reason}); reset the gate first")
         try:
             self._arm()
         except ArmingError:
-            self._cut()
+            self._machine.cut()
             raise
         except BaseException as error:
-            self._fail(error)
+            self._machine.fail(error)
             raise
 
     def disarm(self) -> None:
@@ -204,13 +219,13 @@ class Executor:
             RobotError: a motor was not read back as off; the fault `stop_unconfirmed` is latched.
         """
         try:
-            if self._safety in _POWERED:
-                self._enter(SafetyState.DAMPED)
+            if self.safety in POWERED:
+                self._machine.enter(SafetyState.DAMPED)
                 end = self._clock.now() + self.settings.settle_s
-                while self._clock.now() < end and self._safety is SafetyState.DAMPED:
+                while self._clock.now() < end and self.safety is SafetyState.DAMPED:
                     self.tick()
         finally:
-            confirmed = self._cut()
+            confirmed = self._machine.cut()
         if not confirmed:
             raise RobotError("disarm: not every motor was read back as off; cut the motor supply")
 
@@ -219,21 +234,22 @@ class Executor:
 
         Raises:
             NotArmedError: no such fault is latched, or its cause is still there.
+            RobotError: it cannot be written down; they stay latched.
         """
-        if name not in self._faults:
-            latched = ", ".join(self._faults.names) or "none"
-            raise NotArmedError(f"no fault {name!r} is latched; latched are: {latched}")
-        if name == "estop" and self._gate.tripped:
-            raise NotArmedError("the e-stop is still tripped; reset the gate first")
+        self._machine.clear(name)
+
+    def _refuse_lasting(self, name: str) -> None:
         refuse_lasting(name, self.tick, self.period, self.limits, self.settings.watch)
-        if name == "stop_unconfirmed" and not self._robot.stop():
-            raise NotArmedError("torque is still not read back as off; cut the motor supply")
-        self._faults.clear(name)
-        if not self._faults.names:
-            self._enter(SafetyState.DISARMED)
+
+    def order_clear(self, name: str) -> None:
+        """Have the next tick `clear` the faults called `name`; for other threads.
+
+        What `clear` refuses stays latched, which is what can be seen of it.
+        """
+        self._machine.order_clear(name)
 
     def close(self) -> None:
-        """Torque off, then release the devices; safe to call twice.
+        """Torque off, then release the devices, then `afterwards`; safe to call twice.
 
         Raises:
             RobotError: a motor was not read back as off.
@@ -241,19 +257,20 @@ class Executor:
         if self._closed:
             return
         self._closed = True
-        try:
-            self.disarm()
-        finally:
-            self._robot.close()
+        with self.afterwards:
+            try:
+                self.disarm()
+            finally:
+                self._robot.close()
 
     def _tick(self, lateness: float) -> Tick:
         now = self._clock.now()
         dt = interval(self._commanded_at, now)
         self._commanded_at = now
         self._late = 0 if self.envelope.shortest <= dt <= self.envelope.longest else self._late + 1
-        self._check_gate()
+        self._machine.check_gate()
         self._follow(now)
-        before = self._safety
+        before = self.safety
         reasons = self._why(now)
         torque, hot = self._course.torque(self._measured, dt)
         target: object = None
@@ -270,17 +287,17 @@ class Executor:
         elif before is SafetyState.DAMPED:
             command = replace(self._damp, free=self._course.free, max_torque=torque)
         state = self._exchange(command, now)
-        self._check_gate()
+        self._machine.check_gate()
         self._follow(now)
         executed = limited.position if limited else state.joints.position
         velocity = limited.velocity if limited else self._zero
         self._tally.tick(reasons, lateness)
-        found = self._findings.faults if before in _POWERED else ()
-        latched, newest = self._faults.faults, self._inbox.newest
+        found = self._findings.faults if before in POWERED else ()
+        latched, newest = self._machine.faults.faults, self._inbox.newest
         return Tick(
             now,
             state,
-            self._safety,
+            self.safety,
             None if newest is None else newest.goal,
             target,
             executed,
@@ -314,50 +331,45 @@ class Executor:
         self._watch = self._findings.memory
         return state
 
-    def _check_gate(self) -> None:
-        """Cut torque if the gate has tripped."""
-        if self._gate.tripped and "estop" not in self._faults:
-            self._latch(Fault("estop", "gate", self._gate.reason))
-            self._cut()
-
     def _follow(self, now: float) -> None:
         """Go where the stop ladder demands."""
-        if self._safety not in _POWERED:
+        if self.safety not in POWERED:
             return
         reaction = self._demanded(now)
         if reaction is Reaction.FAULT:
             for fault in self._findings.latching or (self._inbox.fault(),):
-                self._latch(fault)
+                self._machine.latch(fault)
         if reaction >= Reaction.STOP:
-            self._cut()
-        elif self._safety is not SafetyState.DAMPED:
-            self._enter(_LADDER[reaction])
+            self._machine.cut()
+        elif self.safety is not SafetyState.DAMPED:
+            self._machine.enter(_LADDER[reaction])
 
     def _demanded(self, now: float) -> Reaction:
         """The strongest reaction that the findings, the requests and the ticks call for."""
         ticks = Reaction.HOLD if self._late >= self.settings.late_hold else Reaction.NONE
-        return max(self._findings.reaction, self._inbox.demand(now), ticks)
+        gate = Reaction.DAMP if self._gate.settling else Reaction.NONE
+        return max(self._findings.reaction, self._inbox.demand(now), ticks, gate)
 
     def _why(self, now: float) -> Reason:
         """Reasons that lie in the state rather than in the request."""
-        if self._safety is SafetyState.FAULT:
-            return Reason.ESTOP if "estop" in self._faults else Reason.FAULT
-        if self._safety not in _POWERED:
+        if self.safety is SafetyState.FAULT:
+            return Reason.ESTOP if "estop" in self._machine.faults else Reason.FAULT
+        if self.safety not in POWERED:
             return Reason.NONE
         late = Reason.PERIOD if self._late else Reason.NONE
         return union((self._findings.reasons, self._inbox.why(now), late))
 
     def _arm(self) -> None:
-        if self._safety is SafetyState.DAMPED and not self._cut():
+        if self.safety is SafetyState.DAMPED and not self._machine.cut():
             raise ArmingError("stop: torque was not read back as off before arming")
-        self._enter(SafetyState.ARMING)
+        self._machine.enter(SafetyState.ARMING)
         self._robot.configure()
         self._rate.restart()
         goal = bring_up(self._arming_tick, self.limits, self.settings.arming, self.period)
         self._course.begin(goal)
         self._inbox.empty(self._commanded_at)
         self._late = 0
-        self._enter(SafetyState.ACTIVE)
+        self._machine.enter(SafetyState.ACTIVE)
 
     def _arming_tick(self, command: JointCommand) -> tuple[RobotState, Findings]:
         self._rate.wait()
@@ -369,33 +381,6 @@ class Executor:
         return state, self._findings
 
     def _stop_arming_if_tripped(self) -> None:
-        self._check_gate()
-        if self._safety is not SafetyState.ARMING:
+        self._machine.check_gate()
+        if self.safety is not SafetyState.ARMING:
             raise ArmingError(f"e-stop tripped while arming ({self._gate.reason})")
-
-    def _fail(self, error: BaseException) -> None:
-        """Latch `error`, then switch torque off; an error of the stop itself is raised on."""
-        self._latch(Fault("exception", type(error).__name__, str(error) or "no text"))
-        self._cut()
-
-    def _cut(self) -> bool:
-        """Torque off with read back; False, and a latched fault, when it is not confirmed."""
-        if self._safety is not SafetyState.FAULT:
-            self._enter(SafetyState.DISARMED)
-        confirmed = self._robot.stop()
-        if not confirmed:
-            self._latch(Fault("stop_unconfirmed", "robot", "a motor was not read back as off"))
-        return confirmed
-
-    def _latch(self, fault: Fault) -> None:
-        """Enter FAULT and remember why."""
-        self._enter(SafetyState.FAULT)
-        self._faults.add(fault, self._clock.now())
-
-    def _enter(self, state: SafetyState) -> None:
-        if state is self._safety:
-            return
-        if not allowed(self._safety, state):
-            raise RuntimeError(f"no way from {self._safety.value} to {state.value}")
-        self._safety = state
-        self._tally.enter(state)

@@ -16,7 +16,7 @@ import msgspec
 from drivers.statistics import BusStatistics
 from robosac.channel import Answer, AnswerKind, Channel, Code, CommandDown, End
 from robosac.channel_executor import ChannelExecutor
-from robosac.errors import ArmingError, ConfigError, NotArmedError, RobotError
+from robosac.errors import ArmingError, ConfigError, NotArmedError, OwnershipError, RobotError
 from robosac.estop import EStopGate
 from robosac.hal import FloatArray, Limits
 from robosac.ticks import Statistics
@@ -243,7 +243,11 @@ class Loop:
         self._bell()
 
 
-def refuse(channel: Channel, error: ConfigError | RobotError | ValueError) -> None:
+def refuse(channel: Channel, error: Exception) -> None:
     """Say that the process is not going to be ready."""
-    kind = AnswerKind.CONFIG if isinstance(error, ConfigError) else AnswerKind.VALUE
+    kind = AnswerKind.VALUE
+    if isinstance(error, ConfigError):
+        kind = AnswerKind.CONFIG
+    elif isinstance(error, OwnershipError):
+        kind = AnswerKind.OWNED
     channel.put_answer(Answer(STARTED, kind, str(error)))

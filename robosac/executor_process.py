@@ -23,7 +23,8 @@ from drivers.statistics import BusStatistics
 from robosac.channel import Channel
 from robosac.channel_executor import ChannelExecutor, Observer
 from robosac.clock import MonotonicClock
-from robosac.errors import ConfigError, RobosacError
+from robosac.custody import Custody
+from robosac.errors import RobosacError
 from robosac.estop import EStopGate
 from robosac.executor_loop import Ending, ExitCode, Loop, refuse, trip_on_signals
 from robosac.hal import Robot
@@ -41,6 +42,8 @@ class ChildDocument(msgspec.Struct, frozen=True):
     """As `robosac.config.dump` writes it."""
     priority: int
     """See `realtime.prepare`."""
+    take_over: bool = False
+    """Whether to stop and end whoever owns the robot now."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,13 @@ class BuiltRobot:
     bus_statistics: Callable[[], BusStatistics]
     warnings: tuple[str, ...] = ()
     observers: Sequence[Observer] = ()
+    custody: Custody | None = None
+    """What surrounds the robot, already entered; None: nobody else can want or stop it."""
 
 
-Build = Callable[[str], BuiltRobot]
-"""Opens the robot that a configuration (see `ChildDocument`) describes; raises ConfigError."""
+Build = Callable[[str, EStopGate, bool], BuiltRobot]
+"""Opens the robot that a configuration describes, with the gate that trips it, perhaps taking it
+over (see `ChildDocument`); raises ConfigError or OwnershipError."""
 
 
 def main(build: Build, arguments: Sequence[str] | None = None) -> int:
@@ -69,14 +75,23 @@ def main(build: Build, arguments: Sequence[str] | None = None) -> int:
     document = msgspec.json.decode(_read_line(0), type=ChildDocument)
     _watch_parent(ending)
     try:
-        built = build(document.config)
+        built = build(document.config, gate, document.take_over)
     except (RobosacError, ValueError) as error:
-        refuse(channel, error if isinstance(error, ConfigError) else ValueError(str(error)))
+        refuse(channel, error)
         return ExitCode.CONFIG
-    clock = MonotonicClock()
+    custody = built.custody
     executor = ChannelExecutor(
-        built.robot, clock, gate, built.period, built.settings, channel, built.observers
+        built.robot,
+        MonotonicClock(),
+        gate,
+        built.period,
+        built.settings,
+        channel,
+        built.observers,
+        None if custody is None else custody.journal,
     )
+    if custody is not None:
+        custody.attach(executor)
     loop = Loop(
         executor, gate, channel, ending, built.bus_statistics, lambda: os.eventfd_write(bell, 1)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Final, NoReturn
 
 import msgspec
@@ -12,7 +13,7 @@ import numpy as np
 from drivers.statistics import BusStatistics
 from robosac.channel import Answer, AnswerKind, Beat, Code
 from robosac.channel_layout import TICKS
-from robosac.errors import ArmingError, ConfigError, NotArmedError, RobotError
+from robosac.errors import ArmingError, ConfigError, NotArmedError, OwnershipError, RobotError
 from robosac.executor_child import ExecutorChild
 from robosac.executor_loop import STARTED, CountsDocument, ExitCode, StartedDocument
 from robosac.hal import BoolArray, FloatArray, Limits, RobotState
@@ -41,6 +42,7 @@ _ERRORS: Final[dict[AnswerKind, Callable[[str], Exception]]] = {
     AnswerKind.ROBOT: RobotError,
     AnswerKind.VALUE: ValueError,
     AnswerKind.CONFIG: ConfigError,
+    AnswerKind.OWNED: OwnershipError,
 }
 
 
@@ -69,6 +71,8 @@ class RemoteExecutor:
         self._last: TickRecord | None = None
         self._failure = ""
         self._closed = False
+        self.afterwards = ExitStack()
+        """What is released once the process has ended."""
         self.gate = RemoteGate(child.channel, self._reset_gate)
         try:
             answer = self._await_answer(STARTED, START_TIMEOUT_S, "the robot to be opened")
@@ -199,8 +203,9 @@ class RemoteExecutor:
             else:
                 _text(self._ask(Code.CLOSE))
         finally:
-            self.gate.detach()
-            self._child.close()
+            with self.afterwards:
+                self.gate.detach()
+                self._child.close()
 
     def _reset_gate(self) -> None:
         self._command(Code.RESET_GATE)

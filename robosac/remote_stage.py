@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from typing import Any
+import threading
+from contextlib import ExitStack
+from typing import Any, TextIO
 
 import gymnasium
 
 from robosac.channel_layout import Layout
 from robosac.config import dump
+from robosac.console_key import StopKey
 from robosac.errors import ConfigError
 from robosac.executor_child import ExecutorChild
 from robosac.executor_process import ChildDocument
@@ -36,15 +40,30 @@ def has_own_process(config: RobotConfig) -> bool:
     return serial and wanted != "in-process"
 
 
-def start(config: RobotConfig, layout: Layout) -> RemoteExecutor:
+def start(
+    config: RobotConfig, layout: Layout, take_over: bool = False
+) -> tuple[RemoteExecutor, TextIO]:
     """Start the executor's process for the robot that `config` describes.
+
+    Returns the executor, and where the operator answers. Until the executor is closed, the stop key
+    of this process's console and SIGUSR1 to this process trip its gate.
 
     Raises:
         ConfigError: a file, a port or the camera is wrong; in one line. No process is left.
+        OwnershipError: somebody else owns the robot.
         RobotError: the process does not start.
     """
-    document = ChildDocument(dump(config), config.executor.realtime_priority)
-    return RemoteExecutor(ExecutorChild(document, layout), config.executor.answer_within_s)
+    document = ChildDocument(dump(config), config.executor.realtime_priority, take_over)
+    remote = RemoteExecutor(ExecutorChild(document, layout), config.executor.answer_within_s)
+    with ExitStack() as opened:
+        opened.callback(remote.close)
+        if threading.current_thread() is threading.main_thread():
+            remote.afterwards.enter_context(remote.gate.trip_on_signals((signal.SIGUSR1,)))
+        console = sys.stdin
+        if config.stop.console_key:
+            console = remote.afterwards.enter_context(StopKey(remote.gate)).source
+        opened.pop_all()
+    return remote, console
 
 
 def remote_stage(

@@ -7,7 +7,9 @@ from contextlib import ExitStack
 import msgspec
 
 from robosac.config import parse
+from robosac.custody_wiring import claw_custody, minitaur_custody
 from robosac.errors import ConfigError
+from robosac.estop import EStopGate
 from robosac.executor_process import BuiltRobot
 from robosac.executor_settings import claw_settings, minitaur_settings
 from robosac.robots.claw import Claw
@@ -18,29 +20,38 @@ from robosac.settings import ClawConfig, MinitaurConfig
 from robosac.stage import read_calibration
 
 
-def build_robot(text: str) -> BuiltRobot:
+def build_robot(text: str, gate: EStopGate, take_over: bool) -> BuiltRobot:
     """Open the robot on serial ports that the configuration `text` describes.
+
+    Args:
+        text: as `robosac.config.dump` writes it.
+        gate: what stops the robot.
+        take_over: stop and end whoever owns it now.
 
     Raises:
         ConfigError: a file, a port or the camera is wrong; in one line.
         CalibrationMismatch: the calibration is another robot's.
+        OwnershipError: somebody else owns it.
         Nothing stays open after an error.
     """
     config = parse(text)
     if isinstance(config, MinitaurConfig):
-        return _minitaur(config)
+        return _minitaur(config, gate, take_over)
     if isinstance(config, ClawConfig):
-        return _claw(config)
+        return _claw(config, gate, take_over)
     raise ConfigError(f"{config.preset} is no robot that an executor could drive")
 
 
-def _minitaur(config: MinitaurConfig) -> BuiltRobot:
+def _minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool) -> BuiltRobot:
     from robosac.connect import connect
 
     file = load_robot_file(config.robot.file)
     measured = read_calibration(config.robot.calibration, "minitaur")
-    reached = connect(file)
     with ExitStack() as opened:
+        # The console is the actor's.
+        custody = minitaur_custody(config, file, gate, take_over, console=False)
+        opened.enter_context(custody)
+        reached = connect(file)
         opened.callback(reached.devices.close)
         robot = Minitaur(file, measured, reached.devices, reached.clock.now)
         opened.pop_all()
@@ -50,16 +61,20 @@ def _minitaur(config: MinitaurConfig) -> BuiltRobot:
         config.executor.period_s,
         lambda: robot.bus_statistics,
         reached.warnings,
+        custody=custody,
     )
 
 
-def _claw(config: ClawConfig) -> BuiltRobot:
+def _claw(config: ClawConfig, gate: EStopGate, take_over: bool) -> BuiltRobot:
     from robosac.connect_claw import connect
 
     file = load_claw_file(config.robot.file)
     measured = read_calibration(config.robot.calibration, "claw")
-    reached = connect(file if config.task.pixels else msgspec.structs.replace(file, camera=None))
+    seeing = file if config.task.pixels else msgspec.structs.replace(file, camera=None)
     with ExitStack() as opened:
+        custody = claw_custody(config, file, gate, take_over, console=False)
+        opened.enter_context(custody)
+        reached = connect(seeing)
         opened.callback(reached.devices.close)
         robot = Claw(file, measured, reached.devices, reached.clock.now)
         opened.pop_all()
@@ -69,4 +84,5 @@ def _claw(config: ClawConfig) -> BuiltRobot:
         config.executor.period_s,
         lambda: robot.bus_statistics,
         reached.warnings,
+        custody=custody,
     )

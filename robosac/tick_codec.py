@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -113,10 +113,12 @@ def encode(record: TickRecord, joints: int) -> bytes:
     _put_sensors(row, state, record.frame_number)
     faults = _fault_rows(record)
     row["faults"] = len(faults)
-    for place, (where, time, fault) in enumerate(faults):
+    for place, told in enumerate(faults):
+        fault = told.entry.fault
         row["fault"][place] = (
-            time,
-            where,
+            told.entry.time,
+            told.entry.id,
+            told.where,
             fixed_text(fault.name, NAME_BYTES),
             fixed_text(fault.source, NAME_BYTES),
             fixed_text(fault.detail, DETAIL_BYTES),
@@ -138,16 +140,13 @@ def decode(raw: bytes, joints: int, picture: Callable[[int], Image | None]) -> T
     row = np.frombuffer(raw, dtype=tick_dtype(joints))[0]
     names = {name: _own(row[place]) for place, name in _JOINTS}
     rest = {name: _own(row[name] != 0) for name in ("valid", "driving")}
-    faults = [
-        (int(entry["where"]), float(entry["time"]), _fault(entry))
-        for entry in row["fault"][: int(row["faults"])]
-    ]
+    faults = [_told(entry) for entry in row["fault"][: int(row["faults"])]]
     state = RobotState(
         float(row["state_time"]),
         JointState(**names, **rest),
         _imu(row),
         TrackerSample(*row["tracker"].tolist()) if row["has_tracker"] else None,
-        tuple(fault for where, _, fault in faults if where & _IN_STATE),
+        tuple(told.entry.fault for told in faults if told.where & _IN_STATE),
         _camera(row, picture),
     )
     if not int(row["safety"]) < len(STATES):
@@ -162,7 +161,7 @@ def decode(raw: bytes, joints: int, picture: Callable[[int], Image | None]) -> T
         _own(row["velocity"]),
         Reason(int(row["reasons"])),
         float(row["lateness"]),
-        tuple(fault for where, _, fault in faults if where & _IN_TICK),
+        tuple(told.entry.fault for told in faults if told.where & _IN_TICK),
     )
     return TickRecord(
         tick,
@@ -170,7 +169,7 @@ def decode(raw: bytes, joints: int, picture: Callable[[int], Image | None]) -> T
         int(row["request"]),
         int(row["command"]),
         _own(row["commanded"]),
-        tuple(LatchedFault(fault, time) for where, time, fault in faults if where & _LATCHED),
+        tuple(told.entry for told in faults if told.where & _LATCHED),
         int(row["frame_number"]),
     )
 
@@ -200,30 +199,39 @@ def _put_sensors(row: Any, state: RobotState, frame_number: int) -> None:
             row["frame_time"], row["frame_sequence"] = frame.time, frame.sequence
 
 
-def _fault_rows(record: TickRecord) -> Sequence[tuple[int, float, Fault]]:
-    """Every fault once, with where it is told."""
-    told: dict[Fault, list[float]] = {}
+@dataclass(slots=True)
+class _Told:
+    """A fault, and where it is told: bits of _LATCHED, _IN_TICK, _IN_STATE."""
 
-    def tell(where: int, fault: Fault, time: float = 0.0) -> None:
-        entry = told.setdefault(fault, [0, time])
-        entry[0] = int(entry[0]) | where
+    where: int
+    entry: LatchedFault
+    """Time and number are 0 unless it is latched."""
+
+
+def _fault_rows(record: TickRecord) -> list[_Told]:
+    """Every fault once, with where it is told."""
+    rows: dict[Fault, _Told] = {}
+
+    def tell(where: int, entry: LatchedFault) -> None:
+        rows.setdefault(entry.fault, _Told(0, entry)).where |= where
 
     for latched in record.latched:
-        tell(_LATCHED, latched.fault, latched.time)
+        tell(_LATCHED, latched)
     for fault in record.tick.faults:
-        tell(_IN_TICK, fault)
+        tell(_IN_TICK, LatchedFault(fault, 0.0))
     for fault in record.tick.state.faults:
-        tell(_IN_STATE, fault)
-    rows = [(int(where), time, fault) for fault, (where, time) in told.items()]
-    if len(rows) <= FAULTS:
-        return rows
-    hidden = len(rows) - FAULTS + 1
+        tell(_IN_STATE, LatchedFault(fault, 0.0))
+    told = list(rows.values())
+    if len(told) <= FAULTS:
+        return told
+    hidden = len(told) - FAULTS + 1
     more = Fault("more_faults", "channel", f"{hidden} more have no room here; see the log")
-    return [*rows[: FAULTS - 1], (_IN_TICK, 0.0, more)]
+    return [*told[: FAULTS - 1], _Told(_IN_TICK, LatchedFault(more, 0.0))]
 
 
-def _fault(entry: Any) -> Fault:
-    return Fault(*(bytes(entry[name]).decode() for name in ("name", "source", "detail")))
+def _told(entry: Any) -> _Told:
+    fault = Fault(*(bytes(entry[name]).decode() for name in ("name", "source", "detail")))
+    return _Told(int(entry["where"]), LatchedFault(fault, float(entry["time"]), int(entry["id"])))
 
 
 def _imu(row: Any) -> ImuSample | None:

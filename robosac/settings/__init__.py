@@ -9,7 +9,7 @@ from robosac.settings.common import (
     TrainConfig,
 )
 from robosac.settings.minitaur import MinitaurConfig, RewardSection, TwinSection, WalkSection
-from robosac.settings.robot import ExecutorSection, RobotConfig, RobotSection
+from robosac.settings.robot import ExecutorSection, RobotConfig, RobotSection, StopSection
 
 __all__ = [
     "ClawConfig",
@@ -23,6 +23,7 @@ __all__ = [
     "RobotSection",
     "SacSection",
     "Section",
+    "StopSection",
     "TrainConfig",
     "TurnSection",
     "TwinSection",

@@ -97,11 +97,54 @@ class RobotSection(Section, frozen=True):
     ] = None
 
 
+class KeepaliveSection(Section, frozen=True):
+    """Remote endpoints without which the robot does not move; see `robosac keepalive`."""
+
+    endpoints: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=40)], ...],
+        Meta(description="names of the endpoints that must be alive"),
+    ] = ()
+    address: Annotated[
+        str, Meta(pattern=r"^[0-9.]+:[0-9]{1,5}$", description="IPv4 address and UDP port")
+    ] = "127.0.0.1:47815"
+    key: Annotated[
+        str | None, Meta(description="path of the key, mode 0600; needed with endpoints")
+    ] = None
+    settle_s: Annotated[
+        float, Meta(ge=0, le=4, description="s of damping after a loss, before torque is cut")
+    ] = 0.3
+
+    def __post_init__(self) -> None:
+        if self.endpoints and self.key is None:
+            raise ValueError("keepalive.endpoints need keepalive.key, a path")
+
+
+class StopSection(Section, frozen=True):
+    """Who may stop the robot, and what outlives a stop."""
+
+    fault_journal: Annotated[
+        bool | None,
+        Meta(description="whether latched faults survive a restart; null: with serial only"),
+    ] = None
+    state_folder: Annotated[
+        str | None, Meta(description="folder of the fault journal; null: by the XDG standard")
+    ] = None
+    button: Annotated[
+        Annotated[str, Meta(pattern=r"^(cts|dsr|dcd):.+$|^gpio:.+:[0-9]+$")] | None,
+        Meta(description="stop button: cts:PORT, dsr:PORT, dcd:PORT or gpio:CHIP:LINE"),
+    ] = None
+    console_key: Annotated[
+        bool, Meta(description="whether space or s on the console stops the robot")
+    ] = True
+    keepalive: KeepaliveSection = KeepaliveSection()
+
+
 class RobotConfig(TrainConfig, frozen=True):
     """A robot, or its twin."""
 
     robot: RobotSection = RobotSection()
     executor: ExecutorSection = ExecutorSection()
+    stop: StopSection = StopSection()
 
 
 def check_periods(control_period_s: float, period_s: float) -> None:

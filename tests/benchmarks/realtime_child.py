@@ -10,6 +10,7 @@ import time
 
 from drivers.statistics import BusStatistics
 from robosac.clock import MonotonicClock
+from robosac.estop import EStopGate
 from robosac.executor_process import BuiltRobot, main
 from robosac.hal import Drive, JointCommand, RobotState
 from robosac.requests import ExecutorSettings
@@ -44,7 +45,7 @@ class WatchedRobot(FakeRobot):
         return BusStatistics(exchanges=self.exchanges, lost=self.trips, longest_s=self.longest_s)
 
 
-def build(text: str) -> BuiltRobot:
+def build(text: str, gate: EStopGate, take_over: bool) -> BuiltRobot:
     """A robot whose tick takes as many seconds as `text` says."""
     robot = WatchedRobot(MonotonicClock())
     return BuiltRobot(robot, ExecutorSettings(), float(text), robot.statistics)

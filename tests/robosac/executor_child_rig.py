@@ -20,6 +20,7 @@ from robosac.arming import ArmingSettings
 from robosac.channel_layout import Layout
 from robosac.clock import MonotonicClock
 from robosac.errors import ConfigError
+from robosac.estop import EStopGate
 from robosac.executor_child import ExecutorChild
 from robosac.executor_process import BuiltRobot, ChildDocument, main
 from robosac.hal import CameraView, Frame, JointCommand, RobotState
@@ -82,7 +83,7 @@ class NotedRobot(FakeRobot):
         return super().stop()
 
 
-def build(text: str) -> BuiltRobot:
+def build(text: str, gate: EStopGate, take_over: bool) -> BuiltRobot:
     script = msgspec.json.decode(text, type=Script)
     if script.refuses:
         raise ConfigError(script.refuses)

@@ -13,6 +13,7 @@ import msgspec
 import calibration
 from robosac.config import load_preset
 from robosac.connect import connect
+from robosac.estop import EStopGate
 from robosac.executor_process import BuiltRobot, main
 from robosac.executor_settings import minitaur_settings
 from robosac.robots.minitaur import Minitaur
@@ -31,7 +32,7 @@ class Ports(msgspec.Struct, frozen=True):
     overrides: tuple[str, ...]
 
 
-def build(text: str) -> BuiltRobot:
+def build(text: str, gate: EStopGate, take_over: bool) -> BuiltRobot:
     ports = msgspec.json.decode(text, type=Ports)
     config = load_preset("minitaur", ports.overrides)
     assert isinstance(config, MinitaurConfig)

@@ -7,7 +7,9 @@ import threading
 
 import pytest
 
-from robosac.estop import EStopGate
+from robosac.errors import ArmingError
+from robosac.estop import NO_DEMAND, Demand, EStopGate, Stop
+from tests.robosac.executor_rig import Rig
 
 
 def test_it_latches_until_reset() -> None:
@@ -50,3 +52,63 @@ def test_a_second_signal_goes_to_the_handler_that_was_there() -> None:
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+class Objector:
+    """A guard that demands what it is told to."""
+
+    def __init__(self, demand: Demand | Exception) -> None:
+        self.answer = demand
+
+    def demand(self) -> Demand:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def test_sigusr1_only_ever_trips() -> None:
+    gate = EStopGate()
+    with gate.trip_on_signals():
+        for _ in range(3):
+            signal.raise_signal(signal.SIGUSR1)
+        assert gate.reason == "signal SIGUSR1"
+
+
+def test_a_guard_trips_and_objects_again_after_a_reset() -> None:
+    gate, guard = EStopGate(), Objector(Demand(Stop.CUT, "button"))
+    gate.add(Objector(NO_DEMAND))
+    gate.add(guard)
+    assert gate.look()
+    assert gate.reason == "button"
+    gate.reset()
+    assert gate.look()
+    guard.answer = NO_DEMAND
+    assert gate.look()
+    gate.reset()
+    assert not gate.look()
+
+
+def test_a_guard_that_fails_is_no_consent() -> None:
+    gate = EStopGate()
+    gate.add(Objector(ZeroDivisionError("bug")))
+    assert gate.look()
+    assert "guard Objector failed" in gate.reason
+
+
+def test_settling_latches_without_tripping() -> None:
+    gate, guard = EStopGate(), Objector(Demand(Stop.SETTLE, "endpoint lost"))
+    gate.add(guard)
+    assert not gate.look()
+    guard.answer = NO_DEMAND
+    gate.look()
+    assert gate.settling == "endpoint lost"
+    gate.reset()
+    assert not gate.settling
+
+
+def test_no_arming_while_settling() -> None:
+    rig = Rig()
+    rig.gate.add(Objector(Demand(Stop.SETTLE, "endpoint lost")))
+    with pytest.raises(ArmingError, match="endpoint lost"):
+        rig.executor.arm()
+    assert rig.robot.configured == 0
