@@ -21,6 +21,7 @@ from robosac.errors import ConfigError
 from robosac.estop import EStopGate
 from robosac.executor import Executor
 from robosac.executor_settings import claw_settings
+from robosac.flight.wiring import Blackbox, Tap
 from robosac.operator import ConsoleAttendant
 from robosac.remote_stage import has_own_process, remote_stage, start
 from robosac.robots.claw import Claw, ClawDevices
@@ -56,9 +57,10 @@ def make_claw(config: ClawConfig, gate: EStopGate, take_over: bool = False) -> S
         remote, console = start(config, Layout(len(file.motors), picture), take_over)
         turn = ClawTurn(remote, ConsoleAttendant(console), config.task, picture)
         return remote_stage(turn, remote, config.task.control_period_s)
+    blackbox = Blackbox(config)
     with ExitStack() as opened:
         custody = opened.enter_context(claw_custody(config, file, gate, take_over))
-        reached = _reach(config, file, custody.console)
+        reached = _reach(config, file, custody.console, blackbox.tap)
         opened.callback(reached.devices.close)
         robot = Claw(file, measured, reached.devices, reached.clock.now)
         settings, period = claw_settings(config, file), config.executor.period_s
@@ -66,6 +68,7 @@ def make_claw(config: ClawConfig, gate: EStopGate, take_over: bool = False) -> S
         custody.attach(executor)
         picture = _picture(config, file)
         env = ClawTurn(executor, reached.operator, config.task, picture)
+        recorder = blackbox.record(executor, reached.clock, ROBOT_NAME, measured)
         opened.pop_all()
     return Stage(
         env,
@@ -76,6 +79,7 @@ def make_claw(config: ClawConfig, gate: EStopGate, take_over: bool = False) -> S
         config.task.control_period_s,
         lambda: robot.bus_statistics,
         reached.warnings,
+        recorder,
     )
 
 
@@ -116,18 +120,18 @@ def _picture(config: ClawConfig, file: ClawFile) -> tuple[int, int] | None:
     return file.camera.picture[1], file.camera.picture[0]
 
 
-def _reach(config: ClawConfig, file: ClawFile, console: TextIO) -> ClawConnection:
+def _reach(config: ClawConfig, file: ClawFile, console: TextIO, tap: Tap) -> ClawConnection:
     """The hand at the configured address."""
     if is_twin(config.robot.address, ROBOT_NAME):
-        return _twin(config.twin, file, config.task.pixels)
+        return _twin(config.twin, file, config.task.pixels, tap)
     # Only here, for it brings OpenCV along.
     from robosac.connect_claw import connect
 
     seen = file if config.task.pixels else msgspec.structs.replace(file, camera=None)
-    return connect(seen, console=console)
+    return connect(seen, console=console, tap=tap)
 
 
-def _twin(section: ClawTwinSection, file: ClawFile, pixels: bool) -> ClawConnection:
+def _twin(section: ClawTwinSection, file: ClawFile, pixels: bool, tap: Tap) -> ClawConnection:
     """The twin; its servos have the robot file's ids."""
     from sim.camera_randomisation import CameraRandomisation
     from sim.claw import ClawOptions, ClawTwin
@@ -153,7 +157,8 @@ def _twin(section: ClawTwinSection, file: ClawFile, pixels: bool) -> ClawConnect
     )
     twin = ClawTwin(options)
     now = twin.clock.now
-    bus = DynamixelBus(twin.servos, [motor.id for motor in file.motors.values()], now)
+    wire = tap(twin.servos, "servos", now)
+    bus = DynamixelBus(wire, [motor.id for motor in file.motors.values()], now)
     camera = None if twin.camera is None else _camera(twin.camera.device, file, picture, now)
     return ClawConnection(ClawDevices(bus, camera), twin.clock, twin, twin.render, twin.clock)
 

@@ -18,6 +18,7 @@ from robosac.custody_wiring import minitaur_custody
 from robosac.estop import EStopGate
 from robosac.executor import Executor
 from robosac.executor_settings import minitaur_settings
+from robosac.flight.wiring import Blackbox, Tap
 from robosac.operator import ConsoleOperator
 from robosac.remote_stage import has_own_process, remote_stage, start
 from robosac.robots.controller_options import wanted_options
@@ -50,9 +51,10 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool = Fal
         remote, console = start(config, Layout(len(file.motors)), take_over)
         walk = MinitaurWalk(remote, ConsoleOperator(console), config.task)
         return remote_stage(walk, remote, config.task.control_period_s)
+    blackbox = Blackbox(config)
     with ExitStack() as opened:
         custody = opened.enter_context(minitaur_custody(config, file, gate, take_over))
-        reached = _reach(config, file, measured, custody.console)
+        reached = _reach(config, file, measured, custody.console, blackbox.tap)
         opened.callback(reached.devices.close)
         robot = Minitaur(file, measured, reached.devices, reached.clock.now)
         executor = Executor(
@@ -65,6 +67,7 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool = Fal
         )
         custody.attach(executor)
         env = MinitaurWalk(executor, reached.operator, config.task)
+        recorder = blackbox.record(executor, reached.clock, ROBOT_NAME, measured)
         opened.pop_all()
     return Stage(
         env,
@@ -75,22 +78,23 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool = Fal
         config.task.control_period_s,
         lambda: robot.bus_statistics,
         reached.warnings,
+        recorder,
     )
 
 
 def _reach(
-    config: MinitaurConfig, file: RobotFile, measured: Calibration, console: TextIO
+    config: MinitaurConfig, file: RobotFile, measured: Calibration, console: TextIO, tap: Tap
 ) -> Connection:
     """The robot at the configured address."""
     if is_twin(config.robot.address, ROBOT_NAME):
-        return _twin(config.twin, file, measured)
+        return _twin(config.twin, file, measured, tap)
     # Only here, for it brings OpenCV along.
     from robosac.connect import connect
 
-    return connect(file, console=console)
+    return connect(file, console=console, tap=tap)
 
 
-def _twin(twin: TwinSection, file: RobotFile, measured: Calibration) -> Connection:
+def _twin(twin: TwinSection, file: RobotFile, measured: Calibration, tap: Tap) -> Connection:
     """The twin, its controllers configured as the robot file says."""
     from sim.minitaur import MinitaurTwin, SensorNoise, TwinOptions
     from sim.randomisation import Randomisation
@@ -120,8 +124,8 @@ def _twin(twin: TwinSection, file: RobotFile, measured: Calibration) -> Connecti
     _set_options(model.bank, file, measured)
     now = model.clock.now
     devices = Devices(
-        bus=MoteusBus(model.legs, ids, now),
-        imu=VectorNavPort(model.imu, now),
+        bus=MoteusBus(tap(model.legs, "legs", now), ids, now),
+        imu=VectorNavPort(tap(model.imu, "imu", now), now),
         reopen_imu=model.imu.reopen,
         tracker=model.tracker,
     )

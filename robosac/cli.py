@@ -166,6 +166,24 @@ def report(run: RunArgument, json: JsonFlag = False) -> None:
 
 
 @app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="A flight recording, such as RUN/flight/*.mcap.")],
+    json: JsonFlag = False,
+) -> None:
+    """Decide a flight recording again with today's limiter and monitor; print what differs.
+
+    Exits with 0 where nothing differs, with 1 where something does or the file cannot be read.
+
+    Example: `robosac replay runs/demo/flight/20260101-120000-000000-estop.mcap`
+    """
+    from robosac import commands
+
+    agreed: list[bool] = []
+    _guarded(lambda: agreed.append(commands.replay(file, json)))
+    raise typer.Exit(OK if agreed == [True] else FAILED)
+
+
+@app.command()
 def bench(
     seconds: Annotated[float, typer.Option(min=0.1, help="Time for each measurement, s.")] = 3.0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the learner.")] = 1,

@@ -19,7 +19,7 @@ from robosac.errors import ConfigError, RunFolderError
 from robosac.metrics import MetricsWriter, summarise
 from robosac.progress import Progress
 from robosac.runs import RunFolder, run_path, utc_now
-from robosac.settings import TrainConfig
+from robosac.settings import RobotConfig, TrainConfig
 
 PICTURE_SIZE = (480, 270)
 FRESH_EPISODES = 1_000_000
@@ -62,8 +62,16 @@ def _stage(config: TrainConfig, take_over: bool = False) -> Any:
     return stage
 
 
+def _record_in(run: RunFolder, stage: Any) -> None:
+    """Have recordings go into the run's folder, unless another is configured."""
+    config = run.config
+    if isinstance(config, RobotConfig) and stage.recorder and config.flight.folder is None:
+        stage.recorder.folder = run.flight
+
+
 def _train(run: RunFolder, stage: Any, resumed: bool) -> None:
     config = run.config
+    _record_in(run, stage)
     step = 0
     if resumed:
         newest = checkpoint.latest(run.path)
@@ -79,7 +87,7 @@ def _train(run: RunFolder, stage: Any, resumed: bool) -> None:
                 training.train()
         finally:
             progress.stop()
-            stage.env.close()
+            stage.close()
 
 
 @contextmanager
@@ -152,6 +160,7 @@ def evaluate(folder: Path, episodes: int, best: bool, with_video: bool, as_json:
 
     run = RunFolder.open(folder)
     stage = _stage(run.config)
+    _record_in(run, stage)
     picture = PICTURE_SIZE if with_video and stage.render is not None else None
     console = Console(stderr=as_json)
     try:
@@ -161,7 +170,7 @@ def evaluate(folder: Path, episodes: int, best: bool, with_video: bool, as_json:
                 stage, judged.policy, episodes, run.config.seed, FRESH_EPISODES, picture
             )
     finally:
-        stage.env.close()
+        stage.close()
     found.keep(run, judged.step)
     row = summarise(found.episodes, step=judged.step, wall_s=judged.wall_s, robot_s=judged.robot_s)
     with run.metrics_writer() as metrics:
@@ -207,7 +216,7 @@ def demonstrate(
     except ValueError as error:
         raise ConfigError(str(error)) from error
     finally:
-        env.close()
+        stage.close()
     path.parent.mkdir(parents=True, exist_ok=True)
     write(path, shown)
     typer.echo(f"{path}: {shown.episodes} episodes, {shown.steps} steps")
@@ -269,3 +278,23 @@ def twin(
     from robosac.twin_server import TwinRequest, serve
 
     serve(TwinRequest(preset, link, seed, faults, floor), as_json)
+
+
+def replay(path: Path, as_json: bool) -> bool:
+    """Decide a flight recording again; whether today's limiter and monitor agree with it."""
+    from robosac.errors import FlightFileError
+    from robosac.flight.reading import load
+    from robosac.flight.replay import Replay
+    from robosac.flight.replay_table import document, lines
+
+    log = load(path)
+    try:
+        replayed = Replay(log.header).run(log)
+    except ValueError as error:
+        raise FlightFileError(f"{path}: {error}") from error
+    if as_json:
+        typer.echo(msgspec.json.encode(document(log, replayed)).decode())
+    else:
+        for line in lines(path, log, replayed):
+            typer.echo(line)
+    return not replayed.differences

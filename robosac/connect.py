@@ -17,6 +17,7 @@ from drivers.wire import SerialWire, Wire
 from robosac.clock import MonotonicClock
 from robosac.connection import Connection
 from robosac.errors import ConfigError
+from robosac.flight.wiring import Tap, untapped
 from robosac.operator import ConsoleOperator
 from robosac.overhead import open_tracker, v4l2_camera
 from robosac.robots import sections
@@ -33,6 +34,7 @@ def connect(
     file: RobotFile,
     open_camera: Callable[[sections.TrackerSection], CaptureFactory] = v4l2_camera,
     console: TextIO = sys.stdin,
+    tap: Tap = untapped,
 ) -> Connection:
     """Open the robot that `file` describes.
 
@@ -40,6 +42,7 @@ def connect(
         file: the robot file.
         open_camera: how its camera is opened; a test gives a drawn one.
         console: where the operator answers; a real file.
+        tap: what listens to its ports.
 
     Raises:
         ConfigError: a port or the camera cannot be opened, or there is no camera; in one line.
@@ -59,9 +62,10 @@ def connect(
             )
         tracker = open_tracker(file.tracker, clock.now, open_camera(file.tracker))
         opened.pop_all()
+    ids = [motor.id for motor in file.motors.values()]
     devices = Devices(
-        bus=MoteusBus(legs, [motor.id for motor in file.motors.values()], clock.now),
-        imu=make_imu(file.imu, wire, clock.now),
+        bus=MoteusBus(tap(legs, "legs", clock.now), ids, clock.now),
+        imu=make_imu(file.imu, tap(wire, "imu", clock.now), clock.now),
         reopen_imu=wire.reopen,
         tracker=tracker,
         close_tracker=tracker.close,

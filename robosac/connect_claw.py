@@ -18,6 +18,7 @@ from robosac.clock import MonotonicClock
 from robosac.connect import latency_warnings, open_port
 from robosac.connection import ClawConnection
 from robosac.errors import ConfigError
+from robosac.flight.wiring import Tap, untapped
 from robosac.operator import ConsoleAttendant
 from robosac.robots.claw import ClawDevices
 from robosac.robots.claw_file import CameraSection, ClawFile
@@ -32,6 +33,7 @@ def connect(
     file: ClawFile,
     open_camera: Callable[[CameraSection], CaptureFactory] = v4l2_camera,
     console: TextIO = sys.stdin,
+    tap: Tap = untapped,
 ) -> ClawConnection:
     """Open the hand that `file` describes.
 
@@ -39,6 +41,7 @@ def connect(
         file: the robot file; without a camera section the hand only feels.
         open_camera: how its camera is opened; a test gives a drawn one.
         console: where the operator answers; a real file.
+        tap: what listens to its port.
 
     Raises:
         ConfigError: the port or the camera cannot be opened; in one line. Nothing stays open then.
@@ -51,7 +54,8 @@ def connect(
         if file.camera is not None:
             camera = _open(file.camera, clock.now, open_camera(file.camera))
         opened.pop_all()
-    bus = DynamixelBus(wire, [motor.id for motor in file.motors.values()], clock.now)
+    heard = tap(wire, "servos", clock.now)
+    bus = DynamixelBus(heard, [motor.id for motor in file.motors.values()], clock.now)
     devices, warnings = ClawDevices(bus, camera), latency_warnings((wire,))
     return ClawConnection(devices, clock, ConsoleAttendant(console), warnings=warnings)
 

@@ -6,6 +6,8 @@ taking hold of it again begins where it stands.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from robosac.hal import BoolArray, FloatArray, JointState
@@ -14,6 +16,22 @@ from robosac.lowpass import FilterMemory, smooth
 from robosac.reasons import Reason
 from robosac.safety import Envelope, Limited, Memory, brake, is_vector, limit
 from robosac.thermal import Heat, ThermalSettings, derate, rising, winding_time
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """All that a course remembers; the next command follows from it and what comes in."""
+
+    memory: Memory
+    heat: Heat
+    free: BoolArray | None = None
+    """Joints that are let go; None: none."""
+
+    @classmethod
+    def fresh(cls, joints: int) -> Past:
+        """At rest at zero, with cold motors; every array has its full shape."""
+        zero = np.zeros(joints)
+        return cls(Memory(zero, zero, np.ones(joints, dtype=np.bool_)), Heat.cold(joints))
 
 
 class Course:
@@ -53,6 +71,15 @@ class Course:
     def free(self) -> BoolArray | None:
         """Joints that are let go; None: none."""
         return self._free
+
+    @property
+    def past(self) -> Past:
+        """What is remembered now."""
+        return Past(self._memory, self._heat, self._free)
+
+    def resume(self, past: Past) -> None:
+        """Go on from `past`, as if it had been this course's own."""
+        self._memory, self._heat, self._free = past.memory, past.heat, past.free
 
     def begin(self, position: FloatArray) -> None:
         """Begin anew at rest at `position` (rad), with every joint held and every motor cold.

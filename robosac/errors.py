@@ -3,6 +3,7 @@
 RobosacError
 ├── ConfigError        (ValueError)    a setting, preset or file is wrong; says what is valid
 ├── RunFolderError     (ValueError)    a folder is not a run, or not one this version reads
+├── FlightFileError    (OSError)       a flight recording cannot be written, or is not one
 ├── LimitsError        (ValueError)    limits that contradict themselves
 ├── CalibrationMismatch (ValueError)   the calibration belongs to another robot
 ├── NotArmedError      (RuntimeError)  motion was asked for in a state that forbids it
@@ -25,6 +26,10 @@ class ConfigError(RobosacError, ValueError):
 
 class RunFolderError(RobosacError, ValueError):
     """A folder is not a run folder, or not one this version can read."""
+
+
+class FlightFileError(RobosacError, OSError):
+    """A flight recording cannot be written, or a file is not one that this version reads."""
 
 
 class LimitsError(RobosacError, ValueError):

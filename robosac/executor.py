@@ -13,6 +13,7 @@ from types import TracebackType
 
 import numpy as np
 
+from robosac import ticks
 from robosac.arming import bring_up
 from robosac.clearing import refuse_lasting
 from robosac.clock import Clock, Rate
@@ -57,6 +58,7 @@ class Executor:
         journal: where latched faults outlive the process; None: they end with it.
 
     Use it as a context manager: leaving the block always ends with torque off.
+    Its `observer` is told of every exchange, safety state and fault.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Executor:
         self.envelope = Envelope(robot.limits, limiter)
         self.limits = robot.limits
         self._robot, self._clock, self._gate = robot, clock, gate
+        self.observer: ticks.Observer = ticks.Unobserved()
         self._rate = Rate(clock, period)
         joints = len(robot.limits.names)
         self._zero, self._one = np.zeros(joints), np.ones(joints)
@@ -270,7 +273,8 @@ class Executor:
         self._late = 0 if self.envelope.shortest <= dt <= self.envelope.longest else self._late + 1
         self._machine.check_gate()
         self._follow(now)
-        before = self.safety
+        before, newest = self.safety, self._inbox.newest
+        grounds = ticks.Grounds(before, dt, self._course.past, self._measured, self._watch)
         reasons = self._why(now)
         torque, hot = self._course.torque(self._measured, dt)
         target: object = None
@@ -289,23 +293,12 @@ class Executor:
         state = self._exchange(command, now)
         self._machine.check_gate()
         self._follow(now)
-        executed = limited.position if limited else state.joints.position
-        velocity = limited.velocity if limited else self._zero
         self._tally.tick(reasons, lateness)
-        found = self._findings.faults if before in POWERED else ()
-        latched, newest = self._machine.faults.faults, self._inbox.newest
-        return Tick(
-            now,
-            state,
-            self.safety,
-            None if newest is None else newest.goal,
-            target,
-            executed,
-            velocity,
-            reasons,
-            lateness,
-            latched + tuple(fault for fault in found if fault not in latched),
-        )
+        goal, faults = newest.goal if newest else None, self._machine.faults.faults
+        made = ticks.Decision(grounds, newest is not None, command, limited, self._findings)
+        tick = ticks.taken(now, state, self.safety, goal, target, reasons, lateness, faults, made)
+        self.observer.ticked(tick)
+        return tick
 
     def _limited(self, now: float, dt: float) -> tuple[object, Limited]:
         """The point to go to now, and what the limiter makes of it."""
@@ -372,11 +365,17 @@ class Executor:
         self._machine.enter(SafetyState.ACTIVE)
 
     def _arming_tick(self, command: JointCommand) -> tuple[RobotState, Findings]:
-        self._rate.wait()
+        lateness = self._rate.wait()
         self._rate.take_lateness()
         self._stop_arming_if_tripped()
-        self._commanded_at = self._clock.now()
-        state = self._exchange(command, self._commanded_at)
+        now = self._clock.now()
+        dt, self._commanded_at = interval(self._commanded_at, now), now
+        grounds = ticks.Grounds(self.safety, dt, self._course.past, self._measured, self._watch)
+        state = self._exchange(command, now)
+        made = ticks.Decision(grounds, False, command, None, self._findings)
+        why = self._findings.reasons
+        tick = ticks.taken(now, state, self.safety, None, None, why, lateness, (), made)
+        self.observer.ticked(tick)
         self._stop_arming_if_tripped()
         return state, self._findings
 

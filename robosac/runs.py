@@ -122,6 +122,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def flight(self) -> Path:
+        """Folder of the flight recordings, made with the first one."""
+        return self.path / "flight"
+
+    @property
     def metrics_path(self) -> Path:
         """The file of `rows`."""
         return self.path / "metrics.jsonl"

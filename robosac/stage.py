@@ -18,6 +18,7 @@ from robosac.estop import EStopGate
 if TYPE_CHECKING:
     import gymnasium
 
+    from robosac.flight.recorder import FlightRecorder
     from robosac.tasks.motion import Motion
 
 TWIN_SCHEME = "twin://"
@@ -50,6 +51,16 @@ class Stage:
     """What happened on the motors' bus so far."""
     warnings: tuple[str, ...] = ()
     """What works, but not as well as it should; one line each."""
+    recorder: FlightRecorder | None = None
+    """Keeps the newest seconds; None: nobody does."""
+
+    def close(self) -> None:
+        """Stop the robot and release it; then what is recorded of that is written."""
+        try:
+            self.env.close()
+        finally:
+            if self.recorder is not None:
+                self.recorder.close()
 
 
 def is_twin(address: str, robot: str) -> bool:

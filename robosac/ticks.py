@@ -5,14 +5,49 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from robosac.hal import Fault, FloatArray, RobotState
+from robosac.course import Past
+from robosac.hal import Drive, Fault, FloatArray, JointCommand, JointState, RobotState
 from robosac.reasons import REJECTED, Reason
+from robosac.safety import Limited
 from robosac.states import SafetyState
+from robosac.watch import Findings, WatchMemory
 
 _KEPT_LATENESS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What one tick was decided from."""
+
+    before: SafetyState
+    """State when the command was chosen."""
+    dt: float
+    """Time since the last command, s."""
+    past: Past
+    """What the limiter remembered."""
+    measured: JointState
+    """The joints as the exchange before had left them."""
+    watch: WatchMemory
+    """What the monitor remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one tick decided, and from what: enough to decide it again."""
+
+    grounds: Grounds
+    asked: bool
+    """Whether there was a request to follow."""
+    command: JointCommand
+    """What was sent."""
+    limited: Limited | None
+    """What the limiter said; None: no position was commanded through it."""
+    findings: Findings
+    """What the monitor said of the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +74,67 @@ class Tick:
     """How late the tick began, s."""
     faults: tuple[Fault, ...] = ()
     """Latched faults, and what the monitor found in this tick."""
+    decision: Decision | None = None
+    """None where the executor that made this tick runs elsewhere."""
+
+
+class Observer(Protocol):
+    """Is told what the executor does, inside its tick: must be quick, and must not raise."""
+
+    def ticked(self, tick: Tick) -> None:
+        """An exchange with the robot, one of the arming sequence too, is over."""
+        ...
+
+    def entered(self, state: SafetyState, time: float) -> None:
+        """The safety state is `state` from clock time `time` (s) on."""
+        ...
+
+    def latched(self, fault: Fault, time: float) -> None:
+        """`fault` was latched at clock time `time` (s), maybe not for the first time."""
+        ...
+
+
+class Unobserved:
+    """Tells nobody."""
+
+    def ticked(self, tick: Tick) -> None:
+        """Nothing."""
+
+    def entered(self, state: SafetyState, time: float) -> None:
+        """Nothing."""
+
+    def latched(self, fault: Fault, time: float) -> None:
+        """Nothing."""
+
+
+def taken(
+    now: float,
+    state: RobotState,
+    safety: SafetyState,
+    requested: object,
+    target: object,
+    reasons: Reason,
+    lateness: float,
+    latched: tuple[Fault, ...],
+    decision: Decision,
+) -> Tick:
+    """The record of a tick that `decision` was taken in; see `Tick` for the rest."""
+    command, limited = decision.command, decision.limited
+    commanded = limited is not None or command.drive is Drive.POSITION
+    found = decision.findings.faults
+    return Tick(
+        now,
+        state,
+        safety,
+        requested,
+        target,
+        command.position if commanded else state.joints.position,
+        command.velocity if limited is None else limited.velocity,
+        reasons,
+        lateness,
+        latched + tuple(fault for fault in found if fault not in latched),
+        decision,
+    )
 
 
 @dataclass(frozen=True, slots=True)

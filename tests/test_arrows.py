@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 OURS = {"robosac", "drivers", "sim", "calibration"}
-HEAVY = {"torch", "mujoco", "cv2", "serial", "matplotlib", "tensorboard"}
+HEAVY = {"torch", "mujoco", "cv2", "serial", "matplotlib", "tensorboard", "mcap"}
 PURE = {"numpy"}
 ALLOWED: dict[str, set[str]] = {
     "drivers": {"numpy", "serial", "cv2", "drivers"},

@@ -9,13 +9,20 @@ from robosac.settings.common import (
     TrainConfig,
 )
 from robosac.settings.minitaur import MinitaurConfig, RewardSection, TwinSection, WalkSection
-from robosac.settings.robot import ExecutorSection, RobotConfig, RobotSection, StopSection
+from robosac.settings.robot import (
+    ExecutorSection,
+    FlightSection,
+    RobotConfig,
+    RobotSection,
+    StopSection,
+)
 
 __all__ = [
     "ClawConfig",
     "ClawTwinSection",
     "EvaluationSection",
     "ExecutorSection",
+    "FlightSection",
     "GymConfig",
     "MinitaurConfig",
     "RewardSection",

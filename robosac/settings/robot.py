@@ -85,6 +85,27 @@ class ExecutorSection(Section, frozen=True):
         return usual if self.keep_out is None else self.keep_out
 
 
+class FlightSection(Section, frozen=True):
+    """The flight recorder: the newest seconds, written whole when a fault is latched."""
+
+    record: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(description="auto: on a robot, not on a twin; on; off"),
+    ] = "auto"
+    seconds: Annotated[float, Meta(gt=0, le=600, description="s kept, all at full rate")] = 30.0
+    tail_s: Annotated[
+        float, Meta(ge=0, le=5, description="s recorded after a fault before it is written")
+    ] = 0.3
+    pictures: Annotated[int, Meta(ge=0, le=1000, description="newest camera pictures kept")] = 30
+    files: Annotated[
+        int, Meta(ge=1, le=1000, description="recordings kept; the oldest are removed")
+    ] = 20
+    at_close: Annotated[bool, Meta(description="write one at the end too, fault or not")] = False
+    folder: Annotated[
+        str | None, Meta(description="folder of the recordings; null: flight, in the run folder")
+    ] = None
+
+
 class RobotSection(Section, frozen=True):
     """Which robot, and where it is."""
 
@@ -145,6 +166,7 @@ class RobotConfig(TrainConfig, frozen=True):
     robot: RobotSection = RobotSection()
     executor: ExecutorSection = ExecutorSection()
     stop: StopSection = StopSection()
+    flight: FlightSection = FlightSection()
 
 
 def check_periods(control_period_s: float, period_s: float) -> None:

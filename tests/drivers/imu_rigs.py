@@ -111,12 +111,14 @@ class Rig:
 class VectorNavRig(Rig):
     divisor = 4
 
-    def __init__(self, sensor: Vn100 | None = None) -> None:
+    def __init__(
+        self, sensor: Vn100 | None = None, wrap: Callable[[Wire], Wire] = lambda wire: wire
+    ) -> None:
         super().__init__()
         self.sensor = sensor or Vn100()
         self.uart = self.sensor.uart
         self.wire = TwinWire(self.sensor, self)
-        self.port = self.imu = VectorNavPort(self.wire, self.now, self.open_at)
+        self.port = self.imu = VectorNavPort(wrap(self.wire), self.now, self.open_at)
 
     def device(self) -> Vn100:
         return self.sensor

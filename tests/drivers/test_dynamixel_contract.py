@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from drivers.dynamixel import (
 )
 from drivers.dynamixel.commands import Command
 from drivers.dynamixel.constants import WATCHDOG_TRIPPED
+from drivers.wire import Wire
 from sim.clock import VirtualClock
 from sim.faulty_line import FaultyLine
 from sim.firmware.dynamixel.hooks import DynamixelHooks
@@ -36,7 +38,9 @@ SETUP = ServoSetup(OperatingMode.POSITION)
 class DynamixelRig:
     """Servos whose shafts go where a test puts them."""
 
-    def __init__(self, missing: Missing, fast: bool) -> None:
+    def __init__(
+        self, missing: Missing, fast: bool, wrap: Callable[[Wire], Wire] = lambda wire: wire
+    ) -> None:
         self.chained = missing is Missing.CHAIN
         self.clock = VirtualClock(self._step, DT)
         self.position = np.linspace(2.0, 4.0, len(IDS))
@@ -46,7 +50,7 @@ class DynamixelRig:
         self.hooks = DynamixelHooks(self.servos)
         self.line = FaultyLine(self.servos, PACKETS, self.clock.now, np.random.default_rng(3))
         self.wire = TwinWire(self.line, self.clock)
-        self.bus = DynamixelBus(self.wire, IDS, self.clock.now, fast=fast)
+        self.bus = DynamixelBus(wrap(self.wire), IDS, self.clock.now, fast=fast)
         self._sense()
         self.configure()
         self.wire.drain()

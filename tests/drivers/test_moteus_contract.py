@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from drivers.moteus import Mode, MoteusBus, PositionCommand, ServoReadings
+from drivers.wire import Wire
 from sim.clock import VirtualClock
 from sim.fault_spec import Kind
 from sim.faulty_line import FaultyLine
@@ -28,13 +30,13 @@ class MoteusRig:
 
     chained = False
 
-    def __init__(self, checksum: bool) -> None:
+    def __init__(self, checksum: bool, wrap: Callable[[Wire], Wire] = lambda wire: wire) -> None:
         self.hooks = HookedMoteusBank(IDS, MoteusConfig())
         self.clock = VirtualClock(self._step, DT)
         adapter = Fdcanusb(self.hooks.handle_frame)
         self.line = FaultyLine(adapter, LINES, self.clock.now, np.random.default_rng(3))
         self.wire = TwinWire(self.line, self.clock)
-        self.bus = MoteusBus(self.wire, IDS, self.clock.now, checksum)
+        self.bus = MoteusBus(wrap(self.wire), IDS, self.clock.now, checksum)
         self.position = np.linspace(-0.2, 0.2, len(IDS))
         self._step()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Self
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class Rig:
         self.gate = EStopGate()
         self.executor = Executor(self.robot, self.clock, self.gate, PERIOD, executor_settings)
 
-    def armed(self) -> Rig:
+    def armed(self) -> Self:
         self.executor.arm()
         return self
 
