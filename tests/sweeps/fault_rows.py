@@ -146,9 +146,9 @@ def supply(volts: float) -> Inject:
 
 
 def late_ticks(scene: Scene) -> None:
-    """Every tick begins a period and a half too late."""
-    wait = scene.executor._rate._clock.wait_until
-    late = 1.5 * scene.period
+    """Every tick begins over two periods too late."""
+    wait = scene.clock.wait_until
+    late = 2.4 * scene.period
 
     class Late:
         def now(self) -> float:
@@ -157,7 +157,7 @@ def late_ticks(scene: Scene) -> None:
         def wait_until(self, deadline: float) -> None:
             wait(deadline + late)
 
-    scene.executor._rate._clock = Late()
+    scene.executor._rate.clock = Late()
 
 
 def limiter_raises(scene: Scene) -> None:
