@@ -12,7 +12,7 @@ from robosac.watch import WatchSettings, lasting
 from robosac.watch_supply import OVER_TEMPERATURE
 
 LOOK_S: Final = 1.0
-"""How long is looked, s: the hand's servos tell their temperatures in turn, in 0.6 s."""
+"""How long is looked, s: the hand's servos tell their temperatures in turn, in 0.8 s."""
 
 
 def refuse_lasting(

@@ -22,8 +22,8 @@ SOFT_OVERSPEED_FACTOR = 1.5
 """For a twin with ROBEL's soft joints: springs without a gear, which swing past their targets."""
 IMPOSSIBLE_FACTOR = 2.0
 """Below what the bus believes at all (`drivers.dynamixel.readings`), so that it is told at once."""
-VOLTAGE_AVERAGE_S = 0.4
-"""Each servo's supply is looked at every 0.6 s, so that together it is found out within 1 s."""
+VOLTAGE_AVERAGE_S = 0.2
+"""Each servo's supply is looked at every 0.8 s, so that together it is found out within 1 s."""
 SETTLE_S = 0.05
 """A hand has nothing to fall from: torque goes soon after the last command."""
 

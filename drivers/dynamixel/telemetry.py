@@ -39,10 +39,11 @@ class Topic(enum.Enum):
 
 
 ROUND: Final = (
-    *(Topic.WATCHDOG, Topic.TORQUE, Topic.HARDWARE),
     *(Topic.WATCHDOG, Topic.TORQUE, Topic.SUPPLY),
+    *(Topic.WATCHDOG, Topic.TORQUE, Topic.HARDWARE, Topic.SUPPLY),
 )
-"""Each topic is put to all servos before the next. A new alert goes before all of them."""
+"""Each topic is put to all servos before the next. A new alert goes before all of them, so that the
+hardware error is least in need of a turn."""
 STATE_PARTS: Final = (
     *((Topic.TORQUE, slice(0, 2)), (Topic.HARDWARE, slice(4, 7)), (Topic.WATCHDOG, slice(34, 35))),
 )

@@ -183,7 +183,7 @@ class Servos:
             setups[id] = ServoSetup(
                 mode=OperatingMode.CURRENT_BASED_POSITION,
                 current_limit_a=most_a,
-                # Telemetry looks at each supply twice a second; the servos tell in every answer.
+                # Telemetry looks at a supply once a second; the servos tell in every answer.
                 voltage_low_v=_within(table["min_voltage_limit"], low),
                 voltage_high_v=_within(table["max_voltage_limit"], high),
                 gains={"position_p_gain": self._file.position_p_gain},

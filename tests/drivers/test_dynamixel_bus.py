@@ -130,7 +130,7 @@ def test_telemetry_goes_round_with_a_time_for_each_value() -> None:
     first = rig.tick().telemetry
     assert first.watchdog.tolist() == [5, UNKNOWN, UNKNOWN], "taken by the next exchange"
     assert first.watchdog_time.tolist() == [asked, -math.inf, -math.inf]
-    seen = [rig.tick().telemetry for _ in range(2 * 17)][-1]
+    seen = [rig.tick().telemetry for _ in range(2 * 20)][-1]
     assert seen.torque_enabled.tolist() == [1] * 3
     assert seen.hardware_error.tolist() == [0] * 3
     np.testing.assert_allclose(seen.voltage_v, 12.0)
@@ -138,7 +138,7 @@ def test_telemetry_goes_round_with_a_time_for_each_value() -> None:
     assert (seen.supply_time > seen.hardware_error_time).all()
     rig.servos.set(12, 98, 1, -1)
     rig.servos.set(10, 64, 1, 0)
-    seen = [rig.tick().telemetry for _ in range(2 * 18)][-1]
+    seen = [rig.tick().telemetry for _ in range(2 * 21)][-1]
     assert seen.watchdog.tolist() == [5, 5, -1], "a trip is noticed"
     assert seen.torque_enabled.tolist() == [0, 1, 1], "and torque that went off"
     with pytest.raises(ValueError, match="read-only"):

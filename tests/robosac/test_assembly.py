@@ -1,6 +1,7 @@
 """Reaching a robot: the twin is what the robot file says, and a mistake leaves nothing open."""
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,12 +17,11 @@ from robosac.assembly import Stage, make_stage
 from robosac.cli import app
 from robosac.config import load_preset
 from robosac.errors import CalibrationMismatch, ConfigError
-from robosac.learners import make_learner
-from robosac.lockstep import LockstepTraining
 from robosac.metrics import TimingRow
 from robosac.progress import Progress
 from robosac.runs import RunFolder
 from robosac.settings import TrainConfig
+from robosac.training_log import TrainingLog
 from sim.minitaur import MinitaurTwin
 from sim.wire_faults import FaultRates, RandomFaults
 from tests.robosac.test_robot_file import NOMINAL, changed
@@ -78,17 +78,16 @@ def test_what_happens_on_the_bus_is_in_the_timing_rows(
     env, _ = parts(stage)
     config = load_preset("minitaur")
     run = RunFolder.create(tmp_path / "run", config)
-    learner = make_learner(config, stage.env)
     with run.metrics_writer() as metrics:
-        training = LockstepTraining(run, stage, learner, metrics, Progress(1, "test"))
+        log = TrainingLog(run, stage, metrics, Progress(1, "test"), time.monotonic)
         env.reset(seed=0)
         twin_of(stage).legs.faults = RandomFaults(FaultRates(drop=0.02), np.random.default_rng(0))
         for _ in range(5):
             env.step(np.zeros(8, np.float32))
-        training._write_timing_row()
+        log.timing(0, 0.0, None)
         twin_of(stage).legs.faults = None
         env.step(np.zeros(8, np.float32))
-        training._write_timing_row()
+        log.timing(0, 0.0, None)
     damaged, sound = (row for row in run.rows() if isinstance(row, TimingRow))
     assert (damaged.replies_lost or 0) > 0
     assert (damaged.exchange_max_ms or 0.0) > 0.0

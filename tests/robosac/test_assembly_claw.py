@@ -34,14 +34,14 @@ def test_the_twins_servos_are_as_stiff_as_they_are_to_be(servos: str, gain: int)
 @pytest.mark.parametrize(("servos", "factor"), [("xh430", 1.0), ("robel", 1.5)])
 def test_only_soft_joints_may_swing_past_the_speed_of_a_servo(servos: str, factor: float) -> None:
     rig = make_rig("claw", f"twin.servos={servos}")
-    assert rig.env.executor.settings.watch.overspeed_factor == factor
+    assert rig.executor.settings.watch.overspeed_factor == factor
 
 
 def test_the_twin_has_the_servos_of_the_robot_file(tmp_path: Path) -> None:
     file = changed(tmp_path, "model: XH430-V210", "model: XM430-W350")
     text = Path(file.removeprefix("robot.file=")).read_text()
     Path(file.removeprefix("robot.file=")).write_text(
-        text.replace("{lower: 20.0, upper: 26.0}", "{lower: 10.0, upper: 14.0}")
+        text.replace("lower: 20.0, upper: 26.0, sag: 16.0, surge: 28.0", "lower: 10.0, upper: 14.0")
     )
     rig = make_rig("claw", file, "twin.supply_voltage_v=12.0", "twin.servos=identified")
     rig.env.reset(seed=0)

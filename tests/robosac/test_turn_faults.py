@@ -49,7 +49,7 @@ def test_the_hand_holds_while_the_camera_is_blind_and_then_lets_go() -> None:
     rig = make_rig("claw-pixels")
     rig.env.reset(seed=0)
     commands: list[tuple[Drive, np.ndarray]] = []
-    robot = rig.env.executor._robot
+    robot = rig.executor._robot
     alive = robot.exchange
 
     def watched(command, deadline):  # type: ignore[no-untyped-def]

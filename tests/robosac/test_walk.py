@@ -21,7 +21,7 @@ Make = Callable[..., Stage]
 def parts(stage: Stage) -> tuple[MinitaurWalk, Executor]:
     """The environment and its executor, with their types."""
     assert isinstance(stage.env, MinitaurWalk)
-    assert stage.executor is not None
+    assert isinstance(stage.executor, Executor)
     return stage.env, stage.executor
 
 

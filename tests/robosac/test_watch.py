@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ def test_a_frozen_encoder_is_found_when_it_is_sent_away() -> None:
     robot.tick()
     robot.goal = one_of(0.3, 0.0)
     stuck = 0.123
-    count = 0
+    count, found = 0, None
     for _ in range(60):
         count += 1
         jitter = 0.001 * robot.rng.standard_normal(JOINTS)
@@ -80,6 +81,7 @@ def test_a_frozen_encoder_is_found_when_it_is_sent_away() -> None:
         found = robot.tick(position=jitter)
         if found.latching:
             break
+    assert found is not None
     assert [fault.name for fault in found.latching] == ["encoder_frozen"]
     assert found.latching[0].source == "joint_2"
     # One tick to see the first reading, then as many as the setting says.
@@ -166,6 +168,7 @@ def test_short_dips_are_forgiven_and_frequent_ones_are_not() -> None:
         assert robot.names(voltage=one_of(8.5, 16.0)) == set()
         assert robot.names() == set()
         assert robot.names() == set()
+    names: set[str] = set()
     for _ in range(1000):
         names = robot.names(voltage=one_of(8.5, 16.0)) | robot.names(voltage=one_of(8.5, 16.0))
         names |= robot.names()
@@ -296,6 +299,6 @@ def test_no_gait_is_taken_for_drift(speed: float, hertz: float) -> None:
         {"temperature_trip": 11.0},
     ],
 )
-def test_bounds_out_of_order_are_refused_not_swapped(bounds: dict[str, float]) -> None:
+def test_bounds_out_of_order_are_refused_not_swapped(bounds: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must satisfy"):
         WatchSettings(**bounds)

@@ -9,6 +9,7 @@ import numpy as np
 
 from robosac.assembly import make_stage
 from robosac.config import load_preset
+from robosac.executor import Executor
 from robosac.settings import TrainConfig
 from robosac.stage import Stage
 from robosac.tasks.ends import EpisodeEnd
@@ -33,6 +34,12 @@ class TurnRig:
     stage: Stage
     env: ClawTurn
     twin: ClawTwin
+
+    @property
+    def executor(self) -> Executor:
+        """In this process, for the twin stands still between its ticks."""
+        assert isinstance(self.env.executor, Executor)
+        return self.env.executor
 
     def until_end(self, most: int = 40) -> tuple[Any, dict[str, Any], list[dict[str, Any]]]:
         """Rest until the episode is over: the last observation, its info, and all infos."""

@@ -292,6 +292,18 @@ def _result(
     )  # fmt: skip
 
 
+def _guarded(row: Row, preset: str, phase: Phase) -> Result:
+    """As `run`; an error that nothing expected is a cell that fails, not the end of the matrix."""
+    try:
+        return run(row, preset, phase)
+    except Exception as error:  # noqa: BLE001 (the cell fails, and says why)
+        why = f"unexpected {type(error).__name__}: {error}"
+        return Result(
+            row.hazard, row.name, preset, phase.value, row.level.name, math.nan, "NONE",
+            math.nan, (), False, " ".join(why.split()),
+        )  # fmt: skip
+
+
 def matrix(wanted: Callable[[Row, str, Phase], bool], say: Callable[[str], object]) -> list[Result]:
     """Enact every cell that is `wanted`, and say each as it is known."""
     say(
@@ -303,7 +315,7 @@ def matrix(wanted: Callable[[Row, str, Phase], bool], say: Callable[[str], objec
         for preset in row.presets:
             for phase in row.phases:
                 if wanted(row, preset, phase):
-                    results.append(run(row, preset, phase))
+                    results.append(_guarded(row, preset, phase))
                     say(_line(results[-1]))
     return results
 

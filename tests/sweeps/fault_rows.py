@@ -146,9 +146,9 @@ def supply(volts: float) -> Inject:
 
 
 def late_ticks(scene: Scene) -> None:
-    """Every tick begins a period and a half too late."""
-    wait = scene.executor._rate._clock.wait_until
-    late = 1.5 * scene.period
+    """Every tick begins over two periods too late."""
+    wait = scene.clock.wait_until
+    late = 2.4 * scene.period
 
     class Late:
         def now(self) -> float:
@@ -157,7 +157,7 @@ def late_ticks(scene: Scene) -> None:
         def wait_until(self, deadline: float) -> None:
             wait(deadline + late)
 
-    scene.executor._rate._clock = Late()
+    scene.executor._rate.clock = Late()
 
 
 def limiter_raises(scene: Scene) -> None:
@@ -253,7 +253,8 @@ ROWS: tuple[Row, ...] = (
     Row(14, "one motor tells old values", spec("servo:ID=stuck"), CUT, seconds(0.2),
         ("encoder_frozen",), MOVING, QUAD),
     Row(15, "motor silent", spec("servo:ID=off"), HOLD, ticks(3), ("joint_lost",)),
-    Row(15, "motor silent: cut", spec("servo:ID=off"), CUT, ticks(10), ("joint_lost",), DRIVEN),
+    Row(15, "motor silent: cut", spec("servo:ID=off"), CUT, ticks(10),
+        ("joint_lost", "stop_unconfirmed"), DRIVEN),
     Row(15, "motor says garbage", spec("servo:ID=garbage"), HOLD, ticks(3), ("joint_lost",),
         MOVING),
     Row(15, "motor answers 20 ms late", spec("servo:ID=slow:0.02"), HOLD, ticks(3),

@@ -14,6 +14,7 @@ import sim.minitaur
 from drivers.moteus.registers import Mode
 from robosac.assembly import make_stage
 from robosac.config import load_preset
+from robosac.executor import Executor
 from robosac.hal import Drive, Fault, JointCommand, RobotState
 from robosac.reasons import Reason
 from robosac.states import SafetyState
@@ -126,7 +127,7 @@ class Scene:
             self.stage = make_stage(load_preset(self.preset))
         self.env: Any = self.stage.env
         executor = self.stage.executor
-        assert executor is not None
+        assert isinstance(executor, Executor)
         self.executor: Any = executor
         helper = self.env.operator if self.quadruped else self.env.attendant
         self.twin: Any = helper

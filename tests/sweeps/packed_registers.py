@@ -54,7 +54,7 @@ class MoteusFloats:
         self._file, twin = file, MinitaurTwin(TwinOptions())
         ids = [motor.id for motor in file.motors.values()]
         bus = MoteusBus(twin.legs, ids, twin.clock.now)
-        self._motors = Motors(bus, file, calibration.nominal("minitaur"))
+        self._motors = Motors(bus, file, calibration.nominal("minitaur"), twin.clock.now)
         self._signs = np.array([float(motor.direction) for motor in file.motors.values()])
 
     def violations(self, position: FloatArray, limits: Limits) -> int:
