@@ -18,7 +18,7 @@ from robosac.config import dump, load_preset
 from robosac.errors import ConfigError, RunFolderError
 from robosac.metrics import MetricsWriter, summarise
 from robosac.progress import Progress
-from robosac.runs import RunFolder, run_path, utc_now
+from robosac.runs import FLIGHT, RunFolder, run_path, utc_now
 from robosac.settings import RobotConfig, TrainConfig
 
 PICTURE_SIZE = (480, 270)
@@ -42,36 +42,34 @@ def train(
             f"{path} exists; go on with --resume {path}, or name another with --run"
         )
     # The robot first: a wrong file or port must not leave a run folder behind.
-    stage = _stage(config, take_over)
+    stage = _stage(config, take_over, path)
     _train(RunFolder.create(path, config), stage, resumed=False)
 
 
 def resume(folder: Path, take_over: bool = False) -> None:
     """Go on with a run from its newest checkpoint."""
     run = RunFolder.open(folder)
-    _train(run, _stage(run.config, take_over), resumed=True)
+    _train(run, _stage(run.config, take_over, run.path), resumed=True)
 
 
-def _stage(config: TrainConfig, take_over: bool = False) -> Any:
-    """The stage that is configured; what is not quite right with it is told on standard error."""
+def _stage(config: TrainConfig, take_over: bool = False, folder: Path | None = None) -> Any:
+    """The stage that is configured; what is not quite right with it is told on standard error.
+
+    Recordings go into the run `folder`, unless another is configured.
+    """
     from robosac.assembly import make_stage
 
+    if isinstance(config, RobotConfig) and folder is not None and config.flight.folder is None:
+        flight = msgspec.structs.replace(config.flight, folder=str(folder / FLIGHT))
+        config = msgspec.structs.replace(config, flight=flight)
     stage = make_stage(config, take_over)
     for warning in stage.warnings:
         typer.echo(f"robosac: warning: {warning}", err=True)
     return stage
 
 
-def _record_in(run: RunFolder, stage: Any) -> None:
-    """Have recordings go into the run's folder, unless another is configured."""
-    config = run.config
-    if isinstance(config, RobotConfig) and stage.recorder and config.flight.folder is None:
-        stage.recorder.folder = run.flight
-
-
 def _train(run: RunFolder, stage: Any, resumed: bool) -> None:
     config = run.config
-    _record_in(run, stage)
     step = 0
     if resumed:
         newest = checkpoint.latest(run.path)
@@ -159,8 +157,7 @@ def evaluate(folder: Path, episodes: int, best: bool, with_video: bool, as_json:
     from robosac.evaluation_table import evaluation_table
 
     run = RunFolder.open(folder)
-    stage = _stage(run.config)
-    _record_in(run, stage)
+    stage = _stage(run.config, folder=run.path)
     picture = PICTURE_SIZE if with_video and stage.render is not None else None
     console = Console(stderr=as_json)
     try:

@@ -24,6 +24,9 @@ class Past:
 
     memory: Memory
     heat: Heat
+    filter: FilterMemory
+    torque: FloatArray
+    """The bound handed to each motor last, N m."""
     free: BoolArray | None = None
     """Joints that are let go; None: none."""
 
@@ -31,7 +34,8 @@ class Past:
     def fresh(cls, joints: int) -> Past:
         """At rest at zero, with cold motors; every array has its full shape."""
         zero = np.zeros(joints)
-        return cls(Memory(zero, zero, np.ones(joints, dtype=np.bool_)), Heat.cold(joints))
+        memory = Memory(zero, zero, np.ones(joints, dtype=np.bool_))
+        return cls(memory, Heat.cold(joints), FilterMemory.anchored(zero), zero)
 
 
 class Course:
@@ -75,11 +79,12 @@ class Course:
     @property
     def past(self) -> Past:
         """What is remembered now."""
-        return Past(self._memory, self._heat, self._free)
+        return Past(self._memory, self._heat, self._filter, self._torque, self._free)
 
     def resume(self, past: Past) -> None:
         """Go on from `past`, as if it had been this course's own."""
         self._memory, self._heat, self._free = past.memory, past.heat, past.free
+        self._filter, self._torque = past.filter, past.torque
 
     def begin(self, position: FloatArray) -> None:
         """Begin anew at rest at `position` (rad), with every joint held and every motor cold.

@@ -23,6 +23,7 @@ from robosac.estop import EStopGate
 from robosac.hal import (
     BoolArray,
     Drive,
+    Fault,
     FloatArray,
     JointCommand,
     JointState,
@@ -85,7 +86,8 @@ class Executor:
         self._damp = JointCommand.damp(joints, robot.limits.torque)
         self._tally = Tally()
         self._machine = SafetyMachine(
-            robot, clock.now, gate, journal, self._tally.enter, self._refuse_lasting
+            *(robot, clock.now, gate, journal),
+            *(self._entered, self._latched, self._refuse_lasting),
         )
         self._course = Course(self.envelope, parts.thermal, parts.keep_out, parts.low_pass)
         self._watch = WatchMemory.fresh(joints)
@@ -240,6 +242,13 @@ class Executor:
             RobotError: it cannot be written down; they stay latched.
         """
         self._machine.clear(name)
+
+    def _entered(self, state: SafetyState) -> None:
+        self._tally.enter(state)
+        self.observer.entered(state, self._clock.now())
+
+    def _latched(self, fault: Fault, time: float) -> None:
+        self.observer.latched(fault, time)
 
     def _refuse_lasting(self, name: str) -> None:
         refuse_lasting(name, self.tick, self.period, self.limits, self.settings.watch)

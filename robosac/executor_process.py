@@ -26,7 +26,9 @@ from robosac.clock import MonotonicClock
 from robosac.custody import Custody
 from robosac.errors import RobosacError
 from robosac.estop import EStopGate
+from robosac.executor import Executor
 from robosac.executor_loop import Ending, ExitCode, Loop, refuse, trip_on_signals
+from robosac.flight.recorder import FlightRecorder
 from robosac.hal import Robot
 from robosac.realtime import prepare
 from robosac.requests import ExecutorSettings
@@ -46,6 +48,12 @@ class ChildDocument(msgspec.Struct, frozen=True):
     """Whether to stop and end whoever owns the robot now."""
 
 
+def _unrecorded(executor: Executor) -> FlightRecorder | None:
+    """Nobody records."""
+    del executor
+    return None
+
+
 @dataclass(frozen=True)
 class BuiltRobot:
     """A robot with what an executor needs to drive it."""
@@ -59,6 +67,8 @@ class BuiltRobot:
     observers: Sequence[Observer] = ()
     custody: Custody | None = None
     """What surrounds the robot, already entered; None: nobody else can want or stop it."""
+    record: Callable[[Executor], FlightRecorder | None] = _unrecorded
+    """Puts a flight recorder on the robot's executor, where one is wanted."""
 
 
 Build = Callable[[str, EStopGate, bool], BuiltRobot]
@@ -92,6 +102,10 @@ def main(build: Build, arguments: Sequence[str] | None = None) -> int:
     )
     if custody is not None:
         custody.attach(executor)
+    # Before real-time priority is asked for, which its thread shall not have.
+    recorder = built.record(executor)
+    if recorder is not None:
+        executor.afterwards.callback(recorder.close)
     loop = Loop(
         executor, gate, channel, ending, built.bus_statistics, lambda: os.eventfd_write(bell, 1)
     )

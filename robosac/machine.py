@@ -43,6 +43,7 @@ class SafetyMachine:
         gate: the e-stop gate.
         journal: where faults outlive the process; None: nowhere.
         entered: told every state that is entered.
+        latched: told every fault that is latched, maybe not for the first time, with the time, s.
         refuse_lasting: raises NotArmedError where the cause of the fault of that name is still
             there.
     """
@@ -54,10 +55,11 @@ class SafetyMachine:
         gate: EStopGate,
         journal: Journal | None,
         entered: Callable[[SafetyState], None],
+        latched: Callable[[Fault, float], None],
         refuse_lasting: Callable[[str], None] = _nothing_lasts,
     ) -> None:
         self._robot, self._now, self._gate, self._entered = robot, now, gate, entered
-        self._refuse_lasting = refuse_lasting
+        self._latched, self._refuse_lasting = latched, refuse_lasting
         self.faults = FaultLatch(journal)
         self._state = SafetyState.FAULT if self.faults.entries else SafetyState.DISARMED
         self._torque_off_since: float | None = None
@@ -90,7 +92,9 @@ class SafetyMachine:
     def latch(self, fault: Fault) -> None:
         """Enter FAULT and remember why; the caller cuts torque next, which writes it down."""
         self.enter(SafetyState.FAULT)
-        self.faults.add(fault, self._now())
+        now = self._now()
+        self.faults.add(fault, now)
+        self._latched(fault, now)
 
     def fail(self, error: BaseException) -> None:
         """Latch `error`, then switch torque off; an error of the stop itself is raised on."""

@@ -12,6 +12,7 @@ from robosac.errors import ConfigError
 from robosac.estop import EStopGate
 from robosac.executor_process import BuiltRobot
 from robosac.executor_settings import claw_settings, minitaur_settings
+from robosac.flight.wiring import Blackbox
 from robosac.robots.claw import Claw
 from robosac.robots.claw_file import load_claw_file
 from robosac.robots.minitaur import Minitaur
@@ -47,11 +48,12 @@ def _minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool) -> Built
 
     file = load_robot_file(config.robot.file)
     measured = read_calibration(config.robot.calibration, "minitaur")
+    blackbox = Blackbox(config)
     with ExitStack() as opened:
         # The console is the actor's.
         custody = minitaur_custody(config, file, gate, take_over, console=False)
         opened.enter_context(custody)
-        reached = connect(file)
+        reached = connect(file, tap=blackbox.tap)
         opened.callback(reached.devices.close)
         robot = Minitaur(file, measured, reached.devices, reached.clock.now)
         opened.pop_all()
@@ -62,6 +64,7 @@ def _minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool) -> Built
         lambda: robot.bus_statistics,
         reached.warnings,
         custody=custody,
+        record=lambda executor: blackbox.record(executor, reached.clock, "minitaur", measured),
     )
 
 
@@ -70,11 +73,12 @@ def _claw(config: ClawConfig, gate: EStopGate, take_over: bool) -> BuiltRobot:
 
     file = load_claw_file(config.robot.file)
     measured = read_calibration(config.robot.calibration, "claw")
+    blackbox = Blackbox(config)
     seeing = file if config.task.pixels else msgspec.structs.replace(file, camera=None)
     with ExitStack() as opened:
         custody = claw_custody(config, file, gate, take_over, console=False)
         opened.enter_context(custody)
-        reached = connect(seeing)
+        reached = connect(seeing, tap=blackbox.tap)
         opened.callback(reached.devices.close)
         robot = Claw(file, measured, reached.devices, reached.clock.now)
         opened.pop_all()
@@ -85,4 +89,5 @@ def _claw(config: ClawConfig, gate: EStopGate, take_over: bool) -> BuiltRobot:
         lambda: robot.bus_statistics,
         reached.warnings,
         custody=custody,
+        record=lambda executor: blackbox.record(executor, reached.clock, "claw", measured),
     )

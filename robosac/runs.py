@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -21,6 +22,10 @@ from robosac.settings import TrainConfig
 
 FORMAT = 1
 PACKAGES = ("torch", "numpy", "mujoco", "gymnasium", "msgspec", "safetensors")
+
+
+FLIGHT: Final = "flight"
+"""Folder of the flight recordings in a run folder, made with the first one."""
 
 
 class _Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,11 +125,6 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
         return self.path / "checkpoints"
-
-    @property
-    def flight(self) -> Path:
-        """Folder of the flight recordings, made with the first one."""
-        return self.path / "flight"
 
     @property
     def metrics_path(self) -> Path:

@@ -12,9 +12,11 @@ from typing import Any, Final, Literal
 import msgspec
 import numpy as np
 
+from robosac.finger_keepout import FingersApart, HandGeometry
 from robosac.flight.ring import BusCopy
 from robosac.flight.rows import Rows
 from robosac.hal import Fault, Frame, Limits
+from robosac.keepout import FrontLegsForward, KeepOut
 from robosac.requests import ExecutorSettings
 from robosac.safety import Envelope, LimiterSettings
 
@@ -50,6 +52,38 @@ class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Fault(self.name, self.source, self.detail)
 
 
+class FrontLegsRegion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="front_legs"):
+    """`FrontLegsForward`."""
+
+    fold: float
+    """rad"""
+
+
+class FingersRegion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="fingers"):
+    """`FingersApart` with the hand's own geometry."""
+
+    resolution: float
+    """rad"""
+
+
+Region = FrontLegsRegion | FingersRegion
+
+
+def described(keep_out: KeepOut | None) -> Region | None:
+    """The regions as they are recorded.
+
+    Raises:
+        ValueError: a kind that has no place in a recording.
+    """
+    if keep_out is None:
+        return None
+    if isinstance(keep_out, FrontLegsForward):
+        return FrontLegsRegion(keep_out.fold)
+    if isinstance(keep_out, FingersApart) and keep_out.geometry == HandGeometry():
+        return FingersRegion(keep_out.resolution)
+    raise ValueError(f"a recording cannot tell of the keep-out {keep_out!r}")
+
+
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What belongs to a recording as a whole."""
 
@@ -71,7 +105,9 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     limiter: dict[str, Any]
     """`LimiterSettings`."""
     executor: dict[str, Any]
-    """`ExecutorSettings`."""
+    """`ExecutorSettings`, the keep-out aside."""
+    keep_out: Region | None = None
+    """Regions that joints stay out of."""
 
     @classmethod
     def describing(cls, envelope: Envelope, settings: ExecutorSettings, **rest: Any) -> Header:
@@ -81,7 +117,8 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             joints=envelope.limits.names,
             limits=plain(envelope.limits),
             limiter=plain(envelope.settings),
-            executor=plain(settings),
+            executor=plain(dataclasses.replace(settings, keep_out=None)),
+            keep_out=described(settings.keep_out),
             **rest,
         )
 
@@ -96,6 +133,15 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def read_executor(self) -> ExecutorSettings:
         """The recorded settings of the executor. Raises ValueError."""
         return _typed(self.executor, ExecutorSettings)
+
+    def read_keep_out(self) -> KeepOut | None:
+        """The recorded regions. Raises ValueError."""
+        if self.keep_out is None:
+            return None
+        joints = len(self.joints)
+        if isinstance(self.keep_out, FrontLegsRegion):
+            return FrontLegsForward(self.keep_out.fold, joints)
+        return FingersApart(joints=joints, resolution=self.keep_out.resolution)
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,9 @@ class Replay:
         self._limits = header.read_limits()
         settings = header.read_executor()
         self._watch = settings.watch
-        self._course = Course(Envelope(self._limits, header.read_limiter()), settings.thermal)
+        envelope = Envelope(self._limits, header.read_limiter())
+        region = header.read_keep_out()
+        self._course = Course(envelope, settings.thermal, region, settings.low_pass)
 
     def run(self, log: FlightLog) -> Replayed:
         """Decide every exchange of `log` again."""
@@ -88,7 +90,7 @@ class Replay:
             if row["monitor.judged"]:
                 inspected += 1
                 state = row.state(reported[row.sequence])
-                findings = inspect(state, row.watch, self._limits, self._watch, row.free)
+                findings = inspect(state, row.watch, self._limits, self._watch, row.command)
                 differences += _compared(row, findings, found[row.sequence])
         return Replayed(len(log.rows), limited, inspected, skipped, tuple(differences))
 
