@@ -72,7 +72,8 @@ def test_the_sessions_hold_what_they_are_meant_to(tmp_path: Path) -> None:
         reasons |= Reason(int(np.bitwise_or.reduce(rows["safety.reasons"])))
         freed += int(rows["command.freeing"].sum())
         limited += int(rows["limiter.decided"].sum())
-        derated += int((rows["limiter.heat_derated"].any(axis=1) & rows["limiter.decided"]).sum())
+        less = rows["limiter.heat_derated"] | rows["limiter.heat_hot"]
+        derated += int((less.any(axis=1) & rows["limiter.decided"]).sum())
         active = list(SafetyState).index(SafetyState.ACTIVE)
         armed += sum(note.name == "active" for note in log.notes)
         assert (rows["safety.before"] == active).any()
