@@ -148,10 +148,16 @@ def test_a_take_over_ends_the_owner_and_is_logged(site: Site, frozen: bool) -> N
     first = site.driving("tick")
     if frozen:
         first.send_signal(signal.SIGSTOP)
-    # Faults of the first are the second's, so that it refuses to arm until they are cleared.
     second = site.host("tick", "take-over")
     assert first.wait(END_S) == (-signal.SIGKILL if frozen else 0)
-    second.wait(END_S)
+    assert second.stdout is not None
+    told = second.stdout.readline()
+    if frozen:
+        assert told == "driving\n"
+    else:
+        # The first had time to latch why it stopped, and the second does not arm over that.
+        assert "estop" in json.loads(told)["faults"]
+        assert site.stopped()
     logs = [path.read_text() for path in (site.folder / "state").glob("*.leases.jsonl")]
     lines = [json.loads(line) for line in logs[0].splitlines() if line]
     assert [line["how"].partition(" ")[0] for line in lines] == ["free", "take-over"]
