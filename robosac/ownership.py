@@ -15,7 +15,7 @@ import signal
 import struct
 import time
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +78,14 @@ class Lease:
         self.epoch = epoch
         _EPOCH.pack_into(self._map, 0, epoch)
 
+    def close(self) -> None:
+        """Give it back; from then on it objects to every motion. Safe to call twice."""
+        self._map.close()
+
     def demand(self) -> Demand:
         """See `robosac.estop.Guard`."""
+        if self._map.closed:
+            return Demand(Stop.CUT, f"lease of epoch {self.epoch} was given back")
         newest = self.newest
         if newest == self.epoch:
             return NO_DEMAND
@@ -113,6 +119,7 @@ class Ownership:
         """Give the robot back; the record stays where it is not known that torque is off."""
         if torque_off:
             self.places.record.unlink(missing_ok=True)
+        self.lease.close()
         self._locks.close()
 
 
@@ -133,10 +140,11 @@ def take(claim: Claim, run_folder: Path, state_folder: Path, take_over: bool = F
     with ExitStack() as opened:
         try:
             lease = Lease(places.epoch)
+            opened.callback(lease.close)
             log = _LeaseLog(state_folder / (file_name(claim.robot) + LEASES))
             how = "free"
             try:
-                locks = opened.enter_context(_all_locked(claim, places))
+                locks = opened.push(_all_locked(claim, places))
             except _Busy as busy:
                 if not take_over:
                     raise OwnershipError(
@@ -146,18 +154,19 @@ def take(claim: Claim, run_folder: Path, state_folder: Path, take_over: bool = F
                 lease.begin(max(lease.newest, log.newest()) + 1)
                 for holder in busy.holders:
                     _evict(holder)
-                locks = opened.enter_context(_all_locked(claim, places))
+                locks = opened.push(_all_locked(claim, places))
             epoch = max(lease.newest, log.newest()) + 1
             owner = this_process(claim.robot, epoch, claim.motors, claim.robot_file)
             log.add(LeaseLine(epoch, str(owner), how, utc_label()))
             lease.begin(epoch)
             unconfirmed = places.record.exists()
             write_owner(places, owner)
+            opened.pop_all()
         except _Busy as busy:
             raise OwnershipError(f"robot {claim.robot!r} is still owned: {busy}") from None
         except OSError as error:
             raise RobotError(f"robot {claim.robot!r} cannot be owned: {error}") from error
-        return Ownership(places, owner, lease, locks.pop_all(), unconfirmed)
+        return Ownership(places, owner, lease, locks, unconfirmed)
 
 
 @dataclass(frozen=True)
@@ -180,8 +189,7 @@ class _Busy(Exception):
         super().__init__("; ".join(dict.fromkeys(str(holder) for holder in holders)))
 
 
-@contextlib.contextmanager
-def _all_locked(claim: Claim, places: Places) -> Iterator[ExitStack]:
+def _all_locked(claim: Claim, places: Places) -> ExitStack:
     """Hold the lock of the name and of every device, or none. Raises _Busy."""
     with ExitStack() as held:
         busy: list[_Holder] = []
@@ -203,7 +211,7 @@ def _all_locked(claim: Claim, places: Places) -> Iterator[ExitStack]:
             os.pwrite(handle, file_name(claim.robot).encode(), 0)
         if busy:
             raise _Busy(busy)
-        yield held
+        return held.pop_all()
 
 
 def _holder(folder: Path, lock: int, what: str) -> _Holder:

@@ -26,13 +26,14 @@ def known_folders(environment: Mapping[str, str] = os.environ) -> list[Path]:
 
     Those that are missing, or not this user's alone, are left out.
     """
-    user = os.getuid()
-    places = (
-        _usual(environment),
-        Path(f"/run/user/{user}") / NAME,
-        Path(f"/tmp/{NAME}-{user}"),
-    )
+    places = (_usual(environment), *elsewhere())
     return [place for place in dict.fromkeys(places) if place.exists() and not _objection(place)]
+
+
+def elsewhere() -> tuple[Path, ...]:
+    """Where executors of this user are that were started with other variables."""
+    user = os.getuid()
+    return Path(f"/run/user/{user}") / NAME, Path(f"/tmp/{NAME}-{user}")
 
 
 def checked(folder: Path) -> Path:

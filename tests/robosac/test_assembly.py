@@ -100,8 +100,8 @@ def test_a_warning_is_one_line_before_the_work(
 ) -> None:
     built = robosac.assembly.make_stage
 
-    def slow(config: TrainConfig) -> Stage:
-        stage = built(config)
+    def slow(config: TrainConfig, take_over: bool) -> Stage:
+        stage = built(config, take_over)
         return Stage(**{**vars(stage), "warnings": ("the adapter is slow",)})
 
     monkeypatch.setattr(robosac.assembly, "make_stage", slow)

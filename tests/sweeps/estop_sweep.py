@@ -44,6 +44,7 @@ MOST_ATTEMPTS: Final = 200
 """A computer that is too busy misses the deadlines of arming."""
 LONGEST_MOMENT_S: Final = 0.03
 ARMING_S: Final = 0.14
+MOVING: Final = (SafetyState.ACTIVE, SafetyState.HOLD, SafetyState.DAMPED)
 PATIENCE_TICKS: Final = 400
 BAUD: Final = 921600
 
@@ -131,9 +132,13 @@ def reach(one: Site, state: str) -> None:
     here = np.array(executor.commanded_position)
     if state == "reset":
         executor.request(here + 0.2, ramp=1.0)
-    waits = {"active": 3, "reset": 3, "hold": 30, "damped": 110, "disarming": 3, "fault": 3}
-    for _ in range(waits[state]):
-        if state in ("active", "disarming", "fault"):
+    if state in ("hold", "damped"):
+        # Nobody asks for anything.
+        while executor.safety.value != state and executor.safety in MOVING:
+            executor.tick()
+        return
+    for _ in range(3):
+        if state != "reset":
             executor.request(here)
         executor.tick()
     if state == "fault":
@@ -181,7 +186,7 @@ def trial(one: Site, state: str, rng: np.random.Generator) -> Trial | None:
     """One trip in `state`; None where that could not be reached."""
     try:
         reach(one, state)
-    except (ArmingError, RobotError):
+    except (ArmingError, NotArmedError, RobotError):
         mend(one)
         return None
     if one.executor.safety.value not in expected(state):
