@@ -251,6 +251,19 @@ class Scene:
 
         executor._enter, executor.tick, executor.request = entered, ticked, requested
         executor._latch, robot.exchange = latched, exchanged
+        if not self.quadruped:
+            self._listen_to_the_hand()
+
+    def _listen_to_the_hand(self) -> None:
+        """The hand's task holds it by itself after a fault, with goals where it stands."""
+        rest = self.env._rest
+
+        def rested(faulty: bool) -> None:
+            if faulty:
+                self.marks.append(Mark(self.now(), SafetyState.HOLD))
+            rest(faulty)
+
+        self.env._rest = rested
 
     def _stepped(self, now: float) -> None:
         if self._due is not None and now >= self._due[0]:
