@@ -281,7 +281,11 @@ def rewritten(log: FlightLog, change: dict[str, object], topic: str) -> bytes:
         ("/limiter", {"codes": [["estop"]] * 8}, "codes must be a limiter's reasons"),
         ("/command", {"drive": {"a": 1}}, "drive must be one of"),
         ("/monitor", {"reaction": ["stop"]}, "reaction must be one of"),
-        ("/monitor", {"watch_counters_misses": [2**40] * 8}, "watch_counters_misses must be a int32"),
+        (
+            "/monitor",
+            {"watch_counters_misses": [2**40] * 8},
+            "counters_misses must be a int32",
+        ),
         ("/faults", {"kind": "rumour"}, "Invalid enum value"),
         ("/events", {"sequence": "one"}, "Expected `int`"),
     ],
@@ -318,7 +322,9 @@ def test_a_header_that_is_none_is_refused(
 def test_a_file_from_before_a_counter_was_counted_is_read(log: FlightLog, tmp_path: Path) -> None:
     """What the monitor did not remember yet is as at the start."""
     short = FlightLog(log.header, log.rows[:3].copy(), ())
-    kept = [name for name in short.rows.dtype.names or () if name != "monitor.watch_counters_misses"]
+    kept = [
+        name for name in short.rows.dtype.names or () if name != "monitor.watch_counters_misses"
+    ]
     older = np.zeros(3, dtype=[(name, short.rows.dtype[name]) for name in kept])
     for name in kept:
         older[name] = short.rows[name]

@@ -12,6 +12,8 @@ OWNERS = {"robosac/executor.py", "robosac/arming.py"}
 with an exchange that does."""
 BELOW = "robosac/robots/"
 CONTRACT = "robosac/hal.py"
+RESTORERS = {"robosac/flight/row.py"}
+"""Makes recorded commands again, to be decided anew; nobody there exchanges with a robot."""
 TOOLS = {"robosac/stop_port.py"}
 """Opens ports without an executor, to switch torque off."""
 PUSHING = {"POSITION", "DAMP"}
@@ -78,13 +80,25 @@ def test_only_the_executor_and_arming_ask_for_torque() -> None:
     for where, tree in sources():
         if where in OWNERS or where == CONTRACT:
             continue
+        # To ask which drive a command has is no command.
+        compared = {
+            id(side)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Compare)
+            for side in node.comparators
+        }
         for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and node.attr in PUSHING:
+            if (
+                isinstance(node, ast.Attribute)
+                and node.attr in PUSHING
+                and id(node) not in compared
+            ):
                 of_drive = isinstance(node.value, ast.Name) and node.value.id == "Drive"
                 below = where.startswith(BELOW)
                 assert below or not of_drive, f"{where}:{node.lineno} names a drive"
         for node, name in calls(tree):
-            assert name != "JointCommand", f"{where}:{node.lineno} makes a command"
+            known = where in RESTORERS
+            assert known or name != "JointCommand", f"{where}:{node.lineno} makes a command"
             function = node.func
             if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
                 made = (function.value.id, function.attr)

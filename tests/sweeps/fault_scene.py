@@ -217,9 +217,10 @@ class Scene:
 
     def _listen(self) -> None:
         executor, robot = self.executor, self.robot
+        machine = executor._machine
         latch, enter, tick, request, exchange = (
-            executor._latch,
-            executor._enter,
+            machine.latch,
+            machine.enter,
             executor.tick,
             executor.request,
             robot.exchange,
@@ -249,8 +250,8 @@ class Scene:
             self.states.append((self.now(), state))
             return state
 
-        executor._enter, executor.tick, executor.request = entered, ticked, requested
-        executor._latch, robot.exchange = latched, exchanged
+        machine.enter, executor.tick, executor.request = entered, ticked, requested
+        machine.latch, robot.exchange = latched, exchanged
         if not self.quadruped:
             self._listen_to_the_hand()
 
