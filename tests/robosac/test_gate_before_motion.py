@@ -88,11 +88,9 @@ def test_only_the_executor_and_arming_ask_for_torque() -> None:
             for side in node.comparators
         }
         for node in ast.walk(tree):
-            if (
-                isinstance(node, ast.Attribute)
-                and node.attr in PUSHING
-                and id(node) not in compared
-            ):
+            if id(node) in compared:
+                continue
+            if isinstance(node, ast.Attribute) and node.attr in PUSHING:
                 of_drive = isinstance(node.value, ast.Name) and node.value.id == "Drive"
                 below = where.startswith(BELOW)
                 assert below or not of_drive, f"{where}:{node.lineno} names a drive"

@@ -108,14 +108,15 @@ def _act(scene: Scene, row: Row) -> None:
 
 def _reset(scene: Scene, row: Row) -> None:
     """The task's own reset, broken while it moves the robot."""
-    enter = scene.executor._enter
+    machine = scene.executor._machine
+    enter = machine.enter
 
     def entered(state: SafetyState) -> None:
         enter(state)
         if state is SafetyState.ACTIVE and not scene.scheduled:
             scene.at(scene.now() + 0.1013, row.inject)
 
-    scene.executor._enter = entered
+    machine.enter = entered
     with contextlib.suppress(*_ENDS):
         scene.env.reset(seed=scene.seed)
         # A fault that fell into the reset may be answered in the episode.
