@@ -1,7 +1,6 @@
 """A twin's stage, small and fresh; and no test meets the robots of whoever runs it."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -20,9 +19,11 @@ def make_twin() -> Callable[..., Stage]:
 
 
 @pytest.fixture(autouse=True)
-def folders_of_our_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def folders_of_our_own(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Locks, records and journals stay here, and no executor elsewhere is found and stopped."""
-    (tmp_path / "xdg-run").mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "xdg-run"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg-state"))
+    folder = tmp_path_factory.mktemp("xdg")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
     monkeypatch.setattr("robosac.run_folder.elsewhere", lambda: ())
