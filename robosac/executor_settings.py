@@ -31,6 +31,8 @@ SETTLE_S = 0.05
 def minitaur_settings(config: MinitaurConfig, file: RobotFile) -> ExecutorSettings:
     """For the quadruped."""
     section, supply = config.executor, file.supply_v
+    # The published results, and ours, are from twins without soft zones and keep-outs.
+    real = not is_twin(config.robot.address, "minitaur")
     fold = FrontLegsForward(config.task.fold_angle_rad, len(file.joint_names))
     return ExecutorSettings(
         hold_after=section.hold_after_s,
@@ -46,8 +48,8 @@ def minitaur_settings(config: MinitaurConfig, file: RobotFile) -> ExecutorSettin
             voltage_sag=supply.peaks[0],
             voltage_surge=supply.peaks[1],
         ),
-        soft_zone=section.soft_zone(usual=True),
-        keep_out=fold if section.keeps_out(usual=True) else None,
+        soft_zone=section.soft_zone(usual=real),
+        keep_out=fold if section.keeps_out(usual=real) else None,
         low_pass=section.low_pass_hz,
     )
 
@@ -57,7 +59,7 @@ def claw_settings(config: ClawConfig, file: ClawFile) -> ExecutorSettings:
     section, supply = config.executor, file.supply_v
     real = not is_twin(config.robot.address, "claw")
     soft = not real and config.twin.servos == "robel"
-    # The published results, and ours, are from a twin whose fingers may lean on one another.
+    # As for the quadruped; on the twin, fingers may lean on one another.
     apart = FingersApart(joints=len(file.joint_names))
     return ExecutorSettings(
         hold_after=section.hold_after_s,

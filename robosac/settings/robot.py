@@ -34,14 +34,14 @@ class ExecutorSection(Section, frozen=True):
         float | None,
         Meta(
             description="rad before a stop where joints go at most a quarter of their speed toward"
-            " it; null: 0.087, but 0 on the hand's twin"
+            " it; null: 0.087, but 0 on a twin"
         ),
     ] = None
     keep_out: Annotated[
         bool | None,
         Meta(
             description="whether fingers stay out of one another, and front legs from under the"
-            " body; null: yes, but not on the hand's twin"
+            " body; null: yes, but not on a twin"
         ),
     ] = None
     low_pass_hz: Annotated[
