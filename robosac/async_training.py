@@ -114,8 +114,7 @@ class AsyncTraining:
         self._log = TrainingLog(run, stage, metrics, progress, clock)
         self._feed = PolicyFeed(run.path)
         self._real_time = stage.executor is not None and stage.clock_state is None
-        period = stage.executor.period if stage.executor else stage.seconds_per_step
-        self._ticks_per_step = round(stage.seconds_per_step / period) if period else 1
+        self._ticks_per_step = stage.ticks_per_step
         self.actor = Actor(stage.env, "actor", link.next_sequence)
         self._actions = shape_of(stage.env.action_space)[0]
         self._exploration = np.random.default_rng((self.config.seed, EXPLORATION_STREAM))

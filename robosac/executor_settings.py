@@ -33,7 +33,9 @@ def minitaur_settings(config: MinitaurConfig, file: RobotFile) -> ExecutorSettin
     section, supply = config.executor, file.supply_v
     # The published results, and ours, are from twins without soft zones and keep-outs.
     real = not is_twin(config.robot.address, "minitaur")
-    fold = FrontLegsForward(config.task.fold_angle_rad, len(file.joint_names))
+    keep_out: FrontLegsForward | None = None
+    if section.keeps_out(usual=real):
+        keep_out = FrontLegsForward(config.task.fold_angle_rad, len(file.joint_names))
     return ExecutorSettings(
         hold_after=section.hold_after_s,
         damp_after=section.damp_after_s,
@@ -49,7 +51,7 @@ def minitaur_settings(config: MinitaurConfig, file: RobotFile) -> ExecutorSettin
             voltage_surge=supply.peaks[1],
         ),
         soft_zone=section.soft_zone(usual=real),
-        keep_out=fold if section.keeps_out(usual=real) else None,
+        keep_out=keep_out,
         low_pass=section.low_pass_hz,
     )
 
@@ -59,8 +61,10 @@ def claw_settings(config: ClawConfig, file: ClawFile) -> ExecutorSettings:
     section, supply = config.executor, file.supply_v
     real = not is_twin(config.robot.address, "claw")
     soft = not real and config.twin.servos == "robel"
+    keep_out: FingersApart | None = None
     # As for the quadruped; on the twin, fingers may lean on one another.
-    apart = FingersApart(joints=len(file.joint_names))
+    if section.keeps_out(usual=real):
+        keep_out = FingersApart(joints=len(file.joint_names))
     return ExecutorSettings(
         hold_after=section.hold_after_s,
         damp_after=section.damp_after_s,
@@ -82,6 +86,6 @@ def claw_settings(config: ClawConfig, file: ClawFile) -> ExecutorSettings:
             voltage_average_s=VOLTAGE_AVERAGE_S,
         ),
         soft_zone=section.soft_zone(usual=real),
-        keep_out=apart if section.keeps_out(usual=real) else None,
+        keep_out=keep_out,
         low_pass=section.low_pass_hz,
     )

@@ -58,8 +58,7 @@ class LockstepTraining:
         self._progress = progress
         self.replay = make_replay(self.config, stage.env)
         self.actor = Actor(stage.env, "lockstep")
-        period = stage.executor.period if stage.executor else stage.seconds_per_step
-        self._ticks_per_step = round(stage.seconds_per_step / period) if period else 1
+        self._ticks_per_step = stage.ticks_per_step
         self._exploration = np.random.default_rng((self.config.seed, EXPLORATION_STREAM))
         self._sampling = np.random.default_rng((self.config.seed, REPLAY_STREAM))
         self.step = 0

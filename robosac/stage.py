@@ -54,6 +54,12 @@ class Stage:
     recorder: FlightRecorder | None = None
     """Keeps the newest seconds; None: nobody does."""
 
+    @property
+    def ticks_per_step(self) -> int:
+        """Executor ticks in one environment step; 1 where nothing ticks."""
+        period = self.executor.period if self.executor else self.seconds_per_step
+        return round(self.seconds_per_step / period) if period else 1
+
     def close(self) -> None:
         """Stop the robot and release it; then what is recorded of that is written."""
         try:
