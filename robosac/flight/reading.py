@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import IO, Any, Final, cast
 
 import msgspec
 import numpy as np
@@ -73,11 +73,30 @@ def load(path: Path) -> FlightLog:
         ) from error
 
 
-def _records(stream: BinaryIO) -> Iterator[McapRecord]:
+@dataclass(frozen=True, slots=True)
+class _Capped:
+    """A file that refuses to read more at once than a record may have.
+
+    The library believes every length inside a record, and a changed bit would ask for exabytes.
+    """
+
+    stream: IO[bytes]
+
+    def read(self, size: int) -> bytes:
+        """Up to so many bytes. Raises ValueError: it asks for more than LONGEST_CHUNK."""
+        if not 0 <= size <= LONGEST_CHUNK:
+            raise ValueError(f"it has a part of {size} bytes; valid is up to {LONGEST_CHUNK}")
+        return self.stream.read(size)
+
+
+def _records(stream: IO[bytes]) -> Iterator[McapRecord]:
     """Every record up to the end of the data, chunks unpacked. Raises one of _DAMAGED."""
     unpacked = 0
     reader = StreamReader(
-        stream, emit_chunks=True, validate_crcs=True, record_size_limit=LONGEST_CHUNK
+        cast(IO[bytes], _Capped(stream)),
+        emit_chunks=True,
+        validate_crcs=True,
+        record_size_limit=LONGEST_CHUNK,
     )
     for record in reader.records:
         if isinstance(record, DataEnd):

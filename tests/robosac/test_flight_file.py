@@ -187,6 +187,15 @@ def test_something_else_is_refused(tmp_path: Path) -> None:
         reading.load(tmp_path)
 
 
+def test_no_length_inside_a_record_is_believed(data: bytes, tmp_path: Path) -> None:
+    """A chunk says how long its data are; a changed bit there once asked for all memory."""
+    place = data.index(b"zstd") + len(b"zstd")
+    for bit in range(24, 64):
+        damaged = bytearray(data)
+        damaged[place + bit // 8] ^= 1 << bit % 8
+        assert "not a whole" in refused(tmp_path / "length.mcap", bytes(damaged))
+
+
 @settings(max_examples=40, deadline=None)
 @given(place=st.floats(min_value=0, max_value=1), flip=st.integers(min_value=1, max_value=255))
 def test_a_changed_byte_is_refused_or_harmless(
