@@ -15,6 +15,7 @@ from drivers.vectornav.port import VectorNavPort
 from robosac.connection import Connection
 from robosac.estop import EStopGate
 from robosac.executor import Executor, ExecutorSettings
+from robosac.recovery import FallCount
 from robosac.robots.controller_options import wanted_options
 from robosac.robots.minitaur import Devices, Minitaur
 from robosac.robots.robot_file import RobotFile, load_robot_file
@@ -52,7 +53,9 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate) -> Stage:
             config.executor.period_s,
             _executor_settings(config.executor),
         )
-        env = MinitaurWalk(executor, reached.operator, config.task)
+        # A twin in virtual time is another robot in each episode, so falls are not its own.
+        falls = None if is_twin(config.robot.address, ROBOT_NAME) else FallCount()
+        env = MinitaurWalk(executor, reached.operator, config.task, falls)
         opened.pop_all()
     return Stage(
         env,

@@ -16,7 +16,7 @@ from drivers.wire import SerialWire, Wire
 from robosac.clock import MonotonicClock
 from robosac.connection import Connection
 from robosac.errors import ConfigError
-from robosac.operator import ConsoleOperator
+from robosac.operator import STAND, ConsoleAttendant
 from robosac.overhead import open_tracker, v4l2_camera
 from robosac.robots import sections
 from robosac.robots.minitaur import Devices
@@ -64,7 +64,7 @@ def connect(
         close_tracker=tracker.close,
     )
     warnings = latency_warnings((legs, wire))
-    return Connection(devices, clock, ConsoleOperator(), warnings=warnings)
+    return Connection(devices, clock, ConsoleAttendant(place=STAND), warnings=warnings)
 
 
 def make_imu(section: sections.Imu, wire: Wire, now: Callable[[], float]) -> Imu:

@@ -29,6 +29,7 @@ from robosac.hal import (
 )
 from robosac.latch import FaultLatch, LatchedFault
 from robosac.reasons import Reason, union
+from robosac.recovery import Bounds, RecoverySettings
 from robosac.requests import ExecutorSettings, Inbox, Request, interval
 from robosac.safety import Envelope, Limited, LimiterSettings
 from robosac.states import SafetyState, allowed
@@ -80,6 +81,7 @@ class Executor:
         self._faults = FaultLatch()
         self._tally = Tally()
         self._course = Course(self.envelope, self.settings.thermal)
+        self._bounds = Bounds(self._course)
         self._watch = WatchMemory.fresh(joints)
         self._findings = Findings(self._watch)
         self._state: RobotState | None = None
@@ -172,8 +174,10 @@ class Executor:
             self._fail(error)
             raise
 
-    def arm(self) -> None:
+    def arm(self, recovering: RecoverySettings | None = None) -> None:
         """Configure and check the robot, then raise its stiffness where it stands.
+
+        `recovering` arms a fallen robot, under lower bounds and for a bounded time.
 
         Raises:
             ArmingError: a check failed; the message names it and torque is off.
@@ -187,13 +191,18 @@ class Executor:
         if self._gate.tripped:
             raise ArmingError(f"e-stop is tripped ({self._gate.reason}); reset the gate first")
         try:
-            self._arm()
+            self._arm(recovering)
         except ArmingError:
             self._cut()
             raise
         except BaseException as error:
             self._fail(error)
             raise
+
+    def recovered(self) -> None:
+        """Go on under the robot's own bounds, where it stands; see `Bounds.leave`."""
+        active = self._safety is SafetyState.ACTIVE
+        self._bounds.leave(self._state if active else None, self.settings.arming)
 
     def disarm(self) -> None:
         """Damp briefly, then switch torque off and read it back.
@@ -306,7 +315,7 @@ class Executor:
             self._findings = Findings(WatchMemory.fresh(len(self._zero)))
         else:
             self._findings = inspect(
-                state, self._watch, self.limits, self.settings.watch, command.free
+                state, self._watch, self._bounds.limits, self.settings.watch, command.free
             )
         self._watch = self._findings.memory
         return state
@@ -333,7 +342,8 @@ class Executor:
     def _demanded(self, now: float) -> Reaction:
         """The strongest reaction that the findings, the requests and the ticks call for."""
         ticks = Reaction.HOLD if self._late >= self.settings.late_hold else Reaction.NONE
-        return max(self._findings.reaction, self._inbox.demand(now), ticks)
+        asked = max(self._inbox.demand(now), self._bounds.demand(now))
+        return max(self._findings.reaction, asked, ticks)
 
     def _why(self, now: float) -> Reason:
         """Reasons that lie in the state rather than in the request."""
@@ -342,15 +352,18 @@ class Executor:
         if self._safety not in _POWERED:
             return Reason.NONE
         late = Reason.PERIOD if self._late else Reason.NONE
-        return union((self._findings.reasons, self._inbox.why(now), late))
+        asked = self._inbox.why(now) | self._bounds.reason
+        return union((self._findings.reasons, asked, late))
 
-    def _arm(self) -> None:
+    def _arm(self, recovering: RecoverySettings | None) -> None:
         if self._safety is SafetyState.DAMPED and not self._cut():
             raise ArmingError("stop: torque was not read back as off before arming")
         self._enter(SafetyState.ARMING)
         self._robot.configure()
         self._rate.restart()
-        goal = bring_up(self._arming_tick, self.limits, self.settings.arming, self.period)
+        limits = self._bounds.approach(recovering)
+        goal = bring_up(self._arming_tick, limits, self.settings.arming, self.period)
+        self._bounds.begin(goal, self._commanded_at)
         self._course.begin(goal)
         self._inbox.empty(self._commanded_at)
         self._late = 0

@@ -240,6 +240,7 @@ class LockstepTraining:
                 robot_s=self.robot_s,
                 episode=self.episode - 1,
                 operator_calls=self.actor.info.get("operator_calls"),
+                get_ups=self.actor.info.get("get_ups"),
             )
         )
         self._progress.update(
@@ -249,6 +250,7 @@ class LockstepTraining:
             angle_error_rad=recorder.angle_error,
             angle_error_median_rad=recorder.median_angle_error,
             operator_calls=self.actor.info.get("operator_calls"),
+            get_ups=self.actor.info.get("get_ups"),
             success=recorder.success,
             replay_bytes=self.replay.memory_bytes,
         )

@@ -38,6 +38,8 @@ class Reason(enum.Flag):
     """The e-stop gate is tripped."""
     FAULT = 8192
     """A fault is latched."""
+    RECOVERING = 32768
+    """A fallen robot is being set up: tilt is expected, torque and speed are bounded lower."""
 
 
 def union(reasons: Iterable[Reason]) -> Reason:
