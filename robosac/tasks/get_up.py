@@ -43,12 +43,12 @@ def level(extension: float, seconds: float) -> Frame:
 
 TUCK: Final[Script] = (level(0.6, 1.2), level(2.0, 1.0))
 """Legs as short as they go, which turns them under the belly, then up."""
-LIFT: Final[Script] = (level(1.2, 1.2), level(2.0, 0.8))
-"""Straight to half a stance, then up."""
+HEAVE: Final[Script] = (level(2.4, 1.0), level(0.6, 0.8), level(2.0, 1.0))
+"""Whatever legs can push lift the body first, so that one that lies caught below it comes free."""
 SLIDE: Final[Script] = (level(1.8, 1.2), level(1.2, 0.5), level(2.0, 0.8))
 """Feet out at length first, then drawn in."""
 
 GET_UPS: Final[Mapping[Posture, tuple[Script, ...]]] = MappingProxyType(
-    {Posture.UPRIGHT: (TUCK, LIFT, SLIDE), Posture.PITCHED: (TUCK, LIFT, SLIDE)}
+    {Posture.UPRIGHT: (TUCK, HEAVE, SLIDE), Posture.PITCHED: (TUCK, HEAVE, SLIDE)}
 )
 """What is tried, in this order and round again; a posture without any needs a person."""

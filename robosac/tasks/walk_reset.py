@@ -30,6 +30,8 @@ RESTING_RAD_S: Final = 0.5
 """Speed of joints below which it has come to rest, rad/s."""
 LOOK_S: Final = 0.1
 """How long it holds still before its attitude is believed, s."""
+NO_WAY: Final = "fallen_on_"
+"""Begins what is wrong where no further attempt would help."""
 STANCE_RAD: Final = 0.35
 """How far from the stance a joint of a standing robot may be, rad."""
 
@@ -162,7 +164,7 @@ class WalkReset:
             done = self._rise(stance, attempt)
             if isinstance(done, Tick):
                 return done
-            if self._executor.safety is SafetyState.FAULT:
+            if self._executor.safety is SafetyState.FAULT or done.startswith(NO_WAY):
                 break
         self.stop()
         return done
@@ -191,7 +193,7 @@ class WalkReset:
         """The key frames for this posture, then the robot's own bounds again."""
         scripts = GET_UPS.get(posture, ())
         if not scripts:
-            return f"fallen_{posture}: it has no way to get up from there"
+            return f"{NO_WAY}{posture}: it has no way to get up from there"
         for frame in scripts[attempt % len(scripts)]:
             if problem := _stopped(self._driver.move(frame.joints, frame.seconds)):
                 return problem

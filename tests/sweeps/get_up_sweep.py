@@ -15,7 +15,7 @@ import json
 import math
 import sys
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +117,7 @@ def main() -> int:
         for problem, count in row.problems.most_common():
             sys.stderr.write(f"  {count} x {problem}\n")
         if chosen.json is not None:
-            chosen.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+            chosen.json.write_text(json.dumps([vars(row) for row in rows], indent=1) + "\n")
     return int(any(row.unsafe or row.mistaken for row in rows))
 
 
