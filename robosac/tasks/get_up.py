@@ -45,10 +45,26 @@ TUCK: Final[Script] = (level(0.6, 1.2), level(2.0, 1.0))
 """Legs as short as they go, which turns them under the belly, then up."""
 HEAVE: Final[Script] = (level(2.4, 1.0), level(0.6, 0.8), level(2.0, 1.0))
 """Whatever legs can push lift the body first, so that one that lies caught below it comes free."""
-SLIDE: Final[Script] = (level(1.8, 1.2), level(1.2, 0.5), level(2.0, 0.8))
-"""Feet out at length first, then drawn in."""
+
+
+def swung(extension: float, swing: float, seconds: float) -> Frame:
+    """All four legs alike, `extension` (rad) long and forward by `swing` (rad)."""
+    four, turned = (extension,) * 4, (swing,) * 4
+    return Frame(four, seconds, turned)
+
+
+SHAKE: Final[Script] = (
+    level(2.2, 1.0),
+    swung(1.4, 0.8, 0.5),
+    swung(1.4, -0.8, 0.6),
+    swung(1.4, 0.8, 0.6),
+    level(1.2, 0.5),
+    level(2.0, 0.8),
+)
+"""Both upper links of a leg that lie on each other lock it, for its two motors pull against each
+other. Swinging them together, off the floor, brings the lower links in line, and it opens."""
 
 GET_UPS: Final[Mapping[Posture, tuple[Script, ...]]] = MappingProxyType(
-    {Posture.UPRIGHT: (TUCK, HEAVE, SLIDE), Posture.PITCHED: (TUCK, HEAVE, SLIDE)}
+    {Posture.UPRIGHT: (TUCK, SHAKE, HEAVE), Posture.PITCHED: (TUCK, SHAKE, HEAVE)}
 )
 """What is tried, in this order and round again; a posture without any needs a person."""
