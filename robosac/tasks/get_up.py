@@ -49,8 +49,9 @@ HEAVE: Final[Script] = (level(2.4, 1.0), level(0.6, 0.8), level(2.0, 1.0))
 
 def swung(extension: float, swing: float, seconds: float) -> Frame:
     """All four legs alike, `extension` (rad) long and forward by `swing` (rad)."""
-    four, turned = (extension,) * 4, (swing,) * 4
-    return Frame(four, seconds, turned)
+    return Frame(
+        (extension, extension, extension, extension), seconds, (swing, swing, swing, swing)
+    )
 
 
 SHAKE: Final[Script] = (

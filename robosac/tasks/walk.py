@@ -54,7 +54,7 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
 
     Args:
         executor: owns the robot.
-        attendant: sets the robot up between episodes, or helps where it does so itself.
+        operator: sets the robot up between episodes, or helps where it does so itself.
         settings: episode, action box, reset, reward weights.
         falls: see `WalkReset`.
     """
@@ -64,12 +64,12 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
     def __init__(
         self,
         executor: Executor,
-        attendant: Attendant,
+        operator: Attendant,
         settings: WalkSection,
         falls: FallCount | None = None,
     ) -> None:
-        self.executor, self.attendant, self.settings = executor, attendant, settings
-        self.setup = WalkReset(executor, attendant, settings, falls)
+        self.executor, self.operator, self.settings = executor, operator, settings
+        self.setup = WalkReset(executor, operator, settings, falls)
         """How it comes to stand, with counts of calls for help."""
         self._driver = Driver(executor, settings.control_period_s)
         bounds = np.concatenate(
@@ -95,7 +95,7 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
         stance = self.joints_from_action(np.zeros(ACTION_SIZE))
         if setup.alone:
             setup.stop()
-            self.attendant.begin(int(self.np_random.integers(2**31)))
+            self.operator.begin(int(self.np_random.integers(2**31)))
         seed_of_help = int(self.np_random.integers(2**31))
         tick = self._await_tracker(setup.run(stance, seed_of_help), stance)
         if setup.alone and self._velocity(tick.state) is None:

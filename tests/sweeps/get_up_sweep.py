@@ -61,7 +61,7 @@ def sweep(kind: str, trials: int, first_seed: int) -> Row:
     env, executor = stage.env, stage.executor
     assert isinstance(env, MinitaurWalk)
     assert executor is not None
-    twin, setup = env.attendant, env.setup
+    twin, setup = env.operator, env.setup
     assert isinstance(twin, MinitaurTwin)
     row, stance = Row(kind), env.joints_from_action(np.zeros(8))
     for seed in range(first_seed, first_seed + trials):
@@ -99,7 +99,7 @@ def _say(line: str) -> None:
 
 def main() -> int:
     """Print the table, and write it where asked."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--trials", type=int, default=100, help="falls of each kind")
     parser.add_argument("--kinds", default=",".join(KINDS), help=f"of {', '.join(KINDS)}")
     parser.add_argument("--seed", type=int, default=0, help="of the first fall of each kind")
