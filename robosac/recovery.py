@@ -36,8 +36,9 @@ class RecoverySettings:
         ValueError: a share is outside (0, 1], or a bound is not positive and finite.
     """
 
-    torque_share: float = 0.7
-    """Share of the peak torque."""
+    torque_share: float = 0.57
+    """Share of the peak torque. Legs push against what they are caught in, for seconds: of the nominal
+    robot this keeps a motor that is a fifth stronger than said within its continuous rating."""
     speed_share: float = 0.5
     """Share of the largest commanded speed."""
     beyond: float = math.pi
