@@ -37,8 +37,8 @@ class RecoverySettings:
     """
 
     torque_share: float = 0.57
-    """Share of the peak torque. Legs push against what they are caught in, for seconds: of the nominal
-    robot this keeps a motor that is a fifth stronger than said within its continuous rating."""
+    """Share of the peak torque. Caught legs push for seconds: at the nominal robot's share a motor
+    a fifth stronger than said stays within its continuous rating."""
     speed_share: float = 0.5
     """Share of the largest commanded speed."""
     beyond: float = math.pi

@@ -1,7 +1,6 @@
 """The quadruped's reset in the twin: it gets up from where it fell, and the seed tells all."""
 
 import numpy as np
-import pytest
 
 from robosac.assembly import make_stage
 from robosac.config import load_preset
@@ -9,9 +8,7 @@ from robosac.safety import Envelope
 from robosac.states import SafetyState
 from robosac.tasks.ends import EpisodeEnd
 from robosac.tasks.walk import MinitaurWalk
-from sim.fallen import fall
 from sim.minitaur import MinitaurTwin
-from sim.plant import MinitaurPlant
 
 QUICK = ("task.reset=self", "task.settle_s=0.1", "task.episode_steps=5", "task.get_up_retries=3")
 
@@ -78,15 +75,3 @@ def test_who_sets_it_up_is_the_operator_unless_asked() -> None:
     env = make_stage(load_preset("minitaur")).env
     assert isinstance(env, MinitaurWalk)
     assert not env.setup.alone
-
-
-def test_falls_are_drawn_from_the_seed_and_know_their_kinds() -> None:
-    poses = []
-    for seed in (4, 4, 5):
-        plant = MinitaurPlant()
-        fall(plant, np.random.default_rng(seed), "left")
-        poses.append(plant.data.qpos.copy())
-    np.testing.assert_array_equal(poses[0], poses[1])
-    assert not np.array_equal(poses[0], poses[2])
-    with pytest.raises(ValueError, match="no fall called"):
-        fall(MinitaurPlant(), np.random.default_rng(0), "sideways")
