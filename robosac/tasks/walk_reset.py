@@ -186,8 +186,9 @@ class WalkReset:
             return self._stand(stance)
         if problem := self._get_up(posture_of(tick.state.imu), attempt):
             return problem
-        self.get_ups += 1
-        return self._stand(stance)
+        done = self._stand(stance)
+        self.get_ups += isinstance(done, Tick)
+        return done
 
     def _get_up(self, posture: Posture, attempt: int) -> str:
         """The key frames for this posture, then the robot's own bounds again."""
