@@ -1,6 +1,7 @@
 """A fallen robot is armed under lower bounds, for a bounded time, and with every check but tilt."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,16 +10,20 @@ from hypothesis import strategies as st
 
 from robosac.errors import ArmingError, NotArmedError
 from robosac.hal import Drive
+from robosac.keepout import FrontLegsForward
 from robosac.reasons import Reason
 from robosac.recovery import RecoverySettings
 from robosac.requests import ExecutorSettings
 from robosac.states import SafetyState
+from robosac.tasks.legs import joints_from_legs
+from robosac.ticks import Tick, Unobserved
 from tests.robosac.executor_rig import PERIOD, STILL, Rig
 from tests.robosac.fake_robot import JOINTS
 
 SIDE = (math.cos(math.pi / 4), math.sin(math.pi / 4), 0.0, 0.0)
 UPRIGHT = (1.0, 0.0, 0.0, 0.0)
 MODE = RecoverySettings(torque_share=0.5, speed_share=0.2, most_s=2.0)
+OFF = (SafetyState.DISARMED, SafetyState.FAULT)
 ABLE = ExecutorSettings(recovery=MODE)
 
 
@@ -180,6 +185,120 @@ def test_a_leg_that_has_turned_too_far_needs_a_person() -> None:
     rig.robot.position = STILL + 1.0 + math.pi + 0.1
     with pytest.raises(ArmingError, match="position"):
         rig.executor.arm(recovering=True)
+
+
+def pushed(rig: Rig, ways: int = 30) -> Tick:
+    """What comes of a robot that is slowly pushed away from where it is commanded."""
+    tick = rig.run(1)
+    for _ in range(ways):
+        rig.robot.offset += 0.05
+        tick = rig.run(1)
+    return tick
+
+
+def test_the_monitor_judges_by_the_bounds_in_force() -> None:
+    rig = recovering(lying())
+    assert not pushed(rig).faults
+    rig = recovering(lying())
+    rig.run(2)
+    rig.robot.orientation = UPRIGHT
+    rig.run(1)
+    rig.executor.recovered()
+    assert {fault.name for fault in pushed(rig).faults} == {"position_limit"}
+    assert rig.executor.safety is SafetyState.FAULT
+
+
+def test_a_leg_that_hangs_outside_is_no_fault_until_torque_is_off() -> None:
+    rig = lying()
+    rig.robot.position = np.full(JOINTS, 2.0)
+    recovering(rig).executor.disarm()
+    assert rig.executor.safety is SafetyState.DISARMED
+    assert rig.executor.faults == ()
+
+
+class Watcher(Unobserved):
+    """Notes in which ticks a recovery's bounds were in force."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[SafetyState, bool]] = []
+
+    def ticked(self, tick: Tick) -> None:
+        assert tick.decision is not None
+        weaker = tick.decision.grounds.recovery is not None
+        self.seen.append((tick.decision.grounds.before, weaker))
+
+
+@pytest.mark.parametrize("end", ["disarm", "gate", "fault", "error", "old"])
+def test_however_it_ends_the_robots_own_bounds_come_back(end: str) -> None:
+    rig = lying()
+    watcher = rig.executor.observer = Watcher()
+    recovering(rig).run(3)
+    assert watcher.seen[-1] == (SafetyState.ACTIVE, True)
+    match end:
+        case "disarm":
+            rig.executor.disarm()
+        case "gate":
+            rig.gate.trip("test")
+        case "fault":
+            rig.robot.temperature = 90.0
+        case "error":
+            rig.robot.raises = RuntimeError("test")
+            with pytest.raises(RuntimeError, match="test"):
+                rig.run(1)
+            rig.robot.raises = None
+        case _:
+            rig.run(round(rig.executor.settings.stop_after / PERIOD) + 2, keep_requesting=False)
+    rig.run(2, keep_requesting=False)
+    assert rig.executor.safety in (SafetyState.DISARMED, SafetyState.FAULT)
+    assert watcher.seen[-1] == (rig.executor.safety, False)
+    powered = [weaker for state, weaker in watcher.seen if state not in OFF]
+    assert all(powered), "and not before torque is off"
+    with pytest.raises(NotArmedError):
+        rig.executor.recovered()
+
+
+def test_a_robot_that_shall_not_get_up_is_never_armed_so() -> None:
+    rig = Rig()
+    with pytest.raises(ArmingError, match="recovery"):
+        rig.executor.arm(recovering=True)
+    assert rig.executor.safety is SafetyState.DISARMED
+    assert all(command.drive is Drive.STOP for command in rig.robot.commands)
+    rig.executor.arm()
+    assert not rig.run(2).reasons & Reason.RECOVERING
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), depth=st.floats(-0.3, 1.0))
+def test_legs_under_the_body_may_come_out_and_never_go_deeper(seed: int, depth: float) -> None:
+    rng, fold = np.random.default_rng(seed), 0.6
+    keep_out = FrontLegsForward(fold, JOINTS)
+    rig = Rig(ExecutorSettings(recovery=MODE, keep_out=keep_out, astray_rad=math.inf))
+    rig.robot.orientation = SIDE
+    rig.robot.position = joints_from_legs(
+        np.array([-fold - depth, 0.0, -fold - depth, 0.0]), rng.uniform(-0.5, 0.5, 4)
+    )
+    recovering(rig)
+    clear = np.minimum(keep_out.clearance(rig.robot.position), 0.0)
+    for _ in range(25):
+        goal = rng.uniform(-3.0, 3.0, JOINTS)
+        for _ in range(6):
+            rig.executor.request(goal, float(rng.choice([0.0, 0.03])))
+            at = keep_out.clearance(rig.executor.tick().executed)
+            assert (at >= clear - 1e-9).all()
+            clear = np.maximum(clear, np.minimum(at, 0.0))
+
+
+def test_legs_under_the_body_come_out() -> None:
+    keep_out = FrontLegsForward(0.6, JOINTS)
+    rig = Rig(ExecutorSettings(recovery=replace(MODE, most_s=20.0), keep_out=keep_out))
+    rig.robot.orientation = SIDE
+    rig.robot.position = joints_from_legs(np.array([-1.1, 0.0, -1.4, 0.0]), np.zeros(4))
+    recovering(rig)
+    for _ in range(1000):
+        rig.executor.request(STILL, 0.05)
+        tick = rig.executor.tick()
+    assert tick.safety is SafetyState.ACTIVE
+    np.testing.assert_allclose(tick.executed, STILL, atol=1e-6)
 
 
 @pytest.mark.parametrize(
