@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from robosac.errors import ArmingError
+from robosac.errors import ArmingError, NotArmedError
+from robosac.estop import EStopGate
 from robosac.hal import Drive, FloatArray, JointCommand, JointState, Limits, RobotState
+from robosac.states import SafetyState
 from robosac.watch import Findings, Reaction, body_tilt
 from robosac.watch_body import rest_problem
 
@@ -43,6 +45,27 @@ class ArmingSettings:
     """How far gravity may lie from the sensor's own attitude, rad."""
     imu_rate: float = 0.5
     """Largest angular velocity at rest, rad/s; includes the hands that hold the body."""
+
+
+def refuse_arming(safety: SafetyState, latched: Sequence[str], gate: EStopGate) -> None:
+    """Look whether the executor may begin to arm at all.
+
+    Args:
+        safety: its present state.
+        latched: names of its faults.
+        gate: its e-stop gate, which is looked at anew.
+
+    Raises:
+        NotArmedError: the robot is armed already.
+        ArmingError: a fault is latched, or the gate is tripped.
+    """
+    if safety in (SafetyState.ACTIVE, SafetyState.HOLD):
+        raise NotArmedError(f"arm() while {safety.value}; valid after disarm()")
+    if safety is SafetyState.FAULT:
+        raise ArmingError(f"latched faults: {', '.join(latched)}; clear each by name first")
+    if gate.look() or gate.settling:
+        reason = gate.reason or gate.settling
+        raise ArmingError(f"e-stop is tripped ({reason}); reset the gate first")
 
 
 def bring_up(

@@ -19,7 +19,7 @@ from robosac.estop import EStopGate
 from robosac.executor import Executor
 from robosac.executor_settings import minitaur_settings
 from robosac.flight.wiring import Blackbox, Tap
-from robosac.operator import ConsoleOperator
+from robosac.operator import STAND, ConsoleAttendant
 from robosac.remote_stage import has_own_process, remote_stage, start
 from robosac.robots.controller_options import wanted_options
 from robosac.robots.minitaur import Devices, Minitaur
@@ -27,6 +27,7 @@ from robosac.robots.robot_file import RobotFile, load_robot_file
 from robosac.robots.wiring import check_calibration, motor_zeros
 from robosac.settings import MinitaurConfig, TwinSection
 from robosac.stage import Stage, is_twin, read_calibration
+from robosac.tasks.falls import FallCount
 from robosac.tasks.walk import MinitaurWalk
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool = Fal
     check_calibration(file, measured)
     if has_own_process(config):
         remote, console = start(config, Layout(len(file.motors)), take_over)
-        walk = MinitaurWalk(remote, ConsoleOperator(console), config.task)
+        attendant = ConsoleAttendant(console, place=STAND)
+        walk = MinitaurWalk(remote, attendant, config.task, FallCount())
         return remote_stage(walk, remote, config.task.control_period_s)
     blackbox = Blackbox(config)
     with ExitStack() as opened:
@@ -66,7 +68,9 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool = Fal
             custody.journal,
         )
         custody.attach(executor)
-        env = MinitaurWalk(executor, reached.operator, config.task)
+        # A twin in virtual time is another robot in each episode, so falls are not its own.
+        falls = None if is_twin(config.robot.address, ROBOT_NAME) else FallCount()
+        env = MinitaurWalk(executor, reached.operator, config.task, falls)
         recorder = blackbox.record(executor, reached.clock, ROBOT_NAME, measured)
         opened.pop_all()
     return Stage(

@@ -210,6 +210,7 @@ class AsyncTraining:
             falls=self.falls,
             replay_bytes=self.link.progress.replay_bytes,
             operator_calls=self.actor.info.get("operator_calls"),
+            get_ups=self.actor.info.get("get_ups"),
         )
 
     def _hand_on(self, transition: Transition, recorder: EpisodeRecorder) -> None:

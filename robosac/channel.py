@@ -54,6 +54,8 @@ class Code(enum.IntEnum):
     RESET_GATE = 5
     STATISTICS = 6
     CLOSE = 7
+    ARM_RECOVERING = 8
+    RECOVERED = 9
 
 
 class AnswerKind(enum.IntEnum):

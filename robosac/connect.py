@@ -18,7 +18,7 @@ from robosac.clock import MonotonicClock
 from robosac.connection import Connection
 from robosac.errors import ConfigError
 from robosac.flight.wiring import Tap, untapped
-from robosac.operator import ConsoleOperator
+from robosac.operator import STAND, ConsoleAttendant
 from robosac.overhead import open_tracker, v4l2_camera
 from robosac.robots import sections
 from robosac.robots.minitaur import Devices
@@ -71,7 +71,8 @@ def connect(
         close_tracker=tracker.close,
     )
     warnings = latency_warnings((legs, wire))
-    return Connection(devices, clock, ConsoleOperator(console), warnings=warnings)
+    attendant = ConsoleAttendant(console, place=STAND)
+    return Connection(devices, clock, attendant, warnings=warnings)
 
 
 def make_imu(section: sections.Imu, wire: Wire, now: Callable[[], float]) -> Imu:

@@ -33,7 +33,7 @@ class Reached(Generic[DevicesT, OperatorT]):
     """What works, but not as well as it should; one line each."""
 
 
-Connection = Reached[Devices, "Operator"]
+Connection = Reached[Devices, "Attendant"]
 """The quadruped."""
 ClawConnection = Reached[ClawDevices, "Attendant"]
 """The hand."""

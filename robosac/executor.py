@@ -14,7 +14,8 @@ from types import TracebackType
 import numpy as np
 
 from robosac import ticks
-from robosac.arming import bring_up
+from robosac.arming import bring_up, refuse_arming
+from robosac.bounds import Bounds
 from robosac.clearing import refuse_lasting
 from robosac.clock import Clock, Rate
 from robosac.course import Course
@@ -90,14 +91,14 @@ class Executor:
             *(self._entered, self._latched, self._refuse_lasting),
         )
         self._course = Course(self.envelope, parts.thermal, parts.keep_out, parts.low_pass)
+        self._bounds = Bounds(self._course, parts.recovery)
         self._watch = WatchMemory.fresh(joints)
         self._findings = Findings(self._watch)
         self._state: RobotState | None = None
         self._measured = JointState.unheard(joints)
         self._inbox = Inbox(self.settings, clock.now())
         self._commanded_at = clock.now()
-        self._late = 0
-        self._closed = False
+        self._late, self._closed = 0, False
         self.afterwards = contextlib.ExitStack()
         """What is released once the robot is: its lock, its journal, whoever may stop it."""
 
@@ -193,29 +194,28 @@ class Executor:
             self._machine.fail(error)
             raise
 
-    def arm(self) -> None:
+    def arm(self, recovering: bool = False) -> None:
         """Configure and check the robot, then raise its stiffness where it stands.
+
+        Where its settings allow it, `recovering` arms a fallen robot, under lower bounds.
 
         Raises:
             ArmingError: a check failed; the message names it and torque is off.
             NotArmedError: the robot is armed already.
         """
-        if self.safety in (SafetyState.ACTIVE, SafetyState.HOLD):
-            raise NotArmedError(f"arm() while {self.safety.value}; valid after disarm()")
-        if self.safety is SafetyState.FAULT:
-            names = ", ".join(self._machine.faults.names)
-            raise ArmingError(f"latched faults: {names}; clear each by name first")
-        if self._gate.look() or self._gate.settling:
-            reason = self._gate.reason or self._gate.settling
-            raise ArmingError(f"e-stop is tripped ({reason}); reset the gate first")
+        refuse_arming(self.safety, self._machine.faults.names, self._gate)
         try:
-            self._arm()
+            self._arm(recovering)
         except ArmingError:
             self._machine.cut()
             raise
         except BaseException as error:
             self._machine.fail(error)
             raise
+
+    def recovered(self) -> None:
+        """Go on under the robot's own bounds, where it stands; see `Bounds.leave`."""
+        self._bounds.leave(self.safety, self._state, self.settings.arming)
 
     def disarm(self) -> None:
         """Damp briefly, then switch torque off and read it back.
@@ -244,6 +244,7 @@ class Executor:
         self._machine.clear(name)
 
     def _entered(self, state: SafetyState) -> None:
+        self._bounds.entered(state)
         self._tally.enter(state)
         self.observer.entered(state, self._clock.now())
 
@@ -254,10 +255,7 @@ class Executor:
         refuse_lasting(name, self.tick, self.period, self.limits, self.settings.watch)
 
     def order_clear(self, name: str) -> None:
-        """Have the next tick `clear` the faults called `name`; for other threads.
-
-        What `clear` refuses stays latched, which is what can be seen of it.
-        """
+        """Have the next tick `clear` `name`, for other threads; what it refuses stays latched."""
         self._machine.order_clear(name)
 
     def close(self) -> None:
@@ -283,7 +281,7 @@ class Executor:
         self._machine.check_gate()
         self._follow(now)
         before, newest = self.safety, self._inbox.newest
-        grounds = ticks.Grounds(before, dt, self._course.past, self._measured, self._watch)
+        grounds = self._grounds(dt)
         reasons = self._why(now)
         torque, hot = self._course.torque(self._measured, dt)
         target: object = None
@@ -309,6 +307,10 @@ class Executor:
         self.observer.ticked(tick)
         return tick
 
+    def _grounds(self, dt: float) -> ticks.Grounds:
+        past, bounds = self._course.past, self._bounds.recovery
+        return ticks.Grounds(self.safety, dt, past, self._measured, self._watch, bounds)
+
     def _limited(self, now: float, dt: float) -> tuple[object, Limited]:
         """The point to go to now, and what the limiter makes of it."""
         request = self._inbox.newest
@@ -328,8 +330,8 @@ class Executor:
         if command.drive is Drive.STOP:
             self._findings = Findings(WatchMemory.fresh(len(self._zero)))
         else:
-            watch = self.settings.watch
-            self._findings = inspect(state, self._watch, self.limits, watch, command)
+            limits, watch = self._bounds.limits, self.settings.watch
+            self._findings = inspect(state, self._watch, limits, watch, command)
         self._watch = self._findings.memory
         return state
 
@@ -350,7 +352,8 @@ class Executor:
         """The strongest reaction that the findings, the requests and the ticks call for."""
         ticks = Reaction.HOLD if self._late >= self.settings.late_hold else Reaction.NONE
         gate = Reaction.DAMP if self._gate.settling else Reaction.NONE
-        return max(self._findings.reaction, self._inbox.demand(now), ticks, gate)
+        asked = max(self._inbox.demand(now), self._bounds.demand(now))
+        return max(self._findings.reaction, asked, ticks, gate)
 
     def _why(self, now: float) -> Reason:
         """Reasons that lie in the state rather than in the request."""
@@ -359,15 +362,17 @@ class Executor:
         if self.safety not in POWERED:
             return Reason.NONE
         late = Reason.PERIOD if self._late else Reason.NONE
-        return union((self._findings.reasons, self._inbox.why(now), late))
+        return union((self._findings.reasons, self._inbox.why(now), late, self._bounds.reason))
 
-    def _arm(self) -> None:
+    def _arm(self, recovering: bool) -> None:
         if self.safety is SafetyState.DAMPED and not self._machine.cut():
             raise ArmingError("stop: torque was not read back as off before arming")
         self._machine.enter(SafetyState.ARMING)
+        limits = self._bounds.approach(recovering)
         self._robot.configure()
         self._rate.restart()
-        goal = bring_up(self._arming_tick, self.limits, self.settings.arming, self.period)
+        goal = bring_up(self._arming_tick, limits, self.settings.arming, self.period)
+        self._bounds.begin(goal, self._commanded_at)
         self._course.begin(goal)
         self._inbox.empty(self._commanded_at)
         self._late = 0
@@ -379,10 +384,10 @@ class Executor:
         self._stop_arming_if_tripped()
         now = self._clock.now()
         dt, self._commanded_at = interval(self._commanded_at, now), now
-        grounds = ticks.Grounds(self.safety, dt, self._course.past, self._measured, self._watch)
+        grounds = self._grounds(dt)
         state = self._exchange(command, now)
         made = ticks.Decision(grounds, False, command, None, self._findings)
-        why = self._findings.reasons
+        why = self._findings.reasons | self._bounds.reason
         tick = ticks.taken(now, state, self.safety, None, None, why, lateness, (), made)
         self.observer.ticked(tick)
         self._stop_arming_if_tripped()

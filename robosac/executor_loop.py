@@ -222,6 +222,10 @@ class Loop:
         match command.code:
             case Code.ARM:
                 executor.arm()
+            case Code.ARM_RECOVERING:
+                executor.arm(recovering=True)
+            case Code.RECOVERED:
+                executor.recovered()
             case Code.DISARM:
                 executor.disarm()
             case Code.FREE:

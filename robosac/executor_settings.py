@@ -5,6 +5,7 @@ from __future__ import annotations
 from robosac.arming import ArmingSettings
 from robosac.finger_keepout import FingersApart
 from robosac.keepout import FrontLegsForward
+from robosac.recovery import RecoverySettings
 from robosac.requests import ExecutorSettings
 from robosac.robots.claw_file import ClawFile
 from robosac.robots.robot_file import RobotFile
@@ -53,6 +54,8 @@ def minitaur_settings(config: MinitaurConfig, file: RobotFile) -> ExecutorSettin
         soft_zone=section.soft_zone(usual=real),
         keep_out=keep_out,
         low_pass=section.low_pass_hz,
+        # Whoever asks: a robot that a person sets up is never armed as it lies.
+        recovery=RecoverySettings() if config.task.reset == "self" else None,
     )
 
 

@@ -130,6 +130,7 @@ class LockstepTraining:
             falls=self.falls,
             replay_bytes=self.replay.memory_bytes,
             operator_calls=self.actor.info.get("operator_calls"),
+            get_ups=self.actor.info.get("get_ups"),
         )
 
     def _action(self) -> NDArray[np.float32]:

@@ -63,6 +63,8 @@ class EpisodeRow(Row, frozen=True, tag_field="kind", tag="episode"):
     """Greatest age of a joint's values in an observation, s."""
     operator_calls: int | None = None
     """Times a person was called for since the run began."""
+    get_ups: int | None = None
+    """Times the robot got up by itself since the run began."""
     faults: tuple[str, ...] = ()
     """What was wrong at the end, each as name (source)."""
 

@@ -61,8 +61,10 @@ class ConsoleOperator:
 class ConsoleAttendant(ConsoleOperator):
     """Asks a person only when the robot cannot set itself up."""
 
-    def __init__(self, source: TextIO = sys.stdin, sink: TextIO = sys.stderr) -> None:
-        super().__init__(source, sink, CLEAR)
+    def __init__(
+        self, source: TextIO = sys.stdin, sink: TextIO = sys.stderr, place: str = CLEAR
+    ) -> None:
+        super().__init__(source, sink, place)
 
     def begin(self, seed: int) -> None:
         """Nothing: the robot does it by itself."""

@@ -37,6 +37,7 @@ class Fields(TypedDict, total=False):
     angle_error_median_rad: float | None
     success: bool | None
     operator_calls: int | None
+    get_ups: int | None
     replay_bytes: int | None
     alpha: float | None
     entropy: float | None
@@ -63,6 +64,8 @@ class Status:
     success: bool | None = None
     operator_calls: int | None = None
     """Times a person was called for."""
+    get_ups: int | None = None
+    """Times the robot got up by itself."""
     replay_bytes: int | None = None
     """Memory that the replay holds."""
     alpha: float | None = None
@@ -278,6 +281,7 @@ class Progress:
         now = self.status
         return _cells(
             calls=_known("{} for help", now.operator_calls),
+            rises=_known("{} by itself", now.get_ups),
             replay="" if now.replay_bytes is None else _size(now.replay_bytes),
         )
 

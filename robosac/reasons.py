@@ -40,6 +40,8 @@ class Reason(enum.Flag):
     """A fault is latched."""
     KEEP_OUT = 16384
     """The way led into a region that is kept out of; see `robosac.keepout`."""
+    RECOVERING = 32768
+    """A fallen robot is being set up: tilt is expected, torque and speed are bounded lower."""
 
 
 def union(reasons: Iterable[Reason]) -> Reason:

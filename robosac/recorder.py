@@ -158,6 +158,7 @@ class EpisodeRecorder:
         robot_s: float,
         episode: int,
         operator_calls: int | None = None,
+        get_ups: int | None = None,
     ) -> EpisodeRow:
         """The episode as training's metrics keep it; the episode must be over.
 
@@ -165,6 +166,7 @@ class EpisodeRecorder:
             step, wall_s, robot_s: where the run stands; see `metrics.Row`.
             episode: number of the episode.
             operator_calls: times a person was called for since the run began.
+            get_ups: times the robot got up by itself since the run began.
         """
         assert self.end is not None, "the episode is not over"
         return EpisodeRow(
@@ -187,6 +189,7 @@ class EpisodeRecorder:
             frame_age_max_s=max(self._frame_ages, default=None),
             joint_age_max_s=self._joint_age,
             operator_calls=operator_calls,
+            get_ups=get_ups,
             faults=tuple(f"{fault.name} ({fault.source})" for fault in self._last_faults),
         )
 

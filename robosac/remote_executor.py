@@ -30,6 +30,7 @@ START_TIMEOUT_S: Final = 60.0
 """Opening ports and letting a camera settle, s."""
 COMMAND_TIMEOUT_S: Final = {
     Code.ARM: 60.0,
+    Code.ARM_RECOVERING: 60.0,
     Code.DISARM: 20.0,
     Code.CLEAR: 20.0,
     Code.CLOSE: 20.0,
@@ -164,9 +165,13 @@ class RemoteExecutor:
                 return record.tick
             self._wait(deadline, "a tick")
 
-    def arm(self) -> None:
+    def arm(self, recovering: bool = False) -> None:
         """See `Executor.arm`."""
-        self._command(Code.ARM)
+        self._command(Code.ARM_RECOVERING if recovering else Code.ARM)
+
+    def recovered(self) -> None:
+        """See `Executor.recovered`."""
+        self._command(Code.RECOVERED)
 
     def disarm(self) -> None:
         """See `Executor.disarm`."""

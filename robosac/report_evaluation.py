@@ -142,7 +142,10 @@ def ends(rows: Rows) -> list[str]:
     body += [(words(end), "0", DASH, str(n)) for end, n in judged.items() if end not in trained]
     if not judged:
         body = [(*cells[:3], DASH) for cells in body]
-    calls = rows.episodes[-1].operator_calls
+    last = rows.episodes[-1]
+    calls, rises = last.operator_calls, last.get_ups
     remark = [] if calls is None else [note(f"A person was called for {calls} times.")]
+    if rises is not None:
+        remark.append(note(f"The robot got up by itself {rises} times."))
     head = ("", "training episodes", "share", "last evaluation")
     return [section("How episodes ended", table(head, body), *remark)]

@@ -11,6 +11,7 @@ from robosac.arming import ArmingSettings
 from robosac.hal import Fault, FloatArray
 from robosac.keepout import KeepOut
 from robosac.reasons import REJECTED, Reason
+from robosac.recovery import RecoverySettings
 from robosac.safety import is_vector
 from robosac.thermal import ThermalSettings
 from robosac.watch import Reaction, WatchSettings
@@ -60,6 +61,8 @@ class ExecutorSettings:
     """Regions of joint positions to stay out of; None: none."""
     low_pass: float | None = None
     """Cut-off of the filter before the limiter, Hz; None: no filter."""
+    recovery: RecoverySettings | None = None
+    """Bounds under which a fallen robot may be armed; None: never."""
 
     def __post_init__(self) -> None:
         if not 0 < self.hold_after < self.damp_after < self.stop_after:

@@ -12,6 +12,7 @@ import numpy as np
 from robosac.course import Past
 from robosac.hal import Drive, Fault, FloatArray, JointCommand, JointState, RobotState
 from robosac.reasons import REJECTED, Reason
+from robosac.recovery import Recovery
 from robosac.safety import Limited
 from robosac.states import SafetyState
 from robosac.watch import Findings, WatchMemory
@@ -33,6 +34,8 @@ class Grounds:
     """The joints as the exchange before had left them."""
     watch: WatchMemory
     """What the monitor remembered."""
+    recovery: Recovery | None = None
+    """The bounds in force; None: the robot's own."""
 
 
 @dataclass(frozen=True, slots=True)

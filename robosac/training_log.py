@@ -142,6 +142,7 @@ class TrainingLog:
         falls: int,
         replay_bytes: int,
         operator_calls: int | None,
+        get_ups: int | None,
     ) -> None:
         """Record one episode."""
         self._metrics.write(
@@ -151,6 +152,7 @@ class TrainingLog:
                 robot_s=robot_s,
                 episode=episode,
                 operator_calls=operator_calls,
+                get_ups=get_ups,
             )
         )
         self.progress.update(
@@ -160,6 +162,7 @@ class TrainingLog:
             angle_error_rad=recorder.angle_error,
             angle_error_median_rad=recorder.median_angle_error,
             operator_calls=operator_calls,
+            get_ups=get_ups,
             success=recorder.success,
             replay_bytes=replay_bytes,
         )

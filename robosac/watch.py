@@ -38,7 +38,7 @@ class WatchMemory:
     supply: SupplyMemory
     body: BodyMemory
     bounds: JointBounds | None = None
-    """Worked out at the first look."""
+    """Worked out at the first look, and anew under other limits."""
 
     @classmethod
     def fresh(cls, joints: int) -> WatchMemory:
@@ -79,7 +79,9 @@ def inspect(
     for fault in state.faults:
         verdict.add(Reaction.FAULT, Reason.FAULT, fault)
     joints, now, counters = state.joints, state.time, memory.counters
-    bounds = memory.bounds or JointBounds.of(limits, settings)
+    bounds = memory.bounds
+    if bounds is None or bounds.limits is not limits:
+        bounds = JointBounds.of(limits, settings)
     if not (counters.quiet and healthy(joints, memory.last, now, command, bounds, settings)):
         seen = look(joints, memory.last, now, command, limits, bounds, settings)
         counters = count(seen, counters)

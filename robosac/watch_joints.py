@@ -43,6 +43,8 @@ class JointCounters:
 class JointBounds:
     """What healthy joints keep, worked out once; shape (n,)."""
 
+    limits: Limits
+    """What they follow from."""
     centre: FloatArray
     """Middle of the range, rad."""
     spread: FloatArray
@@ -55,6 +57,7 @@ class JointBounds:
         """Those of one robot."""
         half = (limits.upper - limits.lower) / 2.0
         return cls(
+            limits,
             limits.lower + half,
             half + settings.position_tolerance,
             limits.velocity * settings.overspeed_factor,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from drivers.moteus.registers import STREAM_FLOW_POLL, STREAM_POLL, STREAM_WRITE
 from sim.actuator import DcMotor
 from sim.clock import VirtualClock
+from sim.fallen import fall
 from sim.firmware.fdcanusb import Fdcanusb
 from sim.firmware.moteus.bank import MoteusBank, MoteusConfig
 from sim.firmware.vectornav.sensor import Vn100
@@ -141,6 +142,23 @@ class MinitaurTwin:
         with the old episode.
         """
         del faults
+        self._make(seed)
+        extension, swing = self._rng.uniform((1.9, -0.1), (2.1, 0.1))
+        self.plant.reset(extension=extension, swing=swing)
+        self.plant.hold_base(True)
+        self._switch_on()
+
+    def begin(self, seed: int, kind: str | None = None) -> None:
+        """Become the robot that some earlier episode has left behind, told by `seed`.
+
+        It lies where it fell, its legs limp; `kind` as in `sim.fallen.fall`.
+        """
+        self._make(seed)
+        fall(self.plant, self._rng, kind)
+        self._switch_on()
+
+    def _make(self, seed: int) -> None:
+        """Draw this episode's robot."""
         self._rng = np.random.default_rng(seed)
         options = self.options
         self.draw: Draw = options.randomisation.draw(self._rng)
@@ -152,9 +170,9 @@ class MinitaurTwin:
         latency = options.sensor_latency_s if self.draw.latency_s is None else self.draw.latency_s
         self._sensor_delay = latency / DT
         self._pd_delay = options.pd_latency_s / DT
-        extension, swing = self._rng.uniform((1.9, -0.1), (2.1, 0.1))
-        self.plant.reset(extension=extension, swing=swing)
-        self.plant.hold_base(True)
+
+    def _switch_on(self) -> None:
+        """Everything that senses begins with where the body is."""
         self.tracker.reset(np.random.default_rng(self._rng.integers(2**63)), self.clock.now())
         self._imu_countdown = IMU_PERIOD_STEPS
         self._gather()

@@ -118,6 +118,18 @@ class MinitaurPlant:
         qpos[2] = clearance - (self.data.geom_xpos[self._feet, 2] - radius).min()
         mujoco.mj_forward(self.model, self.data)
 
+    def tip(self, roll: float, pitch: float, height: float) -> None:
+        """Turn the body as it is by `roll` and `pitch` (rad), its origin at `height` (m)."""
+        a, b = roll / 2, pitch / 2
+        self._qpos[2] = height
+        self._qpos[3:7] = (
+            math.cos(a) * math.cos(b),
+            math.sin(a) * math.cos(b),
+            math.cos(a) * math.sin(b),
+            -math.sin(a) * math.sin(b),
+        )
+        mujoco.mj_forward(self.model, self.data)
+
     def apply(self, draw: Draw) -> None:
         """Give the body the masses, inertias and foot friction of `draw`; follow with `reset`.
 

@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "robosac/finger_keepout.py": PURE | {"robosac.hal"},
     "robosac/lowpass.py": PURE | {"robosac.hal"},
     "robosac/thermal.py": PURE | {"robosac.hal"},
+    "robosac/recovery.py": PURE | {"robosac.hal", "robosac.safety"},
 }
 FORBIDDEN: dict[str, set[str]] = {
     "robosac/executor.py": {"drivers", "sim", "torch", "calibration"},

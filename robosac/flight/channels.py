@@ -24,10 +24,15 @@ CHANNELS: Final = (
     "imu",
     "tracker",
     "command",
+    "recovery",
     "limiter",
     "monitor",
 )
-OPTIONAL: Final = {"imu": "imu.present", "tracker": "tracker.present"}
+OPTIONAL: Final = {
+    "imu": "imu.present",
+    "tracker": "tracker.present",
+    "recovery": "recovery.present",
+}
 """Channels that have a message only where a column says so."""
 SHOWN_IF: Final = {
     "command.free": "command.freeing",
@@ -69,6 +74,11 @@ _UNITS: Final = {
     "orientation": "quaternion w, x, y, z",
     "angular_velocity": "rad/s",
     "acceleration": "m/s^2",
+    "lower": "rad, of commands",
+    "upper": "rad, of commands",
+    "watched_lower": "rad, of measured positions",
+    "watched_upper": "rad, of measured positions",
+    "tilt": "rad",
     "memory_position": "rad",
     "memory_velocity": "rad/s",
     "heat_counted": "s above the continuous torque",

@@ -59,20 +59,22 @@ class Replayed:
 class Replay:
     """Today's limiter and monitor, with the bounds and settings of a recording.
 
+    A tick of a recovery is decided under the bounds that were in force in it.
+
     Args:
         header: of the recording.
 
     Raises:
-        ValueError: its limits or settings cannot be.
+        ValueError: its limits or settings cannot be; `run`: the bounds of a recovery.
     """
 
     def __init__(self, header: Header) -> None:
         self._limits = header.read_limits()
         settings = header.read_executor()
         self._watch = settings.watch
-        envelope = Envelope(self._limits, header.read_limiter())
+        self._own = Envelope(self._limits, header.read_limiter())
         region = header.read_keep_out()
-        self._course = Course(envelope, settings.thermal, region, settings.low_pass)
+        self._course = Course(self._own, settings.thermal, region, settings.low_pass)
 
     def run(self, log: FlightLog) -> Replayed:
         """Decide every exchange of `log` again."""
@@ -82,6 +84,8 @@ class Replay:
         before: Row | None = None
         for record in log.rows:
             row = Row(record)
+            recovery = row.recovery(self._own)
+            self._course.envelope = self._own if recovery is None else recovery.commanded
             if before is not None and before.sequence + 1 == row.sequence:
                 limited += self._limit(row, before, differences)
             else:
@@ -90,7 +94,8 @@ class Replay:
             if row["monitor.judged"]:
                 inspected += 1
                 state = row.state(reported[row.sequence])
-                findings = inspect(state, row.watch, self._limits, self._watch, row.command)
+                limits = self._limits if recovery is None else recovery.watched
+                findings = inspect(state, row.watch, limits, self._watch, row.command)
                 differences += _compared(row, findings, found[row.sequence])
         return Replayed(len(log.rows), limited, inspected, skipped, tuple(differences))
 

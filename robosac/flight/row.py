@@ -13,6 +13,7 @@ from robosac.flight.rows import (
     DRIVES,
     JOINTS,
     PAST,
+    RECOVERY,
     STATES,
     TRACKER,
     WATCH,
@@ -27,6 +28,8 @@ from robosac.hal import (
     RobotState,
     TrackerSample,
 )
+from robosac.recovery import Recovery
+from robosac.safety import Envelope
 from robosac.states import SafetyState
 from robosac.watch import WatchMemory
 
@@ -106,6 +109,13 @@ class Row:
     def watch(self) -> WatchMemory:
         """What the monitor remembered."""
         return self._rebuilt(WatchMemory.fresh(self._count), WATCH)
+
+    def recovery(self, own: Envelope) -> Recovery | None:
+        """The bounds in force; None: the robot's `own`. Raises ValueError: they cannot be."""
+        if not self["recovery.present"]:
+            return None
+        values = {name: self[f"recovery.{name}"].copy() for name in RECOVERY}
+        return Recovery.of(own, tilt=float(self["recovery.tilt"]), **values)
 
     @property
     def _count(self) -> int:

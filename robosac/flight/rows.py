@@ -21,6 +21,7 @@ from robosac.hal import (
     JointState,
     RobotState,
 )
+from robosac.recovery import Recovery
 from robosac.safety import is_vector
 from robosac.states import SafetyState
 from robosac.ticks import Decision, Tick
@@ -40,6 +41,8 @@ JOINTS: Final = {
     for field in fields(JointState)
 }
 """Columns of the joints' values; every message has a time of its own."""
+RECOVERY: Final = ("lower", "upper", "watched_lower", "watched_upper", "velocity", "torque")
+"""What a recovery bounds otherwise; see `robosac.recovery.Recovery.of`."""
 TRACKER: Final = ("x", "y", "yaw", "forward_velocity")
 
 
@@ -118,6 +121,9 @@ def row_type(joints: int) -> np.dtype[np.void]:
         ("command.requested", "<f8", n),
         ("command.target_kind", "|u1"),
         ("command.target", "<f8", n),
+        ("recovery.present", "|b1"),
+        *((f"recovery.{name}", "<f8", n) for name in RECOVERY),
+        ("recovery.tilt", "<f8"),
         ("limiter.decided", "|b1"),
         ("limiter.velocity", "<f8", n),
         ("limiter.codes", "|u1", n),
@@ -175,6 +181,7 @@ class RowWriter:
             view[row] = value_of(grounds.past)
         for view, value_of in self._watch:
             view[row] = value_of(grounds.watch)
+        self._fill_recovery(row, grounds.recovery)
         limited, findings = decision.limited, decision.findings
         column["limiter.decided"][row] = limited is not None
         if limited is not None:
@@ -198,6 +205,19 @@ class RowWriter:
             column["tracker.sampled"][row] = tracker.time
             for view, name in self._tracker:
                 view[row] = getattr(tracker, name)
+
+    def _fill_recovery(self, row: int, recovery: Recovery | None) -> None:
+        column = self._column
+        column["recovery.present"][row] = recovery is not None
+        if recovery is not None:
+            limits = recovery.watched
+            column["recovery.lower"][row] = recovery.commanded.limits.lower
+            column["recovery.upper"][row] = recovery.commanded.limits.upper
+            column["recovery.watched_lower"][row] = limits.lower
+            column["recovery.watched_upper"][row] = limits.upper
+            column["recovery.velocity"][row] = limits.velocity
+            column["recovery.torque"][row] = limits.torque
+            column["recovery.tilt"][row] = limits.tilt
 
     def _fill_command(self, row: int, tick: Tick, decision: Decision) -> None:
         column, command = self._column, decision.command

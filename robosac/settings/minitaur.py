@@ -63,6 +63,16 @@ class WalkSection(Section, frozen=True):
     settle_s: Annotated[
         float, Meta(gt=0, le=10, description="s to stand by itself before the episode begins")
     ] = 0.3
+    reset: Annotated[
+        Literal["operator", "self"],
+        Meta(description="who sets the robot up: operator, or self, who calls one if it cannot"),
+    ] = "operator"
+    get_up_retries: Annotated[
+        int, Meta(ge=0, le=20, description="further attempts to get up before one is called")
+    ] = 5
+    get_up_speed_rad_s: Annotated[
+        float, Meta(gt=0, le=5, description="rad/s, legs on their way to the stance, with self")
+    ] = 2.0
     fall_angle_rad: Annotated[
         float, Meta(gt=0, le=3.2, description="rad of body tilt that ends the episode as a fall")
     ] = 0.5

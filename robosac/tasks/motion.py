@@ -72,12 +72,24 @@ class Motion(Protocol):
         """
         ...
 
-    def arm(self) -> None:
+    def arm(self, recovering: bool = False) -> None:
         """Configure and check the robot, then raise its stiffness where it stands.
+
+        `recovering` arms a robot that may lie on the floor, under lower bounds and for a while; see
+        `robosac.recovery`.
 
         Raises:
             ArmingError: a check failed; the message names it and torque is off.
             NotArmedError: the robot is armed already.
+        """
+        ...
+
+    def recovered(self) -> None:
+        """Go on under the robot's own bounds, where it stands.
+
+        Raises:
+            ArmingError: it could not be armed there under these; the recovery goes on.
+            NotArmedError: it is not active.
         """
         ...
 

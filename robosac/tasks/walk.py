@@ -28,9 +28,11 @@ from robosac.settings import WalkSection
 from robosac.states import SafetyState
 from robosac.tasks.driving import Driver
 from robosac.tasks.ends import EpisodeEnd
+from robosac.tasks.falls import FallCount
 from robosac.tasks.legs import FRONT_LEGS, FloatArray, joints_from_legs, legs_from_joints
 from robosac.tasks.motion import Motion
-from robosac.tasks.operator import Operator
+from robosac.tasks.operator import Attendant
+from robosac.tasks.walk_reset import WalkReset
 from robosac.tasks.walk_reward import walk_reward
 from robosac.ticks import Tick
 
@@ -41,6 +43,7 @@ ACTION_SIZE = 8
 """Swing of each leg, then extension of each leg."""
 ACTION_BOUND = 10.0
 """Of an executed action; the joint limits keep it well inside."""
+TRACKER_LOST = "tracker_lost"
 TRACKER_WAIT_S = 5.0
 """How long a standing robot waits for the tracker to see it before an episode, s: a camera that was
 lost is opened again in less."""
@@ -51,14 +54,23 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
 
     Args:
         executor: owns the robot.
-        operator: restores the robot between episodes.
-        settings: episode, action box, reward weights.
+        operator: sets the robot up between episodes, or helps where it does so itself.
+        settings: episode, action box, reset, reward weights.
+        falls: see `WalkReset`.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (Gymnasium's own declaration)
 
-    def __init__(self, executor: Motion, operator: Operator, settings: WalkSection) -> None:
+    def __init__(
+        self,
+        executor: Motion,
+        operator: Attendant,
+        settings: WalkSection,
+        falls: FallCount | None = None,
+    ) -> None:
         self.executor, self.operator, self.settings = executor, operator, settings
+        self.setup = WalkReset(executor, operator, settings, falls)
+        """How it comes to stand, with counts of calls for help."""
         self._driver = Driver(executor, settings.control_period_s)
         bounds = np.concatenate(
             [
@@ -79,26 +91,21 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         super().reset(seed=seed)
-        executor, settings = self.executor, self.settings
-        if executor.safety not in (SafetyState.DISARMED, SafetyState.FAULT):
-            executor.disarm()
-        faults = tuple(dict.fromkeys(latched.fault.name for latched in executor.faults))
-        self.operator.place(int(self.np_random.integers(2**31)), faults)
-        for name in faults:
-            executor.clear(name)
-        executor.arm()
+        settings, setup = self.settings, self.setup
         stance = self.joints_from_action(np.zeros(ACTION_SIZE))
-        tick = self._driver.move(stance, settings.stand_up_s)
-        while tick.safety is SafetyState.ACTIVE and not self.operator.released():
-            tick = self._driver.move(stance, settings.control_period_s)
-        if tick.safety is SafetyState.ACTIVE:
-            tick = self._await_tracker(self._driver.move(stance, settings.settle_s), stance)
+        if setup.alone:
+            setup.stop()
+            self.operator.begin(int(self.np_random.integers(2**31)))
+        seed_of_help = int(self.np_random.integers(2**31))
+        tick = self._await_tracker(setup.run(stance, seed_of_help), stance)
+        if setup.alone and self._velocity(tick.state) is None:
+            # It may have walked out of the picture, which takes a person's hands.
+            tick = self._await_tracker(setup.helped(stance, seed_of_help, (TRACKER_LOST,)), stance)
         if tick.safety is not SafetyState.ACTIVE:
-            if tick.safety is not SafetyState.FAULT:
-                executor.disarm()
-            raise RobotError(f"the robot did not stand up: {tick.safety}, faults {tick.faults}")
+            setup.stop()
+            raise RobotError(f"the robot did not stay up: {tick.safety}, faults {tick.faults}")
         if self._velocity(tick.state) is None:
-            executor.disarm()
+            self.executor.disarm()
             raise RobotError(
                 f"the overhead tracker gave no fix younger than {settings.tracker_age_s:g} s in"
                 f" {TRACKER_WAIT_S:g} s, and walking is rewarded by it; see that the camera is"
@@ -108,14 +115,15 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
         self._actions.extend([np.zeros(ACTION_SIZE)] * max(settings.history, 3))
         self._steps, self._over = 0, False
         self.ticks = [tick]
-        return self._stacked(), {}
+        return self._stacked(), self._helps()
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Drive for one control period.
 
         Info: `terms` (reward by name), `rewarded` (False: a term could not be measured and is left
         out), `executed_action`, `reasons`, `end` (EpisodeEnd or None), `forward_velocity` (m/s; NaN
-        if not known). Every executor tick of the period is in `self.ticks`.
+        if not known); where the robot sets itself up, `operator_calls` and `get_ups`. Every
+        executor tick of the period is in `self.ticks`.
         """
         if self._over:
             raise gymnasium.error.ResetNeeded("the episode is over; call reset() first")
@@ -136,9 +144,8 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
         )
         end = self._end(state, ticks[-1], velocity is not None)
         self._over = end is not None
-        if end is not None and ticks[-1].safety is not SafetyState.FAULT:
-            # Nobody drives between episodes, however long learning or a person takes.
-            self.executor.disarm()
+        if end is not None:
+            self.setup.rest(fallen=end is EpisodeEnd.TERMINATED)
         info = {
             "terms": terms,
             "rewarded": velocity is not None,
@@ -146,6 +153,7 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
             "reasons": union(tick.reasons for tick in ticks),
             "end": end,
             "forward_velocity": math.nan if velocity is None else velocity,
+            **self._helps(),
         }
         terminated = end is EpisodeEnd.TERMINATED
         return self._stacked(), sum(terms.values()), terminated, self._over and not terminated, info
@@ -171,6 +179,13 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
         action[:4] = (swing - settings.swing_centre_rad) / settings.swing_range_rad
         action[4:] = (extension - settings.extension_centre_rad) / settings.extension_range_rad
         return action
+
+    def _helps(self) -> dict[str, Any]:
+        """How often it was helped and helped itself, where it sets itself up."""
+        setup = self.setup
+        if not setup.alone:
+            return {}
+        return {"operator_calls": setup.operator_calls, "get_ups": setup.get_ups}
 
     def _await_tracker(self, tick: Tick, stance: FloatArray) -> Tick:
         """Stand until the tracker sees the robot, or for TRACKER_WAIT_S; the last tick."""

@@ -24,6 +24,7 @@ from robosac.estop import EStopGate
 from robosac.executor_child import ExecutorChild
 from robosac.executor_process import BuiltRobot, ChildDocument, main
 from robosac.hal import CameraView, Frame, JointCommand, RobotState
+from robosac.recovery import RecoverySettings
 from robosac.remote_executor import RemoteExecutor
 from robosac.requests import ExecutorSettings
 from robosac.ticks import Tick
@@ -48,6 +49,8 @@ class Script(msgspec.Struct, frozen=True):
     """An observer fails at once."""
     probe: str = ""
     """Where to write which modules are loaded."""
+    lies_while: str = ""
+    """It lies on its side as long as this path exists."""
     ages: tuple[float, float, float] = (5.0, 10.0, 15.0)
     """Of the newest request, s, until the robot holds, damps and stops."""
 
@@ -70,6 +73,8 @@ class NotedRobot(FakeRobot):
         self.exchanges += 1
         if self.script.raises_after and self.exchanges > self.script.raises_after:
             raise RuntimeError("a bug in the robot")
+        side = bool(self.script.lies_while) and Path(self.script.lies_while).exists()
+        self.orientation = (0.6, 0.8, 0.0, 0.0) if side else (1.0, 0.0, 0.0, 0.0)
         # Late or not is not what is tested here.
         state = super().exchange(command, float("inf"))
         self.commands.clear()
@@ -92,7 +97,10 @@ def build(text: str, gate: EStopGate, take_over: bool) -> BuiltRobot:
     hold, damp, stop = script.ages
     # Late ticks are this machine's affair; whether they hold a robot is tested elsewhere.
     settings = ExecutorSettings(
-        hold, damp, stop, late_hold=1_000_000, arming=ArmingSettings(ramp_s=0.02)
+        *(hold, damp, stop),
+        late_hold=1_000_000,
+        arming=ArmingSettings(ramp_s=0.02),
+        recovery=RecoverySettings(most_s=600.0) if script.lies_while else None,
     )
     robot = NotedRobot(MonotonicClock()).begin(script)
     observers: list[Callable[[Tick], None]] = [_fail] if script.watched else []

@@ -138,7 +138,7 @@ class FakeRobot:
             now - self.imu_age,
             np.array(self.orientation),
             np.zeros(3),
-            np.array([0.0, 0.0, 9.81]),
+            felt_at_rest(self.orientation),
         )
         return RobotState(now, state, imu, None, self.faults)
 
@@ -150,3 +150,12 @@ class FakeRobot:
 
     def close(self) -> None:
         self.closed += 1
+
+
+def felt_at_rest(orientation: tuple[float, float, float, float]) -> np.ndarray:
+    """Specific force that a body at rest feels in its own axes, m/s^2, shape (3,)."""
+    w, x, y, z = orientation
+    if not 0.9 < w * w + x * x + y * y + z * z < 1.1:
+        return np.array([0.0, 0.0, 9.81])
+    up = (2.0 * (x * z - w * y), 2.0 * (y * z + w * x), w * w - x * x - y * y + z * z)
+    return 9.81 * np.array(up)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from robosac.errors import ArmingError, FlightFileError
+from robosac.errors import ArmingError, FlightFileError, NotArmedError
 from robosac.flight.file import save
 from robosac.flight.log import FlightLog, Header
 from robosac.flight.recorder import FlightRecorder, RecorderSettings, Save
@@ -101,12 +101,16 @@ def wander(rig: FlightRig, seed: int, steps: int) -> None:
             for name in {entry.fault.name for entry in executor.faults}:
                 executor.clear(name)
         if executor.safety in (SafetyState.DISARMED, SafetyState.DAMPED) and rng.random() < 0.7:
+            lying = executor.settings.recovery is not None and bool(rng.random() < 0.3)
             try:
-                executor.arm()
+                executor.arm(recovering=lying)
             except ArmingError:
                 _heal(rig)
         if executor.safety in (SafetyState.ACTIVE, SafetyState.HOLD):
             _ask(rig, rng)
+            if executor.settings.recovery is not None and rng.random() < 0.05:
+                with contextlib.suppress(ArmingError, NotArmedError):
+                    executor.recovered()
         _trouble(rig, rng)
         for _ in range(int(rng.integers(1, 6))):
             with contextlib.suppress(RuntimeError):

@@ -21,6 +21,8 @@ from robosac.flight.recorder import RecorderSettings
 from robosac.flight.replay import Replay, Replayed
 from robosac.flight.rows import Kind
 from robosac.reasons import Reason
+from robosac.recovery import RecoverySettings
+from robosac.requests import ExecutorSettings
 from robosac.states import SafetyState
 from tests.robosac.fake_robot import JOINTS
 from tests.robosac.flight_rig import FlightRig, Keeping, wander
@@ -28,7 +30,8 @@ from tests.robosac.flight_rig import FlightRig, Keeping, wander
 
 def session(folder: Path, seed: int, steps: int, seconds: float = 60.0) -> FlightLog:
     keeping = Keeping()
-    rig = FlightRig(folder, RecorderSettings(seconds=seconds, tail_s=1e6), save=keeping)
+    parts = ExecutorSettings(recovery=RecoverySettings())
+    rig = FlightRig(folder, RecorderSettings(seconds=seconds, tail_s=1e6), parts, save=keeping)
     wander(rig, seed, steps)
     rig.recorder.write("asked")
     rig.recorder.close()
@@ -81,6 +84,7 @@ def test_the_sessions_hold_what_they_are_meant_to(tmp_path: Path) -> None:
     assert kinds == set(Kind)
     wanted = Reason.SHAPE | Reason.NON_FINITE | Reason.PERIOD | Reason.POSITION | Reason.VELOCITY
     wanted |= Reason.ACCELERATION | Reason.DISTANCE | Reason.STALE | Reason.TILT
+    wanted |= Reason.RECOVERING
     assert wanted in reasons
     assert freed > 20
     assert armed > 20
@@ -93,6 +97,27 @@ def test_a_file_is_decided_as_it_was(log: FlightLog, tmp_path: Path) -> None:
     path = tmp_path / "flight.mcap"
     save(log, path)
     assert replayed(load(path)) == replayed(log)
+
+
+def test_a_recovery_is_decided_under_the_bounds_that_were_in_force(log: FlightLog) -> None:
+    rows = log.rows.copy()
+    weak = rows["recovery.present"].copy()
+    assert weak.any()
+    assert not weak.all()
+    own = np.array(log.header.limits["torque"])
+    assert (rows["recovery.torque"][weak] < own).all()
+    rows["recovery.present"] = False
+    found = replayed(dataclasses.replace(log, rows=rows)).differences
+    assert {difference.what for difference in found} >= {"torque"}
+    numbers = {difference.sequence for difference in found}
+    assert numbers <= set(rows["timing.sequence"][weak].tolist())
+
+
+def test_bounds_of_a_recovery_that_cannot_be_are_refused(log: FlightLog) -> None:
+    rows = log.rows.copy()
+    rows["recovery.velocity"] = np.where(rows["recovery.present"][:, None], -1.0, 0.0)
+    with pytest.raises(ValueError, match="velocity"):
+        replayed(dataclasses.replace(log, rows=rows))
 
 
 def first(log: FlightLog, flag: str) -> int:

@@ -27,6 +27,12 @@ SMALL = (
     "evaluation.episodes=1",
 )
 WALK = (*SMALL, "sac.random_steps=30", "task.episode_steps=20", "task.settle_s=0.05")
+ALONE = (
+    *(setting for setting in WALK if "episode_steps" not in setting),
+    "task.episode_steps=12",
+    "task.reset=self",
+    "task.get_up_retries=0",
+)
 CLAW = (*SMALL, "sac.random_steps=20", "task.episode_steps=15", "task.reset.settle_s=0.1")
 PENDULUM = (*SMALL, "sac.random_steps=100")
 
@@ -62,6 +68,7 @@ def whole(folder: Path) -> tuple[dict[str, bytes], dict[str, object]]:
     ("preset", "overrides", "steps", "killed_at"),
     [
         ("minitaur", WALK, 100, 47),
+        ("minitaur", ALONE, 36, 20),
         ("claw", CLAW, 60, 40),
         ("claw-pixels", CLAW, 60, 40),
         ("gym:Pendulum-v1", PENDULUM, 600, 450),

@@ -203,6 +203,41 @@ def test_the_gate_stops_it_from_here_and_from_anywhere(healthy: RemoteExecutor) 
     healthy.arm()
 
 
+def test_a_robot_that_lies_is_armed_and_recovers_there_as_here(
+    script: Script, tmp_path: Path
+) -> None:
+    lies = tmp_path / "lies"
+    lies.touch()
+    executor = remote(replace(script, lies_while=str(lies)))
+    with pytest.raises(ArmingError, match="tilt"):
+        executor.arm()
+    with pytest.raises(NotArmedError, match=r"recovered\(\) while disarmed"):
+        executor.recovered()
+    executor.arm(recovering=True)
+    goal = np.full(JOINTS, 0.05)
+    tick = until(executor, lambda tick: bool((tick.executed == goal).all()), goal)[-1]
+    assert tick.safety is SafetyState.ACTIVE
+    assert tick.reasons & Reason.RECOVERING
+    with pytest.raises(ArmingError, match="tilt"):
+        executor.recovered()
+    assert executor.safety is SafetyState.ACTIVE
+    lies.unlink()
+    until(executor, lambda tick: tick.state.imu is not None and tick.state.imu.tilt < 0.1, goal)
+    executor.recovered()
+    tick = until(executor, lambda tick: True, goal)[-1]
+    assert tick.safety is SafetyState.ACTIVE
+    assert not tick.reasons & Reason.RECOVERING
+    lies.touch()
+    until(executor, lambda tick: tick.safety is SafetyState.DAMPED)
+    executor.close()
+
+
+def test_a_robot_that_shall_not_get_up_is_not_armed_so(healthy: RemoteExecutor) -> None:
+    with pytest.raises(ArmingError, match="recovery"):
+        healthy.arm(recovering=True)
+    assert healthy.safety is SafetyState.DISARMED
+
+
 def test_an_observer_that_fails_is_told_and_stops_nothing(script: Script) -> None:
     executor = remote(replace(script, watched=True))
     executor.arm()

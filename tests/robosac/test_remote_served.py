@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -17,18 +18,21 @@ from robosac.config import load_preset
 from robosac.errors import ArmingError, NotArmedError, RobotError
 from robosac.executor_child import ExecutorChild
 from robosac.executor_process import ChildDocument
+from robosac.reasons import Reason
 from robosac.remote_executor import RemoteExecutor
-from robosac.settings import MinitaurConfig
+from robosac.settings import MinitaurConfig, WalkSection
 from robosac.states import SafetyState
 from robosac.tasks.driving import Driver
 from robosac.tasks.legs import joints_from_legs
+from robosac.tasks.walk_reset import WalkReset
+from robosac.ticks import Tick
 from sim.served import ServedTwin, served
 from tests.robosac.served_child_rig import MODULE, Ports
 
 PATIENCE_S = 60.0
 OVERRIDES = (
     *("executor.period_s=0.02", "executor.hold_after_s=0.5"),
-    *("executor.damp_after_s=1.0", "executor.stop_after_s=2.0"),
+    *("executor.damp_after_s=1.0", "executor.stop_after_s=2.0", "task.reset=self"),
 )
 CONTROL_PERIOD_S = 0.02
 WATCHDOG_S = 0.1
@@ -75,6 +79,33 @@ def stand(remote: RemoteExecutor) -> None:
     raise AssertionError(f"it never stood: {problem}")
 
 
+@dataclass
+class Nobody:
+    """A person who is not called."""
+
+    def place(self, seed: int, faults: tuple[str, ...]) -> None:
+        raise AssertionError(f"called for {faults}")
+
+    def released(self) -> bool:
+        return False
+
+    def begin(self, seed: int) -> None:
+        pass
+
+
+def climbs_or_lies_without_torque(twin: ServedTwin, remote: RemoteExecutor) -> None:
+    """The ladder of a robot whose legs went limp; on a busy machine it may be too late for it."""
+    settings = WalkSection(reset="self", get_up_retries=1, control_period_s=CONTROL_PERIOD_S)
+    done = WalkReset(remote, Nobody(), settings).climb(stance())
+    assert remote.statistics().limited["recovering"] > 0
+    if isinstance(done, Tick):
+        assert done.safety is SafetyState.ACTIVE
+        assert not done.reasons & Reason.RECOVERING
+        remote.disarm()
+    assert remote.safety in (SafetyState.DISARMED, SafetyState.FAULT), done
+    assert set(twin.ask("state")["modes"].values()) == {"STOPPED"}
+
+
 def test_it_stands_lets_go_and_dies_without_driving_on(
     twin: ServedTwin, remote: RemoteExecutor
 ) -> None:
@@ -88,6 +119,7 @@ def test_it_stands_lets_go_and_dies_without_driving_on(
     assert set(twin.ask("state")["modes"].values()) == {"POSITION"}
     remote.disarm()
     assert set(twin.ask("state")["modes"].values()) == {"STOPPED"}
+    climbs_or_lies_without_torque(twin, remote)
     state = remote.state
     assert state is not None
     assert not state.joints.driving.any()

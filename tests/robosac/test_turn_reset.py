@@ -1,5 +1,6 @@
 """The automatic reset: it does by itself what it can, and calls a person only at the end."""
 
+import contextlib
 import math
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 
 from robosac.errors import RobosacError, RobotError
 from robosac.states import SafetyState
-from sim.claw import ClawTwin
+from robosac.tasks.turn_reset import ClawReset
+from sim.claw import DT, ClawTwin
 from tests.robosac.turn_rig import FAITHFUL, TurnRig, make_rig
 
 QUICK = ("task.reset.let_go_s=0.2", "task.reset.retries=2")
@@ -114,3 +116,44 @@ def test_every_motion_of_the_reset_obeys_the_gate() -> None:
     rig.twin.clock.wait_until(rig.twin.clock.now() + 0.3)
     assert abs(rig.twin.plant.valve_angle - before) < 0.3
     assert np.isfinite(before)
+
+
+@pytest.mark.parametrize(
+    "rung", ["_arm", "_set_up", "_disentangle", "_let_go_of_valve"], ids=lambda name: name[1:]
+)
+@pytest.mark.parametrize("after_s", [0.0, 0.05])
+def test_the_gate_stops_each_rung_and_nothing_moves_after(
+    monkeypatch: pytest.MonkeyPatch, rung: str, after_s: float
+) -> None:
+    """Tripped so long after a rung was entered, the ladder ends with every servo limp."""
+    rig = make_rig("claw", *FAITHFUL, *QUICK)
+    rig.twin.begin(4)
+    rig.twin.jam_valve(rung == "_disentangle")
+    entered, driven, told = [], [], []
+    alive = getattr(ClawReset, rung)
+    monkeypatch.setattr(rig.twin, "place", lambda seed, faults=(): told.append(faults))
+
+    def entering(setup: ClawReset, *arguments: float) -> object:
+        entered.append(rig.twin.clock.now())
+        return alive(setup, *arguments)
+
+    def watch(now: float) -> None:
+        if entered and now >= entered[0] + after_s and not rig.stage.gate.tripped:
+            rig.stage.gate.trip("test")
+        if rig.stage.gate.tripped:
+            driven.append(any(servo.motion.torque for servo in rig.twin.line.servos))
+
+    monkeypatch.setattr(ClawReset, rung, entering)
+    rig.twin.on_step.append(watch)
+    with contextlib.suppress(RobosacError):
+        rig.env.setup.run(rig.twin.plant.valve_angle + 0.6, 0)
+    for _ in range(3):
+        rig.env.executor.tick()
+    assert entered
+    assert [entry.fault.name for entry in rig.env.executor.faults] == ["estop"]
+    # The order to stop is on the line within a tick; from then on nothing pushes any more.
+    within = round(0.03 / DT)
+    assert not any(driven[within:])
+    rig.twin.clock.wait_until(rig.twin.clock.now() + 0.2)
+    assert len(driven) > within
+    assert not any(driven[within:])
