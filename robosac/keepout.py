@@ -162,15 +162,14 @@ def _blocked(
         end = [place + speed * time for place, speed in zip(landing, velocity, strict=True)]
         for joint, bounds in enumerate(envelope.joints):
             place = end[joint]
-            if not bounds.lower <= place <= bounds.upper and place != landing[joint]:
-                if place != inside(place, start[joint], bounds):
-                    blocked.add(joint)
+            if place not in (landing[joint], inside(place, start[joint], bounds)):
+                blocked.add(joint)
         points += _points(landing, end, keep_out.resolution)
     now, *later = keep_out.clearances(points)
     slack = keep_out.slack
     for region, clear in enumerate(now):
         wanted = slack if clear >= slack else clear + slack if rolling else clear
-        if not all([point[region] >= wanted for point in later]):
+        if not all(point[region] >= wanted for point in later):
             blocked.update(np.flatnonzero(keep_out.involved[region]).tolist())
     return blocked
 

@@ -11,7 +11,7 @@ joints of a robot that is faster than array operations, and it reads like the pr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import copysign, isfinite
+from math import isfinite
 from typing import NamedTuple, TypeGuard
 
 import numpy as np
@@ -204,7 +204,7 @@ def _limit_finite(
     tracking = _flags(memory.tracking, joints)
     codes, reached, touched = [0] * joints, [True] * joints, False
     for j, bounds in enumerate(envelope.joints):
-        lower, upper, speed, acceleration, slow = bounds
+        lower, upper, speed, acceleration, _ = bounds
         goal, place, start, last = goals[j], places[j], starts[j], speeds[j]
         nearest, farthest = place - distance, place + distance
         if not (nearest <= goal <= farthest and lower <= goal <= upper):
