@@ -18,7 +18,7 @@ STARTERS = {
 
 
 def imported(tree: ast.Module) -> set[str]:
-    return {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)} - {None}
+    return {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
 
 
 def is_marked(tree: ast.Module) -> bool:

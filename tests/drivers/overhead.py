@@ -148,5 +148,5 @@ class Overhead:
         ideal = guess * FOCAL_PX + np.array(CENTRE_PX)
         maps = self._fine(ideal).astype(np.float32).reshape((*rows.shape, 2))
         wide = cv2.resize(maps, None, fx=FINE, fy=FINE, interpolation=cv2.INTER_LINEAR)
-        maps = wide[FINE:-FINE, FINE:-FINE]
+        maps = np.asarray(wide[FINE:-FINE, FINE:-FINE], np.float32)
         return np.ascontiguousarray(maps[..., 0]), np.ascontiguousarray(maps[..., 1])
