@@ -22,7 +22,7 @@ Pure, for one robot at a time; fails closed: a clearance that is not a number is
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from operator import truediv
 from typing import Protocol
 
 import numpy as np
@@ -76,16 +76,23 @@ def brake_together(memory: Memory, envelope: Envelope, dt: float, whole: Reason)
         dt: time since the last command, s.
         whole: noted for the whole robot.
     """
-    starts, last = memory.position.tolist(), memory.velocity.tolist()
+    positions, velocities = _braked(memory, envelope, dt)
+    none = np.zeros(len(positions), dtype=np.uint8)
+    return Limited(np.array(positions), np.array(velocities), none, tracking=False, whole=whole)
+
+
+def _braked(memory: Memory, envelope: Envelope, dt: float) -> tuple[list[float], list[float]]:
+    """Positions (rad) and velocities (rad/s) of `brake_together`."""
+    last, positions = memory.velocity.tolist(), memory.position.tolist()
     needed = _standstill_time(last, envelope)
     share = max(0.0, 1.0 - dt / needed) if needed > 0.0 else 0.0
     velocities = [velocity * share for velocity in last]
-    positions = [
-        inside(start + velocity * dt, start, bounds)
-        for start, velocity, bounds in zip(starts, velocities, envelope.joints, strict=True)
-    ]
-    none = np.zeros(len(starts), dtype=np.uint8)
-    return Limited(np.array(positions), np.array(velocities), none, tracking=False, whole=whole)
+    for joint, bounds in enumerate(envelope.joints):
+        start = positions[joint]
+        place = start + velocities[joint] * dt
+        within = bounds[0] <= place <= bounds[1]
+        positions[joint] = place if within else inside(place, start, bounds)
+    return positions, velocities
 
 
 def keep_clear(
@@ -113,18 +120,18 @@ def keep_clear(
     held = _blocked(start, position, velocity, envelope, keep_out)
     if not held:
         return limited
-    back = brake_together(memory, envelope, dt, limited.whole | Reason.KEEP_OUT)
-    braked, slower = back.position.tolist(), back.velocity.tolist()
+    whole = limited.whole | Reason.KEEP_OUT
+    braked, slower = _braked(memory, envelope, dt)
     while len(held) < len(start):
         for joint in held:
             position[joint], velocity[joint] = braked[joint], slower[joint]
         blocked = _blocked(start, position, velocity, envelope, keep_out)
         if not blocked:
-            return _mixed(position, velocity, limited, held, back.whole)
+            return _mixed(position, velocity, limited, held, whole)
         if blocked <= held:
             break
         held = held | blocked
-    return replace(back, codes=limited.codes)
+    return Limited(np.array(braked), np.array(slower), limited.codes, False, whole)
 
 
 def _mixed(
@@ -160,9 +167,10 @@ def _blocked(
     if rolling:
         time = (needed * needed - shortest * shortest) / 2 / needed
         end = [place + speed * time for place, speed in zip(landing, velocity, strict=True)]
-        for joint, bounds in enumerate(envelope.joints):
-            place = end[joint]
-            if place not in (landing[joint], inside(place, start[joint], bounds)):
+        for joint, (place, bounds) in enumerate(zip(end, envelope.joints, strict=True)):
+            if bounds[0] <= place <= bounds[1] or place == landing[joint]:
+                continue
+            if place != inside(place, start[joint], bounds):
                 blocked.add(joint)
         points += _points(landing, end, keep_out.resolution)
     now, *later = keep_out.clearances(points)
@@ -170,7 +178,7 @@ def _blocked(
     for region, clear in enumerate(now):
         wanted = slack if clear >= slack else clear + slack if rolling else clear
         if not all(point[region] >= wanted for point in later):
-            blocked.update(np.flatnonzero(keep_out.involved[region]).tolist())
+            blocked.update(keep_out.involved[region].nonzero()[0].tolist())
     return blocked
 
 
@@ -188,8 +196,7 @@ def _points(start: list[float], end: list[float], spacing: float) -> list[list[f
 
 def _standstill_time(velocity: list[float], envelope: Envelope) -> float:
     """How long joints that brake together need to stand, s."""
-    joints = zip(velocity, envelope.joints, strict=True)
-    needed = max([abs(speed) / bounds.acceleration for speed, bounds in joints])
+    needed = max(map(truediv, map(abs, velocity), envelope.accelerations))
     return 0.0 if needed < _NO_MOTION else needed
 
 

@@ -29,6 +29,9 @@ _ACCEPTED = (np.dtype(np.float64), np.dtype(np.float32))
 # Plain numbers: members of an enumeration are looked up far more slowly.
 _POSITION, _VELOCITY = Reason.POSITION.value, Reason.VELOCITY.value
 _ACCELERATION, _DISTANCE = Reason.ACCELERATION.value, Reason.DISTANCE.value
+# By "too fast", then "not too abrupt"; what neither bound explains is the braking distance to the
+# stop, or the soft zone before it.
+_STEP_CODES = ((_ACCELERATION, _POSITION), (_VELOCITY | _ACCELERATION, _VELOCITY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ class Envelope:
         slow = part.soft_share * limits.velocity
         rows = np.array((*columns, slow)).T.tolist()
         self.joints = tuple(Bounds(*row) for row in rows)
+        self.accelerations = tuple(bounds.acceleration for bounds in self.joints)
+        """rad/s^2"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +176,7 @@ def limit(
             return brake(memory, envelope, dt, Reason.NON_FINITE)
         if not all(map(isfinite, places)):
             return brake(memory, envelope, dt, Reason.MEASURED)
-    return _limit_finite(goals, places, memory, envelope, dt)
+    return _limit_finite(goals, places, memory, envelope, float(dt))
 
 
 def brake(memory: Memory, envelope: Envelope, dt: float, reason: Reason = Reason.NONE) -> Limited:
@@ -204,7 +209,7 @@ def _limit_finite(
     tracking = _flags(memory.tracking, joints)
     codes, reached, touched = [0] * joints, [True] * joints, False
     for j, bounds in enumerate(envelope.joints):
-        lower, upper, speed, acceleration, _ = bounds
+        lower, upper, speed, acceleration, slow = bounds
         goal, place, start, last = goals[j], places[j], starts[j], speeds[j]
         nearest, farthest = place - distance, place + distance
         if not (nearest <= goal <= farthest and lower <= goal <= upper):
@@ -219,12 +224,19 @@ def _limit_finite(
         if not tracking[j]:
             gentle = gentle and ahead <= reach + rounding
         # One period is enough to stand, and the step ends outside the soft zone: no root is needed.
-        calm = ahead <= acceleration * shortest and ahead <= room / dt - edge and ahead <= speed
-        cap = ahead if gentle and calm else _cap(room, bounds, dt, shortest, edge)
+        if (
+            gentle
+            and ahead <= acceleration * shortest
+            and ahead <= room / dt - edge
+            and ahead <= speed
+        ):
+            speeds[j] = wanted
+            continue
+        cap = _cap(room, speed, acceleration, slow, dt, shortest, edge)
         if gentle and ahead <= cap + rounding:
             speeds[j] = wanted
             continue
-        codes[j] |= _broken(ahead > speed, not gentle)
+        codes[j] |= _STEP_CODES[ahead > speed][gentle]
         reached[j], touched = False, True
         wish = speed_to_goal(abs(goal - start), ahead, acceleration, dt)
         if wanted >= 0.0:
@@ -232,7 +244,10 @@ def _limit_finite(
         else:
             # Not the mere sign turned: a joint that stands has the velocity 0, not -0.
             velocity = 0.0 - admissible(wish, cap, -last, reach)
-        speeds[j], goals[j] = velocity, inside(start + velocity * dt, start, bounds)
+        position = start + velocity * dt
+        if not lower <= position <= upper:
+            position = inside(position, start, bounds)
+        speeds[j], goals[j] = velocity, position
     position, velocity = np.array(goals), np.array(speeds)
     if not touched:
         return Limited(position, velocity, np.zeros(joints, dtype=np.uint8))
@@ -244,9 +259,16 @@ def _limit_finite(
     )
 
 
-def _cap(room: float, bounds: Bounds, dt: float, shortest: float, edge: float) -> float:
+def _cap(
+    room: float,
+    speed: float,
+    acceleration: float,
+    slow: float,
+    dt: float,
+    shortest: float,
+    edge: float,
+) -> float:
     """Largest speed (rad/s) toward a stop that is `room` (rad) away; `edge`: soft zone / dt."""
-    _, _, speed, acceleration, slow = bounds
     # Outside a limit there is no room to go on; the way back is free.
     room = room if room > 0.0 else 0.0
     cap = speed_to_stop(room, acceleration, dt, shortest)
@@ -263,7 +285,8 @@ def _nearest_goal(
     request: float, nearest: float, farthest: float, lower: float, upper: float
 ) -> tuple[float, int]:
     """The goal (rad) that is allowed, the limits coming last, and the bits that say why."""
-    goal = min(max(min(max(request, nearest), farthest), lower), upper)
+    goal = nearest if request < nearest else farthest if request > farthest else request
+    goal = lower if goal < lower else upper if goal > upper else goal
     if goal == request:
         return request, 0
     code = 0 if lower <= request <= upper else _POSITION
@@ -275,14 +298,6 @@ def inside(position: float, start: float, bounds: Bounds) -> float:
     if position > bounds.upper:
         return min(position, max(bounds.upper, start))
     return position if position >= bounds.lower else max(position, min(bounds.lower, start))
-
-
-def _broken(fast: bool, abrupt: bool) -> int:
-    """The bits of the bounds that a step breaks."""
-    if fast or abrupt:
-        return _VELOCITY * fast | _ACCELERATION * abrupt
-    # What neither explains is the braking distance to the stop, or the soft zone before it.
-    return _POSITION
 
 
 def _flags(tracking: BoolArray | bool, joints: int) -> list[bool]:
