@@ -59,9 +59,11 @@ realtime: setup ## how punctual the executor is beside a learner and a busy disk
 
 ACTIONS ?= 100000000
 LEGAL ?= 10000000
+PROCESSES ?= 1
 
 sweep: setup ## ACTIONS adversarial and LEGAL legal actions through the limiter, packed as the robots pack them
-	$(BIN)/python -m tests.sweeps.limiter_sweep --actions $(ACTIONS) --legal $(LEGAL)
+	$(BIN)/python -m tests.sweeps.limiter_sweep --actions $(ACTIONS) --legal $(LEGAL) \
+		--processes $(PROCESSES) $(if $(STATE),--resume $(STATE))
 
 fault-matrix: setup ## every fault the twins can enact, in every phase, in virtual time
 	$(BIN)/python -m tests.sweeps.fault_matrix

@@ -27,7 +27,6 @@ from typing import Protocol
 
 import numpy as np
 
-from robosac.errors import LimitsError
 from robosac.hal import BoolArray, FloatArray
 from robosac.reasons import Reason
 from robosac.safety import Envelope, Limited, Memory, inside
@@ -111,12 +110,12 @@ def keep_clear(
         dt: the period `limited` was made for, s.
 
     Raises:
-        LimitsError: a position or velocity is not finite.
+        ValueError: a position or velocity is not finite.
     """
     start = memory.position.tolist()
     position, velocity = limited.position.tolist(), limited.velocity.tolist()
     if not math.isfinite(sum(start) + sum(position) + sum(velocity)):
-        raise LimitsError(f"keep-out: a command must be finite, got {position} after {start} rad")
+        raise ValueError(f"keep-out: a command must be finite, got {position} after {start} rad")
     held = _blocked(start, position, velocity, envelope, keep_out)
     if not held:
         return limited

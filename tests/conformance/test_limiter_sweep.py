@@ -46,11 +46,14 @@ def test_processes_and_interruptions_change_nothing(tmp_path: Path) -> None:
     assert found(parts) == found(whole)
 
 
-def test_a_state_of_another_sweep_is_refused(tmp_path: Path) -> None:
+def test_a_state_of_another_sweep_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     state = tmp_path / "state.json"
     assert main(["--actions", "500", "--legal", "500", "--resume", str(state)]) == 0
-    with pytest.raises(ValueError, match="begin anew"):
+    with pytest.raises(SystemExit, match="2"):
         main(["--actions", "1000", "--legal", "500", "--resume", str(state)])
+    assert "begin anew" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,14 @@ def test_a_clearance_that_is_no_number_stops_everything() -> None:
     assert (np.abs(kept.velocity) < 0.4).all()
 
 
+def test_a_command_that_is_no_number_is_refused() -> None:
+    envelope = envelope_of(make_limits(8))
+    memory = Memory(np.zeros(8), np.full(8, math.nan))
+    limited = limit(np.full(8, 1e-3), memory, np.zeros(8), envelope, 0.005)
+    with pytest.raises(ValueError, match="must be finite"):
+        keep_clear(limited, memory, envelope, FrontLegsForward(0.65), 0.005)
+
+
 def test_a_rejected_request_brakes_together() -> None:
     envelope = envelope_of(make_limits(3, acceleration=50.0))
     course = Course(envelope, ThermalSettings(), Disc())

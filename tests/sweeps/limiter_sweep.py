@@ -205,7 +205,10 @@ def main(arguments: list[str]) -> int:
     if options.worker:
         serve(options.actions, options.legal)
         return 0
-    state = State(options.actions, options.legal, options.resume)
+    try:
+        state = State(options.actions, options.legal, options.resume)
+    except ValueError as error:
+        parser.error(str(error))
     sweep(state, options.actions, options.legal, options.processes)
     counts = state.counts
     broken = sum(count.broken for count in counts)
