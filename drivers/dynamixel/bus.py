@@ -329,8 +329,7 @@ class DynamixelBus:
             heard -= old
             tick.roll.doubt()
             self.port.missed()
-            values = np.where(fresh, values, math.nan)
-        valid = tick.store.accept(values, times)
+        valid = tick.store.accept(values, times, fresh)
         counters.implausible += heard - int(np.count_nonzero(valid))
         return valid
 

@@ -104,6 +104,9 @@ class DynamixelReadings:
     jumped: NDArray[np.bool_]
     """The servo answered in this exchange, in order, with a position that no servo can have come to
     since its last: its turns or its encoder are lost. The reading is not kept."""
+    old: NDArray[np.bool_]
+    """The servo answered in this exchange, in order, with values that by its own clock are not of
+    now. They are not kept."""
     telemetry: Telemetry
     """What is asked in turn, with a time for each value."""
 
@@ -132,21 +135,26 @@ class ReadingStore:
         self._times = np.full(count, -math.inf)
         self.alerts = np.zeros(count, dtype=np.bool_)
         self.errors = np.zeros(count, dtype=np.int64)
-        self._jumped = np.zeros(count, dtype=np.bool_)
+        self._jumped, self._old = np.zeros((2, count), dtype=np.bool_)
 
-    def accept(self, counts: FloatArray, times: FloatArray) -> NDArray[np.bool_]:
-        """Keep what servos can mean; where that is, shape (n,).
+    def accept(
+        self, counts: FloatArray, times: FloatArray, fresh: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Keep what is `fresh` and what servos can mean; where that is, shape (n,).
 
         Args:
             counts: effort, velocity and position, shape (3, n); NaN where nothing was heard.
             times: when each servo's answer arrived, s; NaN where none did.
+            fresh: whose is not old.
         """
+        self._old = ~(np.isnan(times) | fresh)
         reach = times - self._times
         reach *= self._counts_per_s
         reach += self._slack
         # Comparisons with NaN are false: nothing heard is not kept, a first position not refused.
         kept = np.logical_and.reduce(np.abs(counts) <= self._most)
-        self._jumped = np.abs(counts[2] - self._counts[2]) > reach
+        kept &= fresh
+        self._jumped = fresh & (np.abs(counts[2] - self._counts[2]) > reach)
         kept &= ~self._jumped
         np.copyto(self._counts, counts, where=kept)
         np.copyto(self._times, times, where=kept)
@@ -163,8 +171,9 @@ class ReadingStore:
         free: NDArray[np.bool_],
         telemetry: Telemetry,
     ) -> DynamixelReadings:
-        """Fresh arrays of everything known; jumps are told once."""
-        jumped, self._jumped = self._jumped, np.zeros_like(valid)
+        """Fresh arrays of everything known; what is wrong with an answer is told once."""
+        jumped, old = self._jumped, self._old
+        self._jumped, self._old = np.zeros((2, len(valid)), dtype=np.bool_)
         effort, velocity, position = self._counts * self._scale
         return DynamixelReadings(
             time=self._times.copy(),
@@ -178,6 +187,7 @@ class ReadingStore:
             holding=holding,
             free=free,
             jumped=jumped,
+            old=old,
             telemetry=telemetry,
         )
 
@@ -198,6 +208,7 @@ def never_heard(count: int, telemetry: Telemetry) -> DynamixelReadings:
         holding=no,
         free=no,
         jumped=no,
+        old=no,
         telemetry=telemetry,
     )
 
