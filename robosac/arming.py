@@ -37,6 +37,8 @@ class ArmingSettings:
     """V"""
     voltage_max: float = 48.0
     """V"""
+    joint_age_s: float = 0.04
+    """Largest age of a joint's values, s."""
     imu_age_s: float = 0.04
     """Largest age of the inertial sample, s."""
     imu_force: float = 2.0
@@ -142,6 +144,9 @@ def not_ready(
     if not joints.valid.all():
         silent = [limits.names[index] for index in np.flatnonzero(~joints.valid)]
         return f"answers: none from {', '.join(silent)}; every joint must answer"
+    age = state.time - joints.time
+    if not (age <= settings.joint_age_s).all():
+        return f"age: values of {_worst(age, limits)} s; valid is up to {settings.joint_age_s} s"
     if not np.isfinite(joints.position).all():
         return f"position: {joints.position} is not finite"
     moving = ~(np.abs(joints.velocity) <= settings.still)

@@ -9,6 +9,7 @@ from robosac.recovery import RecoverySettings
 from robosac.requests import ExecutorSettings
 from robosac.robots.claw_file import ClawFile
 from robosac.robots.robot_file import RobotFile
+from robosac.robots.servos import stiffness_n_m_per_rad
 from robosac.settings import ClawConfig, MinitaurConfig
 from robosac.stage import is_twin
 from robosac.watch import WatchSettings
@@ -21,6 +22,10 @@ OVERSPEED_FACTOR = 1.0
 """Goals may run ahead faster than any servo of this kind turns; what is measured may not."""
 SOFT_OVERSPEED_FACTOR = 1.5
 """For a twin with ROBEL's soft joints: springs without a gear, which swing past their targets."""
+POSITION_NOISE = 0.05
+"""rad: one count is 0.0015, and an answer is some 4 ms older than told, at 8 rad/s."""
+IDENTICAL_TICKS = 32
+"""0.16 s: the quadruped's encoders are read finer than their noise, and never stand still."""
 IMPOSSIBLE_FACTOR = 2.0
 """Below what the bus believes at all (`drivers.dynamixel.readings`), so that it is told at once."""
 VOLTAGE_AVERAGE_S = 0.2
@@ -46,6 +51,7 @@ def minitaur_settings(config: MinitaurConfig, file: RobotFile) -> ExecutorSettin
             position_tolerance=section.position_tolerance_rad,
             stale_hold_s=2.0 * section.period_s,
             stale_fault_s=5.0 * section.period_s,
+            identical_ticks=IDENTICAL_TICKS,
             voltage_min=supply.lower,
             voltage_max=supply.upper,
             voltage_sag=supply.peaks[0],
@@ -80,6 +86,8 @@ def claw_settings(config: ClawConfig, file: ClawFile) -> ExecutorSettings:
             undriven_ticks=UNDRIVEN_TICKS,
             impossible_factor=IMPOSSIBLE_FACTOR,
             stalls=True,
+            stiffness=stiffness_n_m_per_rad(file),
+            position_noise=POSITION_NOISE,
             stale_hold_s=2.0 * section.period_s,
             stale_fault_s=5.0 * section.period_s,
             voltage_min=supply.lower,

@@ -29,6 +29,10 @@ class JointCounters:
     """Ticks of one and the same position in which the goal was well above it."""
     below: CountArray
     """Likewise below it."""
+    limp: CountArray
+    """Of those ticks, the last in a row in which the motor did not push as a stalled one does."""
+    identical: CountArray
+    """Ticks in a row of one and the same position, where that is looked at."""
     quiet: bool
     """True while every counter is zero."""
 
@@ -36,7 +40,8 @@ class JointCounters:
     def zero(cls, joints: int) -> JointCounters:
         """Nothing seen yet."""
         none = np.zeros(joints, dtype=np.int32)
-        return cls(none, none, none, np.zeros(joints, dtype=np.uint8), none, none, True)
+        fast = np.zeros(joints, dtype=np.uint8)
+        return cls(none, none, none, fast, none, none, none, none, True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,8 @@ def healthy(
     # Bit-identical readings are usual at rest; they matter only where a joint is sent away.
     same = moved == 0.0
     if np.count_nonzero(same) and command.drive is Drive.POSITION:
+        if settings.identical_ticks:
+            fine &= ~same
         fine &= ~(same & (np.abs(command.position - position) > settings.freeze_error))
     if free is not None:
         fine |= free
@@ -103,9 +110,14 @@ class JointLook:
     missed: BoolArray
     undriven: BoolArray
     stale: BoolArray
+    old: BoolArray
+    """It answered, but with nothing new."""
     same: BoolArray
     above: BoolArray
     below: BoolArray
+    limp: BoolArray
+    """It does not push as a motor does that stands so far from its goal."""
+    identical: BoolArray
 
 
 def look(
@@ -136,26 +148,36 @@ def look(
     stale = joints.valid & ~(now - joints.time <= settings.stale_hold_s)
     missed, undriven = ~joints.valid, ~joints.driving
     # A joint that did not answer repeats its old reading: that is a miss, not a frozen encoder.
-    same = (moved == 0.0) & joints.valid
+    old = joints.valid & ~(elapsed > 0.0)
+    same = (moved == 0.0) & joints.valid & ~old
     if command.drive is Drive.POSITION:
         away = command.position - position
         above, below = away > settings.freeze_error, away < -settings.freeze_error
+        stiffness = settings.stiffness * command.stiffness
+        push = np.minimum(stiffness * np.abs(away), command.max_torque)
+        # False where either is not known; a motor that is not driven is another fault.
+        limp = joints.torque * np.sign(away) < settings.limp_share * push
+        limp &= (above | below) & joints.driving
+        identical = same if settings.identical_ticks else np.zeros_like(same)
     else:
-        above = below = np.zeros(len(position), dtype=np.bool_)
+        above = below = limp = identical = np.zeros(len(position), dtype=np.bool_)
     if command.free is not None:
         held = ~command.free
         beyond, fast, undriven = beyond & held, fast & held, undriven & held
-        impossible, same = impossible & held, same & held
-    return JointLook(beyond, fast, impossible, missed, undriven, stale, same, above, below)
+        impossible, same, identical = impossible & held, same & held, identical & held
+    return JointLook(
+        *(beyond, fast, impossible, missed, undriven, stale, old),
+        *(same, above, below, limp, identical),
+    )
 
 
 def count(seen: JointLook, counters: JointCounters) -> JointCounters:
     """Advance the counters.
 
-    A joint that did not answer says nothing new: counters of its measured values stand still.
+    A joint that says nothing new leaves the counters of its measured values as they are.
     """
-    missed = seen.missed
-    misses = np.where(missed, counters.misses + 1, 0).astype(np.int32)
+    misses = np.where(seen.missed, counters.misses + 1, 0).astype(np.int32)
+    missed = seen.missed | seen.old
     outside = _row(seen.beyond, counters.beyond, missed)
     limp = _row(seen.undriven, counters.undriven, missed)
     swift = np.where(missed, counters.fast, ((counters.fast << 1) | seen.fast) & 0b111)
@@ -163,10 +185,14 @@ def count(seen: JointLook, counters: JointCounters) -> JointCounters:
     unmoved = seen.same | missed
     above = np.where(unmoved, counters.above + (seen.same & seen.above), 0).astype(np.int32)
     below = np.where(unmoved, counters.below + (seen.same & seen.below), 0).astype(np.int32)
-    quiet = not (
-        misses.any() or outside.any() or limp.any() or swift.any() or above.any() or below.any()
-    )
-    return JointCounters(misses, outside, limp, swift.astype(np.uint8), above, below, quiet)
+    sent = seen.same & (seen.above | seen.below)
+    slack = np.where(sent, np.where(seen.limp, counters.limp + 1, 0), counters.limp)
+    slack = np.where(unmoved, slack, 0).astype(np.int32)
+    identical = _row(seen.identical, counters.identical, missed)
+    rows = (misses, outside, limp, swift, above, below, slack, identical)
+    quiet = not any(row.any() for row in rows)
+    fast = swift.astype(np.uint8)
+    return JointCounters(misses, outside, limp, fast, above, below, slack, identical, quiet)
 
 
 def _row(seen: BoolArray, before: CountArray, missed: BoolArray) -> CountArray:
@@ -201,8 +227,10 @@ def judge(
             Fault(
                 "encoder_frozen",
                 limits.names[index],
-                f"{joints.position[index]:.4f} rad to the last bit in {sent} ticks in which its "
-                f"goal was over {settings.freeze_error:.2f} rad away",
+                f"{joints.position[index]:.4f} rad to the last bit; in {sent} ticks its goal was "
+                f"over {settings.freeze_error:.2f} rad away, in {counters.limp[index]} of them its "
+                f"motor did not push as one that stands; {counters.identical[index]} readings in a "
+                "row are the same (counted where encoders are noisy)",
             ),
         )
 
@@ -211,14 +239,18 @@ def _frozen(counters: JointCounters, settings: WatchSettings) -> BoolArray:
     """Where an encoder tells the same although the joint is sent away.
 
     Where joints may stall against an obstacle, it must have been sent to both sides, each for a
-    quarter of the ticks: no obstacle holds a joint on both.
+    quarter of the ticks: no obstacle holds a joint on both. Or its motor pushes less than one that
+    stands so far from its goal: then it turns, and only its reading stands.
     """
     sent = counters.above + counters.below
-    if not settings.stalls:
-        return sent >= settings.freeze_ticks
-    each = max(1, settings.freeze_ticks // 4)
-    both = (counters.above >= each) & (counters.below >= each)
-    return both & (sent >= settings.freeze_ticks)
+    frozen = sent >= settings.freeze_ticks
+    if settings.stalls:
+        each = max(1, settings.freeze_ticks // 4)
+        frozen &= (counters.above >= each) & (counters.below >= each)
+    frozen |= counters.limp >= settings.limp_ticks
+    if settings.identical_ticks:
+        frozen |= counters.identical >= settings.identical_ticks
+    return frozen
 
 
 def _judge_answers(

@@ -41,8 +41,20 @@ class WatchSettings:
     stalls: bool = False
     """A joint may stand still against an obstacle without its reading changing by one count.
 
-    True for coarse, noiseless encoders. Only a joint that was sent to both sides then has to move.
+    True for coarse, noiseless encoders. Only a joint that was sent to both sides then has to move,
+    and one whose motor does not push as a stalled one would.
     """
+    identical_ticks: int = 0
+    """Ticks in a row of bit-identical positions before torque is cut, wherever the joint is sent; 0:
+    never. For encoders finer than their noise, which tell the same twice by chance alone."""
+    stiffness: float = math.nan
+    """What a motor that stands pushes with for each rad to its goal, N m/rad, up to its torque; NaN:
+    not known."""
+    limp_share: float = 0.5
+    """Share of that below which a motor is not stalled but moves, whatever its encoder tells: room
+    for a hot winding (resistance +20 % at 50 K) and a low supply (20 of 24 V)."""
+    limp_ticks: int = 8
+    """Ticks in a row, among those in which the joint was sent away, before torque is cut."""
     undriven_ticks: int = 3
     """Ticks in a row without drive although commanded, before torque is cut (13)."""
     temperature_warn: float = 10.0

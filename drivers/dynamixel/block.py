@@ -31,8 +31,8 @@ class Counts(NamedTuple):
 
     values: FloatArray
     """Effort, velocity and position, shape (3, n)."""
-    ticks: FloatArray | None
-    """Their clocks, ms, shape (n,); None: not read."""
+    ticks: FloatArray
+    """Their clocks, ms, shape (n,)."""
 
 
 class BlockCrc:
@@ -148,11 +148,8 @@ class FastReadBlock:
 def _record(data_at: int, window: Window, size: int) -> np.dtype[np.void]:
     """One servo's part: `size` bytes, the data it was asked for from `data_at` on."""
     effort = data_at + window.offset
-    names, formats = ["effort", "velocity", "position"], ["<i2", "<i4", "<i4"]
-    offsets = [effort, effort + 2, effort + 6]
-    if window.tick_at is not None:
-        names, formats = [*names, "tick"], [*formats, "<u2"]
-        offsets = [*offsets, data_at + window.tick_at]
+    names, formats = ["effort", "velocity", "position", "tick"], ["<i2", "<i4", "<i4", "<u2"]
+    offsets = [effort, effort + 2, effort + 6, data_at + window.tick_at]
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": size})
 
 
@@ -163,5 +160,4 @@ def _counts(records: NDArray[np.void]) -> Counts:
         records["velocity"],
         records["position"],
     )
-    names = records.dtype.names or ()
-    return Counts(values, records["tick"].astype(np.float64) if "tick" in names else None)
+    return Counts(values, records["tick"].astype(np.float64))

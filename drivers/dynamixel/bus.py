@@ -29,9 +29,11 @@ from drivers.wire import Wire
 
 FloatArray = NDArray[np.float64]
 
-TELEMETRY_TIME_S: Final = 0.003
+TELEMETRY_LEFT_S: Final = 0.0018
 """A servo is asked for telemetry only if so much time is left of the tick, s: 60 bytes at 1 Mbit/s
 take 0.6 ms, the adapter's latency timer up to 1 ms."""
+TELEMETRY_TIME_S: Final = 0.003
+"""How long its answer is waited for, s."""
 
 TELEMETRY_EVERY: Final = 2
 """Exchanges from one question to the next: every servo is asked everything within a second or so at
@@ -203,6 +205,7 @@ class DynamixelBus:
         self._question = None
         if self._tick is not None:
             self._tick.store.forget(self._index[id])
+            self._tick.clocks.forget(self._index[id])
 
     def stop_all(self, attempts: int) -> list[int]:
         """Switch torque off until every servo was read back without; the ids that were not.
@@ -312,8 +315,7 @@ class DynamixelBus:
             values[:, index], times[index] = window.counts(status.parameters), at
             ticks[index] = window.tick(status.parameters)
         heard = n - int(np.count_nonzero(np.isnan(times)))
-        counts = Counts(values, None if window.tick_at is None else ticks)
-        return self._keep(tick, counts, times, heard)
+        return self._keep(tick, Counts(values, ticks), times, heard)
 
     def _keep(
         self, tick: _Tick, counts: Counts, times: FloatArray, heard: int
@@ -321,15 +323,13 @@ class DynamixelBus:
         """Keep what `heard` servos said, unless it is old or implausible; where it is kept."""
         values, ticks = counts
         counters = self.port.counters
-        if ticks is not None:
-            fresh = tick.clocks.fresh(ticks, tick.roll.asked_at, times, tick.roll.nothing_old)
-            if old := heard - int(np.count_nonzero(fresh)):
-                counters.late += old
-                heard -= old
-                tick.roll.doubt()
-                self.port.missed()
-                values = np.where(fresh, values, math.nan)
-        valid = tick.store.accept(values, times)
+        fresh = tick.clocks.fresh(ticks, tick.roll.asked_at, times, tick.roll.nothing_old)
+        if old := heard - int(np.count_nonzero(fresh)):
+            counters.late += old
+            heard -= old
+            tick.roll.doubt()
+            self.port.missed()
+        valid = tick.store.accept(values, times, fresh)
         counters.implausible += heard - int(np.count_nonzero(valid))
         return valid
 
@@ -338,7 +338,7 @@ class DynamixelBus:
         turn = self.port.counters.exchanges % TELEMETRY_EVERY
         if turn and not (self._telemetry.urgent or self._torque.asking):
             return
-        if deadline - self._now() < TELEMETRY_TIME_S:
+        if deadline - self._now() < TELEMETRY_LEFT_S:
             return
         if not (self.port.settled or self.port.settle(deadline)):
             return

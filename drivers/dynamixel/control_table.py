@@ -148,6 +148,8 @@ class ControlTable:
     registers: tuple[Register, ...]
     """By rising address; they do not overlap."""
     operating_modes: frozenset[OperatingMode]
+    stall_torque_nm: float
+    """At the rated supply, N m."""
     torque_constant_nm_a: float
     """Stall torque by stall current, N m/A; NaN where the servo measures no current."""
     effort: Literal["present_current", "present_load"]
@@ -295,17 +297,19 @@ def _indirect() -> Iterator[Register]:
 def _table(
     number: int,
     name: str,
-    torque_constant_nm_a: float,
+    stall: tuple[float, float],
     modes: frozenset[OperatingMode],
     registers: Mapping[str, Register],
 ) -> ControlTable:
+    """`stall`: torque, N m, and current, A; NaN where none is measured."""
     ordered = sorted(registers.values(), key=lambda register: register.address)
     return ControlTable(
         model_number=number,
         name=name,
         registers=tuple(ordered),
         operating_modes=modes,
-        torque_constant_nm_a=torque_constant_nm_a,
+        stall_torque_nm=stall[0],
+        torque_constant_nm_a=stall[0] / stall[1],
         effort="present_current" if "present_current" in registers else "present_load",
         by_name=MappingProxyType({register.name: register for register in ordered}),
         by_address=MappingProxyType({register.address: register for register in ordered}),
@@ -318,7 +322,7 @@ _BASE: Final = {register.name: register for register in (*map(_register, _ROWS),
 def _with_current(
     number: int,
     name: str,
-    torque_constant_nm_a: float,
+    stall: tuple[float, float],
     velocity_limit: int,
     current_limit: int = 1193,
     position_p: int = 800,
@@ -340,7 +344,7 @@ def _with_current(
         change("min_voltage_limit", default=110, minimum=110, maximum=300)
         for register in ("current_limit", "goal_current", "present_current"):
             change(register, scale=0.00134)
-    return _table(number, name, torque_constant_nm_a, frozenset(OperatingMode), table)
+    return _table(number, name, stall, frozenset(OperatingMode), table)
 
 
 def _xl430() -> ControlTable:
@@ -364,19 +368,19 @@ def _xl430() -> ControlTable:
         OperatingMode.CURRENT,
         OperatingMode.CURRENT_BASED_POSITION,
     }
-    return _table(1060, "XL430-W250", math.nan, modes, table)
+    return _table(1060, "XL430-W250", (1.5, math.nan), modes, table)
 
 
 TABLES: Final[Mapping[int, ControlTable]] = MappingProxyType(
     {
         table.model_number: table
         for table in (
-            _with_current(1000, "XH430-W350", 3.4 / 1.3, 130, current_limit=648, position_p=900),
-            _with_current(1010, "XH430-W210", 2.5 / 1.3, 210, current_limit=648, position_p=900),
-            _with_current(1020, "XM430-W350", 4.1 / 2.3, 200),
-            _with_current(1030, "XM430-W210", 3.0 / 2.3, 330),
-            _with_current(1040, "XH430-V350", 3.3 / 0.7, 135, 689, high_voltage=True),
-            _with_current(1050, "XH430-V210", 2.6 / 0.7, 380, 689, high_voltage=True),
+            _with_current(1000, "XH430-W350", (3.4, 1.3), 130, current_limit=648, position_p=900),
+            _with_current(1010, "XH430-W210", (2.5, 1.3), 210, current_limit=648, position_p=900),
+            _with_current(1020, "XM430-W350", (4.1, 2.3), 200),
+            _with_current(1030, "XM430-W210", (3.0, 2.3), 330),
+            _with_current(1040, "XH430-V350", (3.3, 0.7), 135, 689, high_voltage=True),
+            _with_current(1050, "XH430-V210", (2.6, 0.7), 380, 689, high_voltage=True),
             _xl430(),
         )
     }

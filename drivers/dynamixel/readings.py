@@ -3,7 +3,8 @@
 Protocol 2.0 has no sequence numbers. So consecutive ticks read a different number of bytes, always
 whole registers around effort, velocity and position: a reply that comes too late has another length
 than the one that is waited for, and is known by it. One that is even later, when that length is
-used again, is known by the servo's own clock (`drivers.dynamixel.servo_clocks`).
+used again, is known by the servo's own clock (`drivers.dynamixel.servo_clocks`), which every answer
+tells: one that stands still is seen in the very next exchange.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One way of reading effort (2 bytes), velocity (4) and position (4), from address 126 on."""
+    """One way of reading the clock (120), and effort, velocity and position (126 to 135)."""
 
     address: int
     size: int
@@ -36,36 +37,32 @@ class Window:
         return _EFFORT - self.address
 
     @property
-    def tick_at(self) -> int | None:
-        """Where realtime_tick is in an answer; None: it is not read."""
-        return _TICK - self.address if self.address <= _TICK else None
+    def tick_at(self) -> int:
+        """Where realtime_tick is in an answer."""
+        return _TICK - self.address
 
     def counts(self, data: bytes) -> tuple[int, int, int]:
         """Effort, velocity and position counts in an answer of the right size."""
         return _VALUES.unpack_from(data, self.offset)
 
     def tick(self, data: bytes) -> float:
-        """The servo's clock in an answer of the right size, ms; NaN: it is not read."""
+        """The servo's clock in an answer of the right size, ms."""
         at = self.tick_at
-        return math.nan if at is None else data[at] | data[at + 1] << 8
+        return data[at] | data[at + 1] << 8
 
 
 _TICK: Final = 120
 _EFFORT: Final = 126
 _VALUES: Final = struct.Struct("<hii")
-# From effort (126), present_pwm (124), realtime_tick (120) or goal_position (116) on, to the end of
-# position (135), velocity_trajectory (139), position_trajectory (143), voltage (145) or
-# temperature (146).
+# From realtime_tick (120) or goal_position (116) on, to the end of position (135),
+# velocity_trajectory (139), position_trajectory (143), voltage (145) or temperature (146).
 WINDOWS: Final = (
-    *(Window(126, 10), Window(124, 12), Window(120, 16)),
-    *(Window(120, 20), Window(120, 24), Window(120, 26), Window(120, 27)),
+    *(Window(120, 16), Window(120, 20), Window(120, 24), Window(120, 26), Window(120, 27)),
     *(Window(116, 28), Window(116, 30), Window(116, 31)),
 )
 """All have different sizes."""
-USUAL_WINDOWS: Final = 3
+USUAL_WINDOWS: Final = 2
 """So many, the shortest, are used in turn while nothing is missed and so nothing can come late."""
-CAREFUL_WINDOWS: Final = len(WINDOWS) - 2
-"""So many, the longest, are used in turn otherwise; they all tell the servo's clock."""
 
 SPEED_MAX_RAD_S: Final = 25.0
 """Faster is not believed; the fastest X430 does 10 rad/s, the register ends at 24.5."""
@@ -104,6 +101,12 @@ class DynamixelReadings:
     armed, and nothing that it said since then is against it. Cannot be written to."""
     free: NDArray[np.bool_]
     """The same of torque that is off."""
+    jumped: NDArray[np.bool_]
+    """The servo answered in this exchange, in order, with a position that no servo can have come to
+    since its last: its turns or its encoder are lost. The reading is not kept."""
+    old: NDArray[np.bool_]
+    """The servo answered in this exchange, in order, with values that by its own clock are not of
+    now. They are not kept."""
     telemetry: Telemetry
     """What is asked in turn, with a time for each value."""
 
@@ -132,20 +135,27 @@ class ReadingStore:
         self._times = np.full(count, -math.inf)
         self.alerts = np.zeros(count, dtype=np.bool_)
         self.errors = np.zeros(count, dtype=np.int64)
+        self._jumped, self._old = np.zeros((2, count), dtype=np.bool_)
 
-    def accept(self, counts: FloatArray, times: FloatArray) -> NDArray[np.bool_]:
-        """Keep what servos can mean; where that is, shape (n,).
+    def accept(
+        self, counts: FloatArray, times: FloatArray, fresh: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Keep what is `fresh` and what servos can mean; where that is, shape (n,).
 
         Args:
             counts: effort, velocity and position, shape (3, n); NaN where nothing was heard.
             times: when each servo's answer arrived, s; NaN where none did.
+            fresh: whose is not old.
         """
+        self._old = ~(np.isnan(times) | fresh)
         reach = times - self._times
         reach *= self._counts_per_s
         reach += self._slack
         # Comparisons with NaN are false: nothing heard is not kept, a first position not refused.
         kept = np.logical_and.reduce(np.abs(counts) <= self._most)
-        kept &= ~(np.abs(counts[2] - self._counts[2]) > reach)
+        kept &= fresh
+        self._jumped = fresh & (np.abs(counts[2] - self._counts[2]) > reach)
+        kept &= ~self._jumped
         np.copyto(self._counts, counts, where=kept)
         np.copyto(self._times, times, where=kept)
         return kept
@@ -161,7 +171,9 @@ class ReadingStore:
         free: NDArray[np.bool_],
         telemetry: Telemetry,
     ) -> DynamixelReadings:
-        """Fresh arrays of everything known."""
+        """Fresh arrays of everything known; what is wrong with an answer is told once."""
+        jumped, old = self._jumped, self._old
+        self._jumped, self._old = np.zeros((2, len(valid)), dtype=np.bool_)
         effort, velocity, position = self._counts * self._scale
         return DynamixelReadings(
             time=self._times.copy(),
@@ -174,6 +186,8 @@ class ReadingStore:
             error=self.errors.copy(),
             holding=holding,
             free=free,
+            jumped=jumped,
+            old=old,
             telemetry=telemetry,
         )
 
@@ -193,6 +207,8 @@ def never_heard(count: int, telemetry: Telemetry) -> DynamixelReadings:
         error=np.zeros(count, dtype=np.int64),
         holding=no,
         free=no,
+        jumped=no,
+        old=no,
         telemetry=telemetry,
     )
 

@@ -15,7 +15,7 @@ from drivers.dynamixel.block import Counts, FastReadBlock, SyncReadBlock
 from drivers.dynamixel.fast_reply import FastReply
 from drivers.dynamixel.instructions import fast_sync_read, sync_read
 from drivers.dynamixel.packet import Status
-from drivers.dynamixel.readings import CAREFUL_WINDOWS, USUAL_WINDOWS, WINDOWS, Window
+from drivers.dynamixel.readings import USUAL_WINDOWS, WINDOWS, Window
 from drivers.statistics import BusCounters
 
 SUSPECT_AFTER: Final = 3
@@ -56,8 +56,7 @@ class RollCall:
         self._ids, self._fast, self._counters = list(ids), fast, counters
         self._index = {id: index for index, id in enumerate(ids)}
         self._order = list(ids)
-        # So that the first exchange sets the clocks.
-        self._turn = USUAL_WINDOWS - 2
+        self._turn = USUAL_WINDOWS - 1
         self._calm, self._trouble_at = CALM_AFTER, -math.inf
         self._careful = 0
         self._asked: dict[int, _Asked] = {}
@@ -105,9 +104,7 @@ class RollCall:
             self._careful = 0
         else:
             # Behind the usual ones first: one of those may have been missed just now.
-            self._turn = max(self._turn + 1, USUAL_WINDOWS)
-            if self._turn == len(WINDOWS):
-                self._turn -= CAREFUL_WINDOWS
+            self._turn = (self._turn + 1) % len(WINDOWS) if self._careful else USUAL_WINDOWS
             self._careful += 1
         # The others have not been used for long.
         self.nothing_old = self._careful <= len(WINDOWS) - USUAL_WINDOWS
@@ -130,7 +127,7 @@ class RollCall:
             return counts
         values, ticks = counts
         places = self._places
-        return Counts(values[:, places], None if ticks is None else ticks[places])
+        return Counts(values[:, places], ticks[places])
 
     def doubt(self) -> None:
         """Something old was among the answers."""

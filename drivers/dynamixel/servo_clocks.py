@@ -36,6 +36,7 @@ class ServoClocks:
     def __init__(self, count: int) -> None:
         self._known, self._rival = _Lead(count), _Lead(count)
         self._agreed = np.zeros(count, dtype=np.int64)
+        self._unset = np.ones(count, dtype=np.bool_)
         self._tick, self._since = np.full(count, math.nan), np.zeros(count)
 
     def fresh(
@@ -47,7 +48,7 @@ class ServoClocks:
             ticks: realtime_tick of each servo; NaN where nothing was heard.
             asked: when all were asked, s.
             arrived: when each answer came, s; NaN where none did.
-            nothing_old: nothing old can be on its way: what is heard is true and sets the clocks.
+            nothing_old: nothing old can be on its way: what is heard first is true and sets a clock.
         """
         heard = ~np.isnan(ticks)
         going = ~self._stuck(ticks, arrived)
@@ -58,16 +59,22 @@ class ServoClocks:
         self._agreed[good] = 0
         if not doubtful.any():
             return good & going
+        agreed = self._rival.meet(low, width, arrived) & doubtful
+        self._rival.set(low, width, arrived, doubtful & ~agreed)
+        self._agreed[doubtful & ~agreed] = 0
+        self._agreed[doubtful] += 1
+        believed = doubtful & (self._agreed >= AGREE)
         if nothing_old:
-            believed = doubtful
-        else:
-            agreed = self._rival.meet(low, width, arrived) & doubtful
-            self._rival.set(low, width, arrived, doubtful & ~agreed)
-            self._agreed[doubtful & ~agreed] = 0
-            self._agreed[doubtful] += 1
-            believed = doubtful & (self._agreed >= AGREE)
+            # Nothing is late on the line; but a servo itself may have begun to tell old values.
+            believed |= doubtful & self._unset
         self._known.set(low, width, arrived, believed)
-        return (good | believed) & going
+        fresh = good | believed
+        self._unset &= ~fresh
+        return fresh & going
+
+    def forget(self, index: int) -> None:
+        """Servo `index` may have been restarted: what it says next may set its clock anew."""
+        self._unset[index] = True
 
     def _stuck(self, ticks: FloatArray, arrived: FloatArray) -> BoolArray:
         """Where a clock has told the same for too long."""

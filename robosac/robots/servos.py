@@ -18,6 +18,7 @@ import numpy as np
 
 from calibration import Calibration
 from drivers.dynamixel import (
+    TABLES,
     DynamixelBus,
     DynamixelReadings,
     HardwareError,
@@ -208,7 +209,8 @@ class Servos:
         voltage = np.where(asked, telemetry.voltage_v, self._voltage)
         return JointState(
             time=readings.time,
-            valid=readings.valid,
+            # An old answer is one, but keeps the time of the last that was not.
+            valid=readings.valid | readings.old,
             position=readings.position_rad * direction - self._zero - self._turns,
             velocity=readings.velocity_rad_s * direction,
             torque=readings.torque_nm * direction,
@@ -227,10 +229,11 @@ class Servos:
         """What servos have said, since they were set up, is wrong with themselves."""
         telemetry, since = readings.telemetry, self._configured_at
         wrong = (telemetry.hardware_error > 0) & (telemetry.hardware_error_time >= since)
+        jumped = readings.jumped & self._held
         tripped = (telemetry.watchdog == TRIPPED) & (telemetry.watchdog_time >= since)
         if drive is Drive.STOP:
             tripped &= False
-        if not (wrong | tripped).any():
+        if not (wrong | tripped | jumped).any():
             return ()
         faults = [
             Fault(name, self._names[index], f"hardware error {error.name}; it has let go")
@@ -242,7 +245,29 @@ class Servos:
             Fault("motor_watchdog", self._names[index], "its watchdog expired; arm anew")
             for index in np.flatnonzero(tripped)
         ]
+        faults += [
+            Fault(
+                "impossible_motion",
+                self._names[index],
+                "it answers, in order, with a position out of any servo's reach since its last: "
+                "its turns or its encoder are lost",
+            )
+            for index in np.flatnonzero(jumped)
+        ]
         return tuple(faults)
+
+
+def stiffness_n_m_per_rad(file: ClawFile) -> float:
+    """What a servo that stands pushes with for each rad to its goal; NaN: no known model.
+
+    Its law: PWM = gain / 128 times the error in counts; all of the PWM is its stall torque. Source:
+    ROBOTIS e-manual, X series, Position PID Gain (84) and PWM Limit (36).
+    """
+    table = next((table for table in TABLES.values() if table.name == file.model), None)
+    if table is None:
+        return math.nan
+    gain, full, count = table["position_p_gain"], table["goal_pwm"], table["goal_position"]
+    return file.position_p_gain * gain.scale * full.scale / count.scale * table.stall_torque_nm
 
 
 def _within(register: Register, value: float) -> float:

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Callable
+from unittest import mock
 
+import drivers.dynamixel.bus
 from drivers.dynamixel import (
     DynamixelBus,
     DynamixelReadings,
@@ -69,7 +71,8 @@ class TickRig:
 
 def without_telemetry(rig: TickRig, command: Command | None = None) -> DynamixelReadings:
     """A tick too short for telemetry."""
-    return rig.tick(command, 0.0025)
+    with mock.patch.object(drivers.dynamixel.bus, "TELEMETRY_LEFT_S", math.inf):
+        return rig.tick(command, 0.0025)
 
 
 class ArmingRig:

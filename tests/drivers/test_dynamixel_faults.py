@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.dynamixel import TorqueOff
+from drivers.dynamixel.readings import WINDOWS
 from drivers.dynamixel.servo_clocks import AGREE
 from drivers.dynamixel.telemetry import UNKNOWN
 from tests.drivers.dynamixel_rig import IDS, RAD, TICK, TickRig, without_telemetry
@@ -55,7 +56,7 @@ def test_late_replies_are_known_by_their_length_and_then_by_their_order() -> Non
     rig = TickRig()
     late = late_in_careful_exchange(rig)
     rig.hook(lambda reply: late + reply)
-    for age in range(1, 8):
+    for age in range(1, len(WINDOWS)):
         assert rig.tick().valid.all(), f"{age} ticks old"
     rig.place(11, 2021)
     assert not rig.tick().valid.any(), "as long as the fresh ones: doubt, so nothing is believed"
@@ -66,7 +67,7 @@ def test_a_late_reply_in_the_place_of_a_lost_one_is_known_by_its_clock(alone: bo
     rig = TickRig()
     late = late_in_careful_exchange(rig)
     rig.place(11, 2030)
-    for _ in range(7):
+    for _ in range(len(WINDOWS) - 1):
         assert without_telemetry(rig).valid.all()
     before = rig.bus.statistics.late
 

@@ -59,6 +59,27 @@ def test_clocks_are_set_only_when_nothing_old_can_be_there() -> None:
     assert servos.ask() == [True, True]
 
 
+@given(st.floats(0, 32768), st.floats(0.004, 0.5))
+def test_a_servo_that_begins_to_tell_old_values_is_not_believed_for_the_quiet_of_the_line(
+    ahead_ms: float, age_s: float
+) -> None:
+    servos = Servos(ahead_ms)
+    for _ in range(20):
+        assert servos.ask(nothing_old=True) == [True, True]
+    assert servos.ask(age_s, nothing_old=True) == [False, True]
+    assert servos.ask(age_s + PERIOD, nothing_old=True) == [False, True]
+
+
+def test_a_clock_is_set_anew_once_it_is_forgotten() -> None:
+    servos = Servos()
+    servos.ask(nothing_old=True)
+    servos.ahead_ms[0] += 5000.0
+    assert servos.ask(nothing_old=True) == [False, True]
+    servos.clocks.forget(0)
+    assert servos.ask(nothing_old=True) == [True, True]
+    assert servos.ask() == [True, True]
+
+
 def test_what_was_not_heard_is_not_fresh() -> None:
     servos = Servos()
     assert servos.ask(nothing_old=True, missing=True) == [False, True]

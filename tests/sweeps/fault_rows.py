@@ -219,7 +219,7 @@ ROWS: tuple[Row, ...] = (
     Row(6, "positions run at 110 rad/s", drifting(110.0), CUT, seconds(0.02),
         ("overspeed", "position_limit"), DRIVEN, QUAD),
     Row(6, "positions run at 22 rad/s", drifting(22.0), CUT, seconds(0.02),
-        ("overspeed", "position_limit"), DRIVEN, HAND),
+        ("overspeed", "position_limit", "impossible_motion"), DRIVEN, HAND),
     Row(8, "motor at 90 degrees", spec("servo:ID=hot:90"), CUT, seconds(1.0),
         ("over_temperature",)),
     Row(8, "motor 4 below the limit: derated", spec("servo:ID=hot:76"), LIMIT, seconds(1.0), (),
