@@ -6,6 +6,7 @@ STEPS ?= 20000
 RUNS ?= 100000
 SECONDS ?= 600
 TRIALS ?= 10000
+WORKERS ?= 2
 SOURCES := robosac drivers sim calibration tests
 
 .DEFAULT_GOAL := help
@@ -28,7 +29,10 @@ demo: setup ## watch the twin learn to walk, then read the report (about 10 minu
 	$(BIN)/robosac report $(RUN)
 
 test: setup ## the whole test suite, no hardware needed
-	$(BIN)/python -m pytest
+	@status=0; \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not realtime" || status=$$?; \
+	$(BIN)/python -m pytest -m realtime || status=$$?; \
+	exit $$status
 
 check: format lint types ## format, lint, types, tests: what CI runs
 	$(MAKE) test

@@ -151,13 +151,15 @@ def _follow_times(course: Course, scale: float, seconds: float) -> list[float]:
     limits, rng = course.envelope.limits, np.random.default_rng(0)
     middle = (limits.lower + limits.upper) / 2.0
     requests = [middle + rng.uniform(-scale, scale, len(middle)) for _ in range(500)]
+    # No two periods of a real clock are the same, so nothing may live off the last one's.
+    periods = (course.envelope.settings.period * rng.uniform(0.9, 1.1, len(requests))).tolist()
     course.begin(middle)
     index = 0
 
     def one() -> None:
         nonlocal index
         index = (index + 1) % len(requests)
-        course.follow(requests[index], course.position, course.envelope.settings.period)
+        course.follow(requests[index], course.position, periods[index])
 
     return _times(one, seconds)
 

@@ -12,75 +12,64 @@ a (-h/2 + sqrt(h^2/4 + 2 (d - a h^2/8) / a)). Both lines together keep the set o
 {d >= 0 and (w <= a s or (w - a s / 2)^2 <= 2 a d)} closed for every h >= s, so periods may vary
 from tick to tick; tests/robosac/test_safety_proof.py proves it.
 
-Pure; arrays over stops, the last axis.
+Pure, for one joint in plain numbers. Branches stand where `min` and `max` would, which take several
+times longer.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
-
-FloatArray = NDArray[np.float64]
+from math import sqrt
 
 
-@dataclass(frozen=True, slots=True)
-class Braking:
-    """Terms of the viability bound for one period; arrays over the stops of one side or of both."""
-
-    dt: FloatArray
-    """Length of the next period, s."""
-    twice: FloatArray
-    """2 a, rad/s^2."""
-    grace: FloatArray
-    """a^2 h (h - s), rad^2/s^2."""
-    offset: FloatArray
-    """a (h - s/2), rad/s."""
-    single: FloatArray
-    """a s, the speed that one shortest period can stop, rad/s."""
-
-    @classmethod
-    def within(cls, acceleration: FloatArray, dt: float, shortest: float) -> Braking:
-        """For bounds (rad/s^2), a next period `dt` and none after it under `shortest` (s)."""
-        return cls(
-            np.full_like(acceleration, dt),
-            2.0 * acceleration,
-            acceleration * acceleration * (dt * (dt - shortest)),
-            acceleration * (dt - shortest / 2),
-            acceleration * shortest,
-        )
-
-
-def speed_to_stop(room: FloatArray, braking: Braking) -> FloatArray:
+def speed_to_stop(room: float, acceleration: float, period: float, shortest: float) -> float:
     """Largest speed (rad/s) during the next period that still lets the joint stop within `room`.
 
     Args:
         room: distance to the stop, rad, not negative.
-        braking: terms for the length of the next period.
+        acceleration: bound, rad/s^2.
+        period: length of the next period, s.
+        shortest: no period after it is shorter, s.
     """
-    several = np.sqrt(braking.twice * room + braking.grace) - braking.offset
-    return np.maximum(several, np.minimum(room / braking.dt, braking.single))
+    several = sqrt(
+        2.0 * acceleration * room + acceleration * acceleration * (period * (period - shortest))
+    ) - acceleration * (period - shortest / 2)
+    within_room, within_one = room / period, acceleration * shortest
+    single = within_room if within_room < within_one else within_one
+    return several if several > single else single
 
 
-@dataclass(frozen=True, slots=True)
-class SoftZone:
-    """The last stretch before every stop, in which joints go slowly (reference hazard 4).
+def speed_to_goal(room: float, straight: float, acceleration: float, period: float) -> float:
+    """`speed_to_stop` where no period after the next is shorter than it: s = h.
 
-    A step that would end inside the zone may not be faster than `slow`. One that ends outside is
-    not touched. A joint that comes faster is braked at its acceleration bound, no harder.
+    A goal is no stop: passing it by rounding does no harm, so the present period serves.
+
+    Args:
+        room: distance to the goal, rad, not negative.
+        straight: speed that is there at the end of the period, `room` / `period`, rad/s.
+        acceleration: bound, rad/s^2.
+        period: length of the next period, s.
     """
+    several = sqrt(2.0 * acceleration * room) - acceleration * (period / 2)
+    within_one = acceleration * period
+    single = straight if straight < within_one else within_one
+    return several if several > single else single
 
-    slow: FloatArray
-    """Largest speed toward the stop inside the zone, rad/s."""
-    edge: FloatArray
-    """Width of the zone / period, rad/s."""
 
-    @classmethod
-    def of(cls, speeds: FloatArray, width: float, share: float, dt: float) -> SoftZone | None:
-        """A zone `width` (rad) wide, with `share` of `speeds` (rad/s), for a period `dt` (s)."""
-        return cls(share * speeds, np.full_like(speeds, width / dt)) if width > 0.0 else None
+def admissible(wish: float, cap: float, last: float, reach: float) -> float:
+    """The velocity nearest to `wish` under the cap toward a stop; all in rad/s, toward it.
 
-    def speed(self, room: FloatArray, dt: FloatArray) -> FloatArray:
-        """Largest speed (rad/s) of the next period, of `dt` (s), with `room` (rad) to the stop."""
-        return np.maximum(room / dt - self.edge, self.slow)
+    The cap is clipped to what the acceleration bound can reach, so the interval is never empty and
+    that bound holds whatever the state.
+
+    Args:
+        wish: not negative, so that the cap toward the other stop cannot matter.
+        cap: not negative.
+        last: velocity of the last step.
+        reach: largest change of velocity.
+    """
+    least, most = last - reach, last + reach
+    # A bound that is not a number comes through, rather than being dropped.
+    top = cap if cap < most else most
+    top = top if top > least else least
+    wish = wish if wish > least else least
+    return wish if wish < top else top

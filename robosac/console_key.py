@@ -9,15 +9,15 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import signal
 import sys
 import termios
-import threading
 import tty
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, TextIO
 
 from robosac.estop import EStopGate
+from robosac.listening import ListeningThread
 
 STOP_KEYS: Final = b" sS"
 
@@ -35,20 +35,17 @@ class StopKey:
         self.source: TextIO = console
         """Where to read what was typed besides; a real file."""
         self._before: list[Any] | None = None
-        self._thread: threading.Thread | None = None
+        self._thread: ListeningThread | None = None
 
     def __enter__(self) -> StopKey:
         if not _ours(self._console):
             return self
         terminal = self._console.fileno()
         self._before = termios.tcgetattr(terminal)
-        self._rest, sink = os.pipe()
+        rest, sink = os.pipe()
         os.set_blocking(sink, False)
-        self._wake, self._woken = os.pipe()
-        self.source = os.fdopen(os.dup(self._rest), "r", buffering=1)
-        self._thread = threading.Thread(
-            target=self._run, args=(terminal, sink), name="stop-key", daemon=True
-        )
+        self.source = os.fdopen(rest, "r", buffering=1)
+        self._thread = ListeningThread("stop-key", partial(self._listen, terminal, sink))
         try:
             tty.setcbreak(terminal, termios.TCSANOW)
             self._thread.start()
@@ -66,21 +63,17 @@ class StopKey:
         if self._thread is None:
             return
         try:
-            os.write(self._woken, b"x")
-            self._thread.join()
+            self._thread.close()
         finally:
             termios.tcsetattr(self._console.fileno(), termios.TCSANOW, self._before or [])
             self.source.close()
             self.source, self._thread = self._console, None
-            for handle in (self._rest, self._wake, self._woken):
-                os.close(handle)
 
-    def _run(self, terminal: int, sink: int) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    def _listen(self, terminal: int, sink: int, wake: int) -> None:
         with os.fdopen(sink, "wb", buffering=0) as rest:
             while True:
-                ready, _, _ = select.select([terminal, self._wake], [], [])
-                if self._wake in ready:
+                ready, _, _ = select.select([terminal, wake], [], [])
+                if wake in ready:
                     return
                 try:
                     typed = os.read(terminal, 1024)

@@ -145,6 +145,10 @@ class FingersApart:
         result[..., 3:] = self._from_palm(starts, ends)
         return result + self.geometry.press
 
+    def clearances(self, points: list[list[float]]) -> list[list[float]]:
+        """See `robosac.keepout.KeepOut`."""
+        return self.clearance(np.array(points)).tolist()
+
     def _from_palm(self, starts: FloatArray, ends: FloatArray) -> FloatArray:
         """Middle and tip links from the palm's disc and the servos on it, m, shape (..., 3)."""
         radii, part = self._radii[1:, None], self.geometry

@@ -17,10 +17,8 @@ import math
 import os
 import secrets
 import select
-import signal
 import socket
 import stat
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +29,7 @@ from msgspec import Meta
 
 from robosac.errors import ConfigError
 from robosac.estop import NO_DEMAND, Demand, EStopGate, Stop
+from robosac.listening import ListeningThread
 
 MAX_DATAGRAM: Final = 512
 KEY_BYTES: Final = 32
@@ -206,25 +205,18 @@ class EndpointServer:
             self._socket.close()
             raise ConfigError(f"stop.keepalive.address {address}: {error.strerror}") from error
         self.address: tuple[str, int] = self._socket.getsockname()
-        self._wake, self._woken = os.pipe()
-        self._thread = threading.Thread(target=self._run, name="keepalive", daemon=True)
+        self._thread = ListeningThread("keepalive", self._listen)
         self._thread.start()
 
     def close(self) -> None:
         """End the thread; safe to call twice."""
-        if not self._thread.is_alive():
-            return
-        os.write(self._woken, b"x")
-        self._thread.join()
-        for handle in (self._wake, self._woken):
-            os.close(handle)
+        self._thread.close()
 
-    def _run(self) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    def _listen(self, wake: int) -> None:
         with self._socket:
             while True:
-                ready, _, _ = select.select([self._socket, self._wake], [], [])
-                if self._wake in ready:
+                ready, _, _ = select.select([self._socket, wake], [], [])
+                if wake in ready:
                     return
                 # A lost network is noticed by the beats that do not come.
                 with contextlib.suppress(OSError):

@@ -22,14 +22,15 @@ Pure, for one robot at a time; fails closed: a clearance that is not a number is
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from operator import truediv
 from typing import Protocol
 
 import numpy as np
 
+from robosac.errors import LimitsError
 from robosac.hal import BoolArray, FloatArray
 from robosac.reasons import Reason
-from robosac.safety import Envelope, Limited, Memory
+from robosac.safety import Envelope, Limited, Memory, inside
 
 _NO_MOTION = 1e-12
 """Rounding of a velocity that stands for none, rad/s."""
@@ -61,6 +62,10 @@ class KeepOut(Protocol):
         """
         ...
 
+    def clearances(self, points: list[list[float]]) -> list[list[float]]:
+        """The same numbers for some points, in plain lists: every tick asks for a few."""
+        ...
+
 
 def brake_together(memory: Memory, envelope: Envelope, dt: float, whole: Reason) -> Limited:
     """All joints slow down in proportion, on the straight way they are on.
@@ -71,11 +76,23 @@ def brake_together(memory: Memory, envelope: Envelope, dt: float, whole: Reason)
         dt: time since the last command, s.
         whole: noted for the whole robot.
     """
-    needed = _standstill_time(memory.velocity, envelope)
-    velocity = memory.velocity * (max(0.0, 1.0 - dt / needed) if needed > 0.0 else 0.0)
-    position = _inside(memory.position + velocity * dt, memory.position, envelope)
-    none = np.zeros(position.shape, dtype=np.uint8)
-    return Limited(position, velocity, none, tracking=False, whole=whole)
+    positions, velocities = _braked(memory, envelope, dt)
+    none = np.zeros(len(positions), dtype=np.uint8)
+    return Limited(np.array(positions), np.array(velocities), none, tracking=False, whole=whole)
+
+
+def _braked(memory: Memory, envelope: Envelope, dt: float) -> tuple[list[float], list[float]]:
+    """Positions (rad) and velocities (rad/s) of `brake_together`."""
+    last, positions = memory.velocity.tolist(), memory.position.tolist()
+    needed = _standstill_time(last, envelope)
+    share = max(0.0, 1.0 - dt / needed) if needed > 0.0 else 0.0
+    velocities = [velocity * share for velocity in last]
+    for joint, bounds in enumerate(envelope.joints):
+        start = positions[joint]
+        place = start + velocities[joint] * dt
+        within = bounds[0] <= place <= bounds[1]
+        positions[joint] = place if within else inside(place, start, bounds)
+    return positions, velocities
 
 
 def keep_clear(
@@ -92,70 +109,95 @@ def keep_clear(
         envelope: the robot's bounds.
         keep_out: the regions.
         dt: the period `limited` was made for, s.
+
+    Raises:
+        LimitsError: a position or velocity is not finite.
     """
-    blocked = _blocked(limited, memory, envelope, keep_out)
-    if not np.count_nonzero(blocked):
+    start = memory.position.tolist()
+    position, velocity = limited.position.tolist(), limited.velocity.tolist()
+    if not math.isfinite(sum(start) + sum(position) + sum(velocity)):
+        raise LimitsError(f"keep-out: a command must be finite, got {position} after {start} rad")
+    held = _blocked(start, position, velocity, envelope, keep_out)
+    if not held:
         return limited
-    back = brake_together(memory, envelope, dt, limited.whole | Reason.KEEP_OUT)
-    held = blocked
-    while np.count_nonzero(held) < held.size:
-        mixed = Limited(
-            np.where(held, back.position, limited.position),
-            np.where(held, back.velocity, limited.velocity),
-            np.where(held, 0, limited.codes).astype(np.uint8),
-            ~held & limited.tracking,
-            back.whole,
-        )
-        blocked = _blocked(mixed, memory, envelope, keep_out)
-        if not np.count_nonzero(blocked):
-            return mixed
-        more = held | blocked
-        if np.array_equal(more, held):
+    whole = limited.whole | Reason.KEEP_OUT
+    braked, slower = _braked(memory, envelope, dt)
+    while len(held) < len(start):
+        for joint in held:
+            position[joint], velocity[joint] = braked[joint], slower[joint]
+        blocked = _blocked(start, position, velocity, envelope, keep_out)
+        if not blocked:
+            return _mixed(position, velocity, limited, held, whole)
+        if blocked <= held:
             break
-        held = more
-    return replace(back, codes=limited.codes)
+        held = held | blocked
+    return Limited(np.array(braked), np.array(slower), limited.codes, False, whole)
+
+
+def _mixed(
+    position: list[float], velocity: list[float], limited: Limited, held: set[int], whole: Reason
+) -> Limited:
+    """What is left of `limited` where only the joints `held` brake."""
+    codes, tracking = limited.codes.tolist(), [limited.tracking is True] * len(position)
+    if isinstance(limited.tracking, np.ndarray):
+        tracking = limited.tracking.tolist()
+    for joint in held:
+        codes[joint], tracking[joint] = 0, False
+    return Limited(
+        np.array(position),
+        np.array(velocity),
+        np.array(codes, dtype=np.uint8),
+        np.array(tracking),
+        whole,
+    )
 
 
 def _blocked(
-    candidate: Limited, memory: Memory, envelope: Envelope, keep_out: KeepOut
-) -> BoolArray:
-    """Joints that must not do what `candidate` says, shape (n,)."""
-    start, landing = memory.position, candidate.position
-    needed = _standstill_time(candidate.velocity, envelope)
-    shortest = envelope.shortest
+    start: list[float],
+    landing: list[float],
+    velocity: list[float],
+    envelope: Envelope,
+    keep_out: KeepOut,
+) -> set[int]:
+    """Joints that must not land there (rad) at that velocity (rad/s)."""
+    needed, shortest = _standstill_time(velocity, envelope), envelope.shortest
     points = [start, *_points(start, landing, keep_out.resolution)]
+    blocked: set[int] = set()
     rolling = needed > shortest
-    outside = np.zeros(start.shape, dtype=np.bool_)
     if rolling:
-        end = landing + candidate.velocity * ((needed * needed - shortest * shortest) / 2 / needed)
-        outside = (end != landing) & (end != _inside(end, start, envelope))
+        time = (needed * needed - shortest * shortest) / 2 / needed
+        end = [place + speed * time for place, speed in zip(landing, velocity, strict=True)]
+        for joint, (place, bounds) in enumerate(zip(end, envelope.joints, strict=True)):
+            if bounds[0] <= place <= bounds[1] or place == landing[joint]:
+                continue
+            if place != inside(place, start[joint], bounds):
+                blocked.add(joint)
         points += _points(landing, end, keep_out.resolution)
-    clearances = keep_out.clearance(np.array(points))
-    now, slack = clearances[0], keep_out.slack
-    wanted = np.where(now >= slack, slack, now + slack if rolling else now)
-    crossed = np.logical_not(np.all(clearances[1:] >= wanted, axis=0))
-    return outside | np.any(keep_out.involved & crossed.reshape(-1, 1), axis=0)
+    now, *later = keep_out.clearances(points)
+    slack = keep_out.slack
+    for region, clear in enumerate(now):
+        wanted = slack if clear >= slack else clear + slack if rolling else clear
+        if not all(point[region] >= wanted for point in later):
+            blocked.update(keep_out.involved[region].nonzero()[0].tolist())
+    return blocked
 
 
-def _points(start: FloatArray, end: FloatArray, spacing: float) -> list[FloatArray]:
+def _points(start: list[float], end: list[float], spacing: float) -> list[list[float]]:
     """Points on the straight way, `end` among them but not `start`, at most `spacing` apart."""
-    way = end - start
-    count = max(1, math.ceil(float(np.abs(way).max()) / spacing))
-    return [start + way * (index / count) for index in range(1, count)] + [end]
+    if spacing == math.inf:
+        return [end]
+    way = [last - first for first, last in zip(start, end, strict=True)]
+    count = max(1, math.ceil(max(map(abs, way)) / spacing))
+    shares = [index / count for index in range(1, count)]
+    return [
+        [first + part * share for first, part in zip(start, way, strict=True)] for share in shares
+    ] + [end]
 
 
-def _standstill_time(velocity: FloatArray, envelope: Envelope) -> float:
+def _standstill_time(velocity: list[float], envelope: Envelope) -> float:
     """How long joints that brake together need to stand, s."""
-    needed = float((np.abs(velocity) / envelope.limits.acceleration).max())
+    needed = max(map(truediv, map(abs, velocity), envelope.accelerations))
     return 0.0 if needed < _NO_MOTION else needed
-
-
-def _inside(position: FloatArray, start: FloatArray, envelope: Envelope) -> FloatArray:
-    """`position` (rad) inside the limits; from outside only inward."""
-    limits = envelope.limits
-    return np.minimum(
-        np.maximum(position, np.minimum(limits.lower, start)), np.maximum(limits.upper, start)
-    )
 
 
 class FrontLegsForward:
@@ -181,12 +223,17 @@ class FrontLegsForward:
         if not 0.0 < fold < math.inf:
             raise ValueError(f"keep-out: fold angle must be positive, got {fold} rad")
         self.fold = fold
-        self._front = np.array([2 * leg for leg in legs])
+        self._front = [2 * leg for leg in legs]
         self.involved: BoolArray = np.zeros((len(legs), joints), dtype=np.bool_)
         for row, leg in enumerate(legs):
             self.involved[row, 2 * leg : 2 * leg + 2] = True
 
     def clearance(self, positions: FloatArray) -> FloatArray:
         """How much farther each front leg may swing back, rad, shape (..., legs)."""
-        swing = (positions[..., self._front + 1] - positions[..., self._front]) / 2.0
-        return swing + self.fold
+        front = np.array(self._front)
+        return (positions[..., front + 1] - positions[..., front]) / 2.0 + self.fold
+
+    def clearances(self, points: list[list[float]]) -> list[list[float]]:
+        """See `KeepOut`."""
+        fold, front = self.fold, self._front
+        return [[(point[at + 1] - point[at]) / 2.0 + fold for at in front] for point in points]

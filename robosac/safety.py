@@ -4,18 +4,20 @@ The speed toward a stop is capped by what braking still allows (`robosac.braking
 the soft zone before the stop. Bounds on position, velocity and acceleration are proved for all real
 numbers in tests/robosac/test_safety_proof.py.
 
-Everything is pure, works on the last axis (a batch is the same code) and fails closed.
+Everything is pure and fails closed. A tick limits joint after joint, in plain numbers: for the few
+joints of a robot that is faster than array operations, and it reads like the proof.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeGuard
+from math import isfinite
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-from robosac.braking import Braking, SoftZone, speed_to_stop
+from robosac.braking import admissible, speed_to_goal, speed_to_stop
 from robosac.hal import BoolArray, FloatArray, Limits
 from robosac.reasons import Reason
 
@@ -24,17 +26,12 @@ CodeArray = NDArray[np.uint8]
 # Rounding of (goal - position) / dt, in units of the last place of the largest limit.
 _ROUNDING_ULPS = 4.0
 _ACCEPTED = (np.dtype(np.float64), np.dtype(np.float32))
-
-# By "too fast" + 2 "too abrupt"; what neither bound explains is the braking distance to a stop.
-_STEP_CODES = np.array(
-    [
-        Reason.POSITION.value,
-        Reason.VELOCITY.value,
-        Reason.ACCELERATION.value,
-        (Reason.VELOCITY | Reason.ACCELERATION).value,
-    ],
-    dtype=np.uint8,
-)
+# Plain numbers: members of an enumeration are looked up far more slowly.
+_POSITION, _VELOCITY = Reason.POSITION.value, Reason.VELOCITY.value
+_ACCELERATION, _DISTANCE = Reason.ACCELERATION.value, Reason.DISTANCE.value
+# By "too fast", then "not too abrupt"; what neither bound explains is the braking distance to the
+# stop, or the soft zone before it.
+_STEP_CODES = ((_ACCELERATION, _POSITION), (_VELOCITY | _ACCELERATION, _VELOCITY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +61,19 @@ class LimiterSettings:
             raise ValueError(f"limiter.soft_share must be at most 1, got {self.soft_share}")
 
 
-class Bits:
-    """One full-length array for each reason that lies in the goal."""
+class Bounds(NamedTuple):
+    """One joint's, in plain numbers."""
 
-    __slots__ = ("distance", "measured", "non_finite", "position")
-
-    def __init__(self, joints: int) -> None:
-        def bit(reason: Reason) -> CodeArray:
-            return np.full(joints, reason.value, dtype=np.uint8)
-
-        self.non_finite, self.measured = bit(Reason.NON_FINITE), bit(Reason.MEASURED)
-        self.position, self.distance = bit(Reason.POSITION), bit(Reason.DISTANCE)
+    lower: float
+    """rad"""
+    upper: float
+    """rad"""
+    speed: float
+    """rad/s"""
+    acceleration: float
+    """rad/s^2"""
+    slow: float
+    """Largest speed toward a stop inside the soft zone before it, rad/s."""
 
 
 class Envelope:
@@ -82,53 +81,25 @@ class Envelope:
 
     def __init__(self, limits: Limits, settings: LimiterSettings | None = None) -> None:
         self.limits = limits
-        self.settings = settings or LimiterSettings()
-        self.shortest = self.settings.period / 2
+        self.settings = part = settings or LimiterSettings()
+        self.shortest = part.period / 2
         """Shortest period that is accepted, s."""
-        self.longest = self.settings.period * 2
+        self.longest = part.period * 2
         """Longest period that is accepted, s."""
-        self.distance = np.full(len(limits.names), self.settings.max_distance)
-        """rad"""
-        # The upper stops, then the lower ones mirrored, so that one pass serves both.
-        self.edges = np.concatenate((limits.upper, -limits.lower))
-        self.speeds = np.tile(limits.velocity, 2)
-        self.rounding = _ROUNDING_ULPS * float(np.spacing(np.abs(self.edges).max()))
+        farthest = np.abs((limits.lower, limits.upper)).max()
+        self.rounding = _ROUNDING_ULPS * float(np.spacing(farthest))
         """Rounding of a difference of two legal positions, rad."""
-        # Full-length operands: numpy takes several times longer to broadcast a scalar.
-        self.none = np.zeros(len(self.edges))
-        self.bits = Bits(len(limits.names))
-        self._step = Step(self, self.settings.period)
-
-    def step(self, dt: float) -> Step:
-        """What follows from the length of the next period (s), kept while that does not change."""
-        if self._step.dt != dt:
-            self._step = Step(self, dt)
-        return self._step
-
-
-class Step:
-    """What the limiter needs to know about one period; see `Envelope.step`."""
-
-    __slots__ = ("both", "dt", "gentle", "one", "reach", "rounding", "soft")
-
-    def __init__(self, envelope: Envelope, dt: float) -> None:
-        acceleration = envelope.limits.acceleration
-        self.dt = dt
-        self.reach = acceleration * dt
-        """Largest change of velocity, rad/s."""
-        self.rounding = np.full(len(envelope.edges), envelope.rounding / dt)
-        """Rounding of the velocity between two legal positions, rad/s."""
-        self.gentle = self.reach + envelope.rounding / dt
-        # A goal is no stop: passing it by rounding does no harm, so the present period serves.
-        self.one = Braking.within(acceleration, dt, dt)
-        self.both = Braking.within(np.tile(acceleration, 2), dt, envelope.shortest)
-        settings = envelope.settings
-        self.soft = SoftZone.of(envelope.speeds, settings.soft_zone, settings.soft_share, dt)
+        columns = (limits.lower, limits.upper, limits.velocity, limits.acceleration)
+        slow = part.soft_share * limits.velocity
+        rows = np.array((*columns, slow)).T.tolist()
+        self.joints = tuple(Bounds(*row) for row in rows)
+        self.accelerations = tuple(bounds.acceleration for bounds in self.joints)
+        """rad/s^2"""
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The last command that was let through; shape (..., n)."""
+    """The last command that was let through; shape (n,)."""
 
     position: FloatArray
     """rad"""
@@ -154,7 +125,7 @@ class Limited:
     velocity: FloatArray
     """Velocity of this step, rad/s."""
     codes: CodeArray
-    """Bits of `Reason` for each joint, shape (..., n)."""
+    """Bits of `Reason` for each joint, shape (n,)."""
     tracking: BoolArray | bool = True
     """See `Memory.tracking`."""
     whole: Reason = Reason.NONE
@@ -179,14 +150,14 @@ def limit(
     """The command nearest to `request` that keeps every bound now and leaves a way to keep them.
 
     Args:
-        request: joint goals, rad, shape (..., n); anything else is rejected, not repaired.
-        memory: the last command, shape (..., n).
-        measured: measured joint positions, rad, shape (..., n).
+        request: joint goals, rad, shape (n,); anything else is rejected, not repaired.
+        memory: the last command.
+        measured: measured joint positions, rad, shape (n,).
         envelope: the robot's bounds.
         dt: time since the last command, s.
 
-    A rejected request (wrong kind, NaN anywhere in its row, dt out of range) repeats the last
-    target while its velocity decays within the acceleration bound.
+    A rejected request (wrong kind, NaN anywhere, dt out of range) repeats the last target while its
+    velocity decays within the acceleration bound.
 
     A request that keeps every bound passes untouched. A joint whose goals had to be bounded catches
     up at speeds from which it can stop on its goal; without that, a step would overshoot and ring.
@@ -198,30 +169,14 @@ def limit(
         return brake(memory, envelope, envelope.settings.period, Reason.MEASURED)
     if not envelope.shortest <= dt <= envelope.longest:
         return brake(memory, envelope, envelope.settings.period, Reason.PERIOD)
-    goal = request.astype(np.float64, copy=False)
-    finite, known = np.isfinite(goal), np.isfinite(measured)
-    if np.count_nonzero(finite) == np.count_nonzero(known) == goal.size:
-        return _limit_finite(goal, memory, measured, envelope, dt)
-    usable = (finite & known).all(axis=-1, keepdims=True)
-    limited = _limit_finite(
-        np.where(usable, goal, memory.position),
-        memory,
-        np.where(usable, measured, memory.position),
-        envelope,
-        dt,
-    )
-    held = brake(memory, envelope, dt)
-    whole = finite.all(axis=-1, keepdims=True)
-    return Limited(
-        np.where(usable, limited.position, held.position),
-        np.where(usable, limited.velocity, held.velocity),
-        np.where(
-            usable,
-            limited.codes,
-            np.where(whole, envelope.bits.measured, envelope.bits.non_finite),
-        ),
-        np.broadcast_to(usable, shape) & limited.tracking,
-    )
+    goals, places = request.tolist(), measured.tolist()
+    # A value that is not finite makes the sum so; great ones may, and are looked at one by one.
+    if not isfinite(sum(goals) + sum(places)):
+        if not all(map(isfinite, goals)):
+            return brake(memory, envelope, dt, Reason.NON_FINITE)
+        if not all(map(isfinite, places)):
+            return brake(memory, envelope, dt, Reason.MEASURED)
+    return _limit_finite(goals, places, memory, envelope, float(dt))
 
 
 def brake(memory: Memory, envelope: Envelope, dt: float, reason: Reason = Reason.NONE) -> Limited:
@@ -233,86 +188,121 @@ def brake(memory: Memory, envelope: Envelope, dt: float, reason: Reason = Reason
         dt: time since the last command, s.
         reason: noted for every joint.
     """
-    reach = envelope.step(dt).reach
+    reach = envelope.limits.acceleration * dt
     velocity = memory.velocity - np.minimum(np.maximum(memory.velocity, -reach), reach)
-    position = _inside(memory.position + velocity * dt, memory.position, envelope.limits)
+    limits, start = envelope.limits, memory.position
+    position = np.minimum(
+        np.maximum(start + velocity * dt, np.minimum(limits.lower, start)),
+        np.maximum(limits.upper, start),
+    )
     codes = np.full(position.shape, reason.value, dtype=np.uint8)
     return Limited(position, velocity, codes, False)
 
 
 def _limit_finite(
-    request: FloatArray, memory: Memory, measured: FloatArray, envelope: Envelope, dt: float
+    goals: list[float], places: list[float], memory: Memory, envelope: Envelope, dt: float
 ) -> Limited:
-    """Limit a request that is known to be finite and of the right shape."""
-    limits, start, step = envelope.limits, memory.position, envelope.step(dt)
-    nearest, farthest = measured - envelope.distance, measured + envelope.distance
-    goal = np.minimum(np.maximum(request, nearest), farthest)
-    goal = np.minimum(np.maximum(goal, limits.lower), limits.upper)
-    way = goal - start
-    wanted = way / step.one.dt
-    # Outside a limit there is no room to go on; the way back is free.
-    room = np.maximum(envelope.edges - np.concatenate((start, -start), axis=-1), envelope.none)
-    caps = np.minimum(speed_to_stop(room, step.both), envelope.speeds)
-    if step.soft is not None:
-        caps = np.minimum(caps, step.soft.speed(room, step.both.dt))
-    # A legal request must not be changed by the rounding of its own velocity.
-    free = np.concatenate((wanted, -wanted), axis=-1) <= caps + step.rounding
-    change = np.abs(wanted - memory.velocity)
-    gentle = change <= step.gentle
-    if memory.tracking is not True:
-        gentle &= memory.tracking | (np.abs(wanted) <= step.gentle)
-    kept = goal == request
-    if np.count_nonzero(free) + np.count_nonzero(gentle & kept) == 3 * goal.size:
-        return Limited(request.copy(), wanted, np.zeros(request.shape, dtype=np.uint8))
-
-    joints = start.shape[-1]
-    reachable = free[..., :joints] & free[..., joints:] & gentle
-    toward = np.copysign(speed_to_stop(np.abs(way), step.one), wanted)
-    velocity = _admissible(toward, caps, memory, step)
-    stepped = _inside(start + velocity * step.one.dt, start, limits)
-    codes = _bounded_step(wanted, ~gentle, envelope) * ~reachable
-    # Not the same as `goal` itself: a bound of zero may have turned the sign of a zero.
-    goal = np.where(kept, request, goal)
-    if np.count_nonzero(kept) != goal.size:
-        codes |= _bits((request < limits.lower) | (request > limits.upper), envelope.bits.position)
-        codes |= _bits((request < nearest) | (request > farthest), envelope.bits.distance)
+    """Limit `goals` (rad) that are known to be finite, as are the measured `places` (rad)."""
+    shortest, distance = envelope.shortest, envelope.settings.max_distance
+    edge, rounding = envelope.settings.soft_zone / dt, envelope.rounding / dt
+    starts, speeds, joints = memory.position.tolist(), memory.velocity.tolist(), len(goals)
+    tracking = _flags(memory.tracking, joints)
+    codes, reached, touched = [0] * joints, [True] * joints, False
+    for j, bounds in enumerate(envelope.joints):
+        lower, upper, speed, acceleration, slow = bounds
+        goal, place, start, last = goals[j], places[j], starts[j], speeds[j]
+        nearest, farthest = place - distance, place + distance
+        if not (nearest <= goal <= farthest and lower <= goal <= upper):
+            goals[j], codes[j] = _nearest_goal(goal, nearest, farthest, lower, upper)
+            goal, touched = goals[j], True
+        # From here on all is told toward the stop ahead; the other one is its mirror.
+        wanted = (goal - start) / dt
+        ahead, room = (wanted, upper - start) if wanted >= 0.0 else (-wanted, start - lower)
+        # A legal request must not be changed by the rounding of its own velocity.
+        reach = acceleration * dt
+        gentle = abs(wanted - last) <= reach + rounding
+        if not tracking[j]:
+            gentle = gentle and ahead <= reach + rounding
+        # One period is enough to stand, and the step ends outside the soft zone: no root is needed.
+        if (
+            gentle
+            and ahead <= acceleration * shortest
+            and ahead <= room / dt - edge
+            and ahead <= speed
+        ):
+            speeds[j] = wanted
+            continue
+        cap = _cap(room, speed, acceleration, slow, dt, shortest, edge)
+        if gentle and ahead <= cap + rounding:
+            speeds[j] = wanted
+            continue
+        codes[j] |= _STEP_CODES[ahead > speed][gentle]
+        reached[j], touched = False, True
+        wish = speed_to_goal(abs(goal - start), ahead, acceleration, dt)
+        if wanted >= 0.0:
+            velocity = admissible(wish, cap, last, reach)
+        else:
+            # Not the mere sign turned: a joint that stands has the velocity 0, not -0.
+            velocity = 0.0 - admissible(wish, cap, -last, reach)
+        position = start + velocity * dt
+        if not lower <= position <= upper:
+            position = inside(position, start, bounds)
+        speeds[j], goals[j] = velocity, position
+    position, velocity = np.array(goals), np.array(speeds)
+    if not touched:
+        return Limited(position, velocity, np.zeros(joints, dtype=np.uint8))
     return Limited(
-        np.where(reachable, goal, stepped),
-        np.where(reachable, wanted, velocity),
-        codes,
-        reachable,
+        position,
+        velocity,
+        np.array(codes, dtype=np.uint8),
+        all(reached) or np.array(reached),
     )
 
 
-def _admissible(wish: FloatArray, caps: FloatArray, memory: Memory, step: Step) -> FloatArray:
-    """The velocity nearest to `wish` (rad/s) under the caps toward both stops.
-
-    The caps are clipped to what the acceleration bound can reach, so the interval is never empty
-    and that bound holds whatever the state.
-    """
-    joints = wish.shape[-1]
-    most, least = memory.velocity + step.reach, memory.velocity - step.reach
-    fastest = np.minimum(np.maximum(caps[..., :joints], least), most)
-    slowest = np.minimum(np.maximum(-caps[..., joints:], least), most)
-    return np.minimum(np.maximum(wish, slowest), fastest)
-
-
-def _bounded_step(wanted: FloatArray, abrupt: BoolArray, envelope: Envelope) -> CodeArray:
-    """Bits for steps that break a bound, looked up by which of the two it is."""
-    fast = (np.abs(wanted) > envelope.limits.velocity).view(np.uint8)
-    steep = abrupt.view(np.uint8)
-    return _STEP_CODES.take(fast + steep + steep)
-
-
-def _bits(where: BoolArray, bit: CodeArray) -> CodeArray:
-    return where.view(np.uint8) * bit
+def _cap(
+    room: float,
+    speed: float,
+    acceleration: float,
+    slow: float,
+    dt: float,
+    shortest: float,
+    edge: float,
+) -> float:
+    """Largest speed (rad/s) toward a stop that is `room` (rad) away; `edge`: soft zone / dt."""
+    # Outside a limit there is no room to go on; the way back is free.
+    room = room if room > 0.0 else 0.0
+    cap = speed_to_stop(room, acceleration, dt, shortest)
+    cap = cap if cap < speed else speed
+    if edge > 0.0 and cap > slow:
+        # A step that would end inside the zone may not be faster than `slow`.
+        soft = room / dt - edge
+        soft = soft if soft > slow else slow
+        cap = cap if cap < soft else soft
+    return cap
 
 
-def _inside(position: FloatArray, start: FloatArray, limits: Limits) -> FloatArray:
+def _nearest_goal(
+    request: float, nearest: float, farthest: float, lower: float, upper: float
+) -> tuple[float, int]:
+    """The goal (rad) that is allowed, the limits coming last, and the bits that say why."""
+    goal = nearest if request < nearest else farthest if request > farthest else request
+    goal = lower if goal < lower else upper if goal > upper else goal
+    if goal == request:
+        return request, 0
+    code = 0 if lower <= request <= upper else _POSITION
+    return goal, code if nearest <= request <= farthest else code | _DISTANCE
+
+
+def inside(position: float, start: float, bounds: Bounds) -> float:
     """`position` (rad) without the last rounding error past a limit; from outside only inward."""
-    return np.minimum(
-        np.maximum(position, np.minimum(limits.lower, start)), np.maximum(limits.upper, start)
-    )
+    if position > bounds.upper:
+        return min(position, max(bounds.upper, start))
+    return position if position >= bounds.lower else max(position, min(bounds.lower, start))
+
+
+def _flags(tracking: BoolArray | bool, joints: int) -> list[bool]:
+    """`tracking`, said of each joint."""
+    return tracking.tolist() if isinstance(tracking, np.ndarray) else [bool(tracking)] * joints
 
 
 def is_vector(value: object, shape: tuple[int, ...]) -> TypeGuard[FloatArray]:

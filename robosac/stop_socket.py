@@ -10,10 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
-import signal
 import socket
 import struct
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +21,7 @@ import msgspec
 
 from robosac.estop import EStopGate
 from robosac.latch import LatchedFault
+from robosac.listening import ListeningThread
 from robosac.states import SafetyState
 
 MAX_LINE: Final = 4096
@@ -86,30 +85,27 @@ class StopServer:
             self._listener.close()
             raise
         self._listener.setblocking(False)
-        self._wake, self._woken = os.pipe()
         self._clients: dict[socket.socket, tuple[bytearray, float]] = {}
-        self._thread = threading.Thread(target=self._run, name="stop-socket", daemon=True)
+        self._closed = False
+        self._thread = ListeningThread("stop-socket", self._listen)
         self._thread.start()
 
     def close(self) -> None:
         """End the thread and remove the socket; safe to call twice."""
-        if not self._thread.is_alive():
+        if self._closed:
             return
-        os.write(self._woken, b"x")
-        self._thread.join()
-        for handle in (self._wake, self._woken):
-            os.close(handle)
+        self._closed = True
+        self._thread.close()
+        # Whoever owns the robot next may have a socket of the same name by the second call.
         self._path.unlink(missing_ok=True)
 
-    def _run(self) -> None:
-        # Signals are for the main thread.
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    def _listen(self, wake: int) -> None:
         with selectors.DefaultSelector() as selector, self._listener:
             selector.register(self._listener, selectors.EVENT_READ)
-            selector.register(self._wake, selectors.EVENT_READ)
+            selector.register(wake, selectors.EVENT_READ)
             while True:
                 for key, _ in selector.select(SILENCE_S):
-                    if key.fileobj == self._wake:
+                    if key.fileobj == wake:
                         self._drop_all(selector)
                         return
                     if key.fileobj is self._listener:

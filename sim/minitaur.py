@@ -72,6 +72,8 @@ class TwinOptions:
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
     gains: tuple[float, float] = (8.206, 0.1231)
     """The controllers' stiffness (N m/rad) and damping (N m s/rad)."""
+    watchdog_s: float = 0.08
+    """The controllers' servo.default_timeout_s."""
 
 
 class MinitaurTwin:
@@ -110,6 +112,7 @@ class MinitaurTwin:
             MoteusConfig(
                 kp_nm_per_rev=stiffness * RADIANS_PER_TURN,
                 kd_nm_s_per_rev=damping * RADIANS_PER_TURN,
+                default_timeout_s=options.watchdog_s,
                 fault_temperature_c=math.inf,
             ),
         )

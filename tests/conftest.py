@@ -1,8 +1,13 @@
 """For all tests: Ctrl-C means what it means on a terminal, and no test is timed."""
 
+import os
 import signal
 
 from hypothesis import settings
+
+# Arrays and networks here are small: more threads only get in the way of the tests beside them.
+# Read when numpy and torch are imported, so it is set before either.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

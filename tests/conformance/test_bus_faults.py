@@ -1,6 +1,10 @@
 """On a bad cable our bus neither raises nor hangs, and nothing stale or wrong passes for good."""
 
+import pytest
+
 from tests.sweeps.bus_faults import run
+
+pytestmark = pytest.mark.realtime
 
 TRANSACTIONS = 3000
 

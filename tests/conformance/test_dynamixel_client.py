@@ -24,6 +24,8 @@ from dynamixel_sdk import (
 from sim.served import ServedTwin, served
 from tests.conformance.dynamixel_client import Client, client, counts
 
+pytestmark = pytest.mark.realtime
+
 BAUD = 1_000_000
 IDS = (10, 11, 12, 20, 21, 22, 30, 31, 32, 50)
 MODEL, FIRMWARE = 1050, 48
@@ -131,10 +133,13 @@ def test_group_sync_read(hand: ServedTwin, sdk: Client, fast: bool) -> None:
         sdk.ask("write4ByteTxRx", id, 116, sdk.ask("read4ByteTxRx", id, 132))
     group = sdk.group(GroupSyncRead, 132, 4)
     assert all(group.addParam(id) for id in IDS)
+    before = [truth(hand, id) for id in IDS]
     assert (group.fastSyncRead() if fast else group.txRxPacket()) == COMM_SUCCESS
-    for id in IDS:
+    after = [truth(hand, id) for id in IDS]
+    for id, *ends in zip(IDS, before, after, strict=True):
         assert group.isAvailable(id, 132, 4)
-        assert group.getData(id, 132, 4) == pytest.approx(truth(hand, id), abs=NEAR)
+        # It gives way for as long as a busy computer takes between the looks.
+        assert min(ends) - NEAR <= group.getData(id, 132, 4) <= max(ends) + NEAR
         sdk.ask("write1ByteTxRx", id, 64, 0)
 
 

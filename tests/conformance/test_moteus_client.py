@@ -17,6 +17,8 @@ from drivers.moteus.readings import TAGS
 from sim.served import ServedTwin, served
 from tests.conformance.moteus_client import IDS, drive, line_sent
 
+pytestmark = pytest.mark.realtime
+
 R = moteus.Register
 controller: Any = moteus.Controller
 """The client's types tell less than it returns."""

@@ -31,6 +31,7 @@ def test_every_way_out(kind: str, loss: float) -> None:
         assert counts[way].interrupted == (10 if way is Way.INTERRUPT else 0)
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("kind", ROWS)
 def test_processes_ended_by_signals(kind: str) -> None:
     told: list[str] = []

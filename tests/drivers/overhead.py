@@ -24,6 +24,7 @@ MOUNT = MarkerMount(side_m=0.12, height_m=0.25)
 MARKER_ID = 7
 FINE = 3
 """Pictures are drawn so many times as large, and averaged."""
+LENS_PRECISION_PX = 1e-4
 
 
 @dataclass(frozen=True)
@@ -131,13 +132,21 @@ class Overhead:
         return (pixels + 0.5) * FINE - 0.5
 
     def _lens(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """For every fine pixel of the real picture, where it is in the ideal one."""
-        columns, rows = np.meshgrid(np.arange(SIZE[0] * FINE), np.arange(SIZE[1] * FINE))
-        real = (np.stack([columns, rows], axis=-1).reshape(-1, 2) + 0.5) / FINE - 0.5
+        """For every fine pixel of the real picture, where it is in the ideal one.
+
+        Found for every pixel, and one more at each edge. Linear in between, which is wrong by less
+        than 0.002 fine pixels.
+        """
+        columns, rows = np.meshgrid(np.arange(-1, SIZE[0] + 1), np.arange(-1, SIZE[1] + 1))
+        real = np.stack([columns, rows], axis=-1).reshape(-1, 2).astype(np.float64)
         plane = (real - np.array(CENTRE_PX)) / FOCAL_PX
-        guess = plane.copy()
-        for _ in range(20):
-            guess -= (distort(self.camera, guess) - real) / FOCAL_PX
-        maps = self._fine(guess * FOCAL_PX + np.array(CENTRE_PX)).astype(np.float32)
-        maps = maps.reshape((*rows.shape, 2))
+        guess, change = plane.copy(), math.inf
+        while change > LENS_PRECISION_PX:
+            step = distort(self.camera, guess) - real
+            change = float(np.abs(step).max())
+            guess -= step / FOCAL_PX
+        ideal = guess * FOCAL_PX + np.array(CENTRE_PX)
+        maps = self._fine(ideal).astype(np.float32).reshape((*rows.shape, 2))
+        wide = cv2.resize(maps, None, fx=FINE, fy=FINE, interpolation=cv2.INTER_LINEAR)
+        maps = np.asarray(wide[FINE:-FINE, FINE:-FINE], np.float32)
         return np.ascontiguousarray(maps[..., 0]), np.ascontiguousarray(maps[..., 1])

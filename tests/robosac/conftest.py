@@ -1,6 +1,8 @@
 """A twin's stage, small and fresh; and no test meets the robots of whoever runs it."""
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -18,12 +20,16 @@ def make_twin() -> Callable[..., Stage]:
     return make
 
 
+@pytest.fixture(scope="session")
+def folder_of_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where every test has its own; pytest would look through all of them for each new one."""
+    return tmp_path_factory.mktemp("xdg")
+
+
 @pytest.fixture(autouse=True)
-def folders_of_our_own(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def folders_of_our_own(folder_of_folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Locks, records and journals stay here, and no executor elsewhere is found and stopped."""
-    folder = tmp_path_factory.mktemp("xdg")
+    folder = Path(tempfile.mkdtemp(dir=folder_of_folders))
     (folder / "run").mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder / "run"))
     monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from robosac.bus_rates import reachable_rates
 from robosac.cli import app
+from tests.robosac.synthetic_run import drawn_only
 
 run = CliRunner().invoke
 QUICK = ["--steps", "60", "--sac.random-steps", "30", "--sac.batch-size", "16"]
@@ -89,7 +90,9 @@ def test_help_has_an_example(command: str) -> None:
     assert f"robosac {command}" in result.stdout
 
 
-def test_train_evaluate_report(here: Path) -> None:
+def test_train_evaluate_report(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What the pictures look like is tested with the report.
+    monkeypatch.setattr("robosac.report_html.render", drawn_only)
     assert run(app, ["train", "minitaur", "--run", "r", *WALK]).exit_code == 0
     table = run(app, ["evaluate", "r", "--best", "--episodes", "1", "--json"])
     assert table.exit_code == 0, table.output

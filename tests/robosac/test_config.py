@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robosac.config import dump, load_preset, parse, presets
@@ -24,6 +24,9 @@ def robot(*overrides: str) -> MinitaurConfig:
     config = load_preset("minitaur", overrides)
     assert isinstance(config, MinitaurConfig)
     return config
+
+
+BASE = robot()
 
 
 def refusal(*overrides: str, preset: str = "minitaur") -> str:
@@ -151,6 +154,7 @@ def test_dump_round_trips(preset: str) -> None:
     assert parse(dump(config)) == config
 
 
+@settings(max_examples=50)
 @given(
     rate=st.floats(min_value=1e-12, max_value=1, exclude_min=True),
     seed=st.integers(0, 2**32 - 1),
@@ -161,11 +165,10 @@ def test_dump_round_trips(preset: str) -> None:
 def test_dump_round_trips_any_value(
     rate: float, seed: int, name: str, units: list[int], entropy: float | None
 ) -> None:
-    base = robot()
     sac = msgspec.structs.replace(
-        base.sac, learning_rate=rate, hidden_units=tuple(units), target_entropy=entropy
+        BASE.sac, learning_rate=rate, hidden_units=tuple(units), target_entropy=entropy
     )
-    config = msgspec.structs.replace(base, sac=sac, seed=seed, run_name=name)
+    config = msgspec.structs.replace(BASE, sac=sac, seed=seed, run_name=name)
     assert parse(dump(config)) == config
 
 

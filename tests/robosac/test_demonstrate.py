@@ -16,7 +16,7 @@ from robosac.experience import interface_of, make_replay
 from robosac.mixture import Mixture
 from robosac.runs import RunFolder
 from robosac.tasks.turn import ClawTurn
-from tests.robosac.turn_rig import TurnRig, make_rig
+from tests.robosac.turn_rig import TurnRig, make_rig, quick
 
 SMALL = (
     "sac.batch_size=16",
@@ -49,7 +49,7 @@ def test_the_gait_turns_the_valve_and_its_set_is_valid(gait_set: Path) -> None:
 
 def test_a_run_draws_its_share_from_the_set(gait_set: Path, tmp_path: Path) -> None:
     settings = [
-        *SMALL, f"demonstrations.path={gait_set}", "steps=20", "task.episode_steps=20"
+        *SMALL, f"demonstrations.path={gait_set}", "steps=20", "task.episode_steps=20", *quick()
     ]  # fmt: skip
     commands.train("claw-pixels", settings, tmp_path / "run")
     run = RunFolder.open(tmp_path / "run")
@@ -108,13 +108,13 @@ def attempt(rig: TurnRig, shower: Shower) -> None:
 
 def test_who_never_succeeds_leaves_no_set() -> None:
     with pytest.raises(ValueError, match="none of 5 attempts"):
-        attempt(make_rig("claw", "task.episode_steps=3"), Idle())
+        attempt(make_rig("claw", "task.episode_steps=3", *quick()), Idle())
 
 
 def test_a_teacher_is_told_the_angle_that_the_pictures_hide() -> None:
     told = Told()
     with pytest.raises(ValueError, match="none of 5"):
-        attempt(make_rig("claw-pixels", "task.episode_steps=2"), Teacher(told))
+        attempt(make_rig("claw-pixels", "task.episode_steps=2", *quick()), Teacher(told))
     assert all(observation.shape == (20,) for observation in told.seen)
     assert np.hypot(*told.seen[0][18:]) == pytest.approx(1.0, abs=1e-6)
 

@@ -34,6 +34,9 @@ class Disc:
         ahead = positions[..., :2] - np.array([0.5, 0.0])
         return np.hypot(ahead[..., 0], ahead[..., 1])[..., None] - 0.3
 
+    def clearances(self, points: list[list[float]]) -> list[list[float]]:
+        return self.clearance(np.array(points)).tolist()
+
 
 class Lost:
     """A clearance that is no number."""
@@ -44,6 +47,9 @@ class Lost:
 
     def clearance(self, positions: FloatArray) -> FloatArray:
         return np.full((*positions.shape[:-1], 1), np.nan)
+
+    def clearances(self, points: list[list[float]]) -> list[list[float]]:
+        return self.clearance(np.array(points)).tolist()
 
 
 def envelope_of(limits: Limits, period: float = 0.005) -> Envelope:

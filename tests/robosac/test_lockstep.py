@@ -17,6 +17,7 @@ from robosac.metrics import EpisodeRow, LearnerRow
 from robosac.progress import Progress
 from robosac.runs import RunFolder
 from robosac.transition import Transition
+from tests.robosac.turn_rig import quick
 
 SMALL = (
     "sac.batch_size=16",
@@ -33,7 +34,7 @@ ALONE = (
     "task.reset=self",
     "task.get_up_retries=0",
 )
-CLAW = (*SMALL, "sac.random_steps=20", "task.episode_steps=15", "task.reset.settle_s=0.1")
+CLAW = (*SMALL, "sac.random_steps=10", "task.episode_steps=8", *quick())
 PENDULUM = (*SMALL, "sac.random_steps=100")
 
 
@@ -67,10 +68,10 @@ def whole(folder: Path) -> tuple[dict[str, bytes], dict[str, object]]:
 @pytest.mark.parametrize(
     ("preset", "overrides", "steps", "killed_at"),
     [
-        ("minitaur", WALK, 100, 47),
+        ("minitaur", WALK, 70, 47),
         ("minitaur", ALONE, 36, 20),
-        ("claw", CLAW, 60, 40),
-        ("claw-pixels", CLAW, 60, 40),
+        ("claw", CLAW, 28, 21),
+        ("claw-pixels", CLAW, 28, 21),
         ("gym:Pendulum-v1", PENDULUM, 600, 450),
     ],
 )
@@ -159,9 +160,10 @@ def test_a_run_without_a_checkpoint_begins_anew(tmp_path: Path) -> None:
 
 
 def test_rows_tell_temperature_and_entropy(tmp_path: Path) -> None:
-    commands.train("gym:Pendulum-v1", [*PENDULUM, "steps=1000"], tmp_path / "run")
+    settings = [*PENDULUM, "steps=1000", "sac.updates_per_step=0.25"]
+    commands.train("gym:Pendulum-v1", settings, tmp_path / "run")
     rows = [row for row in RunFolder.open(tmp_path / "run").rows() if isinstance(row, LearnerRow)]
-    assert rows[-1].updates == 901
+    assert rows[-1].updates == 225
     assert rows[-1].target_entropy == -1.0
     assert rows[-1].alpha is not None
     assert 0 < rows[-1].alpha < 1

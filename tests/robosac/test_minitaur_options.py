@@ -49,7 +49,7 @@ def test_what_is_wanted_is_in_the_options_own_units() -> None:
     # 8.206 N m/rad and 0.1231 N m s/rad, times 2 pi rad a revolution.
     assert left["servo.pid_position.kp"] == pytest.approx(51.5598, abs=1e-4)
     assert left["servo.pid_position.kd"] == pytest.approx(0.77346, abs=1e-5)
-    assert left["servo.default_timeout_s"] == 0.1
+    assert left["servo.default_timeout_s"] == 0.08
     assert left["servo.timeout_mode"] == 12
     assert math.isnan(left["servo.default_velocity_limit"])
     assert left["servo.voltage_mode_control"] == 1
@@ -73,7 +73,7 @@ def test_what_the_robot_file_leaves_out_is_not_looked_at() -> None:
     [
         ({"kp_nm_per_rev": 4.0}, "servo.pid_position.kp is 4, wanted 51.5598"),
         ({"kd_nm_s_per_rev": 0.05}, "servo.pid_position.kd is 0.05, wanted 0.773460"),
-        ({"default_timeout_s": math.nan}, "servo.default_timeout_s is nan, wanted 0.1"),
+        ({"default_timeout_s": math.nan}, "servo.default_timeout_s is nan, wanted 0.08"),
         ({"timeout_mode": 10}, "servo.timeout_mode is 10, wanted 12"),
         ({"default_velocity_limit_rev_s": 2.0}, "servo.default_velocity_limit is 2, wanted nan"),
         ({"voltage_mode_control": False}, "servo.voltage_mode_control is 0, wanted 1"),

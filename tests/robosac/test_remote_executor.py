@@ -25,6 +25,8 @@ from robosac.ticks import Tick
 from tests.robosac.executor_child_rig import PATIENCE_S, PERIOD, Script, journal, remote
 from tests.robosac.fake_robot import JOINTS
 
+pytestmark = pytest.mark.realtime
+
 ALL = np.ones(JOINTS, dtype=np.bool_)
 PARENT = """
 import sys, time

@@ -29,6 +29,8 @@ from robosac.ticks import Tick
 from sim.served import ServedTwin, served
 from tests.robosac.served_child_rig import MODULE, Ports
 
+pytestmark = pytest.mark.realtime
+
 PATIENCE_S = 60.0
 OVERRIDES = (
     *("executor.period_s=0.02", "executor.hold_after_s=0.5"),

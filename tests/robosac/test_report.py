@@ -20,13 +20,13 @@ from robosac.config import load_preset
 from robosac.error_traces import ErrorTraces
 from robosac.evaluation_files import ERRORS
 from robosac.metrics import EpisodeResult, EpisodeRow, LearnerRow
-from robosac.plot_style import DARK, LIGHT, Draw, Theme, render
+from robosac.plot_style import DARK, LIGHT, render
 from robosac.report import write_report
 from robosac.rows import Rows, running_mean, running_median
 from robosac.runs import RunFolder
 from robosac.tasks.ends import EpisodeEnd
 from robosac.video import Frame, count_frames, write_video, write_webp
-from tests.robosac.synthetic_run import NOON, trot, write_run
+from tests.robosac.synthetic_run import NOON, drawn_only, trot, write_run
 from tests.robosac.synthetic_turn import turn, write_turn_run
 
 VOID = {"meta", "img", "source", "br", "link", "input"}
@@ -72,12 +72,6 @@ def test_full_report(tmp_path: Path) -> None:
     others = [load for load in checked.loads if not load.startswith("data:image/png;base64,")]
     assert others == [f"evaluation/{last}/episode.webm"]
     assert not list(run.path.glob("**/.*.part*"))
-
-
-def drawn_only(draw: Draw, theme: Theme) -> bytes:
-    """Stands in for `render` where the picture is not what is tested."""
-    draw(theme)
-    return theme.name.encode()
 
 
 def test_report_of_a_turning_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

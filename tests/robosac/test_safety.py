@@ -298,29 +298,6 @@ def test_acceleration_holds_even_from_a_state_that_cannot_stop_in_time() -> None
     assert limited.velocity == pytest.approx(5.0 - 50.0 * PERIOD)
 
 
-def test_batch_equals_single_rows() -> None:
-    envelope = make_envelope()
-    rng = np.random.default_rng(3)
-    rows = rng.uniform(-1.5, 1.5, (64, 3))
-    rows[rng.random((64, 3)) < 0.05] = np.nan
-    rows[:8] *= 1e-3
-    memory = Memory(rng.uniform(-0.5, 0.5, (64, 3)), rng.uniform(-2, 2, (64, 3)))
-    memory.position[:8] = memory.velocity[:8] = 0.0
-    measured = memory.position + rng.uniform(-0.1, 0.1, (64, 3))
-    together = limit(rows, memory, measured, envelope, PERIOD)
-    for row in range(64):
-        alone = limit(
-            rows[row],
-            Memory(memory.position[row], memory.velocity[row]),
-            measured[row],
-            envelope,
-            PERIOD,
-        )
-        assert alone.position.tobytes() == together.position[row].tobytes()
-        assert alone.velocity == pytest.approx(together.velocity[row], abs=1e-12)
-        assert alone.codes.tolist() == together.codes[row].tolist()
-
-
 def test_brake_stops_without_reversing() -> None:
     envelope = make_envelope()
     limited = brake(Memory(np.zeros(3), np.array([0.1, -0.1, 3.0])), envelope, PERIOD)

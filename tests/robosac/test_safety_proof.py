@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import z3  # type: ignore[import-untyped]
 
-from robosac.braking import Braking, speed_to_stop
+from robosac.braking import admissible, speed_to_goal, speed_to_stop
 
 VARIABLES: Any = z3.Reals("d v h m w r f")
 d, v, h, m, w, r, f = VARIABLES
@@ -44,7 +44,7 @@ ROOT = z3.And(r >= 0, r * r == 2 * d + h * (h - 1))
 PERIOD = z3.And(h >= 1, h <= 4)
 STATE = z3.And(m > 0, v <= m, v >= -m)
 UPPER = minimum(maximum(minimum(CAP, m), v - h), v + h)
-"""Upper end of the interval, as in `_admissible`."""
+"""Upper end of the interval, as in `robosac.braking.admissible`."""
 
 
 def prove(claim: Any, *premises: Any) -> None:
@@ -63,6 +63,29 @@ def test_interval_is_never_empty_and_keeps_the_acceleration_bound() -> None:
     upper = minimum(maximum(minimum(cap, m), v - h), v + h)
     prove(lower <= upper, cap >= 0, f >= 0, m > 0, h > 0)
     prove(z3.And(w - v <= h, v - w <= h), h > 0, w >= lower, w <= upper, lower <= upper)
+
+
+def test_toward_one_stop_the_cap_toward_the_other_cannot_matter() -> None:
+    """`admissible` leaves it out: clipping to both caps comes to the same for a wish >= 0."""
+    cap, wish = z3.Reals("cap wish")
+    lower = minimum(maximum(-f, v - h), v + h)
+    upper = minimum(maximum(cap, v - h), v + h)
+    both = minimum(maximum(wish, lower), upper)
+    prove(minimum(maximum(wish, v - h), upper) == both, cap >= 0, f >= 0, wish >= 0, h > 0)
+
+
+def test_a_calm_step_needs_no_root() -> None:
+    """Where one period is enough to stand, outside the soft zone, no cap is in the way."""
+    calm = z3.And(w >= 0, w <= 1, w <= d / h - SOFT / h, w <= m)
+    prove(w <= ZONED, ROOT, PERIOD, ZONE, d >= 0, m > 0, calm)
+
+
+def test_the_interval_that_runs_is_the_proved_one() -> None:
+    rng = np.random.default_rng(0)
+    for wish, cap, last, reach in rng.uniform(0.0, 2.0, (200, 4)).tolist():
+        last = 3.0 * last - 3.0
+        least, most = last - reach, last + reach
+        assert admissible(wish, cap, last, reach) == np.clip(wish, least, np.clip(cap, least, most))
 
 
 def test_caps_are_never_negative() -> None:
@@ -143,13 +166,15 @@ def test_the_proved_formula_is_the_one_that_runs(share: float) -> None:
     scaled = room / (acceleration * shortest**2)
     several = np.sqrt(2 * scaled + share * (share - 1)) - (share - 0.5)
     cap = np.maximum(several, np.minimum(scaled / share, 1.0)) * acceleration * shortest
-    braking = Braking.within(np.full(5, acceleration), share * shortest, shortest)
-    assert speed_to_stop(room, braking) == pytest.approx(cap, rel=1e-12)
+    period = share * shortest
+    seen = [speed_to_stop(d, acceleration, period, shortest) for d in room.tolist()]
+    assert seen == pytest.approx(cap, rel=1e-12)
 
 
 def test_with_one_period_it_is_the_published_formula() -> None:
     """v <= a (-h/2 + sqrt(h^2/4 + 2 (d - a h^2/8) / a)) once braking takes several periods."""
     a, period, room = 50.0, 0.02, np.array([0.05, 0.5, 2.0])
     published = a * (-period / 2 + np.sqrt(period**2 / 4 + 2 * (room - a * period**2 / 8) / a))
-    braking = Braking.within(np.full(3, a), period, period)
-    assert speed_to_stop(room, braking) == pytest.approx(published, rel=1e-12)
+    seen = [speed_to_stop(d, a, period, period) for d in room.tolist()]
+    assert seen == pytest.approx(published, rel=1e-12)
+    assert seen == [speed_to_goal(d, d / period, a, period) for d in room.tolist()]

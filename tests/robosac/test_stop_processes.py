@@ -20,6 +20,8 @@ from robosac.fault_journal import journal_path, read_journal
 from robosac.owner import owners
 from sim.served import ServedTwin, served
 
+pytestmark = pytest.mark.realtime
+
 RUNNER = CliRunner()
 END_S = 60.0
 

@@ -15,9 +15,9 @@ from robosac.reasons import Reason
 from robosac.states import SafetyState
 from robosac.tasks.ends import EpisodeEnd
 from robosac.tasks.turn_definitions import HOME, RANGE
-from tests.robosac.turn_rig import FAITHFUL, STILL, TurnRig, make_rig
+from tests.robosac.turn_rig import FAITHFUL, QUICK, STILL, TurnRig, make_rig, quick
 
-SHORT: dict[str, Any] = {"task.episode_steps": 5}
+SHORT: dict[str, Any] = {"task.episode_steps": 5, **QUICK}
 
 
 @pytest.mark.parametrize("name", robosac.tasks.CLAW_IDS)
@@ -73,7 +73,7 @@ def test_episodes_begin_where_they_shall_with_the_valve_free() -> None:
 
 
 def test_starts_are_uniform() -> None:
-    rig = make_rig()
+    rig = make_rig("claw", *quick())
     errors = [rig.env.reset(seed=seed)[1]["angle_error"] for seed in range(12)]
     assert min(errors) < -1.5
     assert max(errors) > 1.5

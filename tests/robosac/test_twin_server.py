@@ -24,6 +24,7 @@ STATUS = {
 }
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_it_is_told_to_end(tmp_path: Path, number: signal.Signals) -> None:
     folder = tmp_path / "ports"
