@@ -294,9 +294,7 @@ def test_legs_under_the_body_come_out() -> None:
     rig.robot.orientation = SIDE
     rig.robot.position = joints_from_legs(np.array([-1.1, 0.0, -1.4, 0.0]), np.zeros(4))
     recovering(rig)
-    for _ in range(1000):
-        rig.executor.request(STILL, 0.05)
-        tick = rig.executor.tick()
+    tick = rig.run(1000)
     assert tick.safety is SafetyState.ACTIVE
     np.testing.assert_allclose(tick.executed, STILL, atol=1e-6)
 
