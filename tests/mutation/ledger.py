@@ -71,7 +71,10 @@ def table(scores: Iterable[Score]) -> str:
         sum(getattr(row, name) for row in rows)
         for name in ("mutants", "killed", "timed_out", "equivalent", "survived")
     ]
-    lines = ["| file | mutants | killed | never ended | equivalent | score |", "|---|" + "---:|" * 5]
+    lines = [
+        "| file | mutants | killed | never ended | equivalent | score |",
+        "|---|" + "---:|" * 5,
+    ]
     for row in rows:
         counts = (row.mutants, row.killed, row.timed_out, row.equivalent)
         lines.append(_row(f"`{row.file}`", *counts, row.survived))
