@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.mutation.mutants import Key
+from tests.mutation.keys import Key
 
 _FILE = re.compile(r"^### `([^`]+)`$")
 _ENTRY = re.compile(r"^- `([^`]*)`: `([^`]+)` → `([^`]*)`: (.+)$")

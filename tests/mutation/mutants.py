@@ -13,37 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tests.mutation.keys import Key, Mutant
 from tests.mutation.operators import changes, cst, is_sentence
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What a mutant is known by in docs/mutation.md."""
-
-    file: str
-    """From the root."""
-    where: str
-    """Qualified name of the outermost function, or else of the class; empty: the module."""
-    before: str
-    """The line or lines that change, white space closed up."""
-    after: str
-
-    def __str__(self) -> str:
-        return f"{self.file}: `{self.where}`: `{self.before}` → `{self.after}`"
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """One change to one file."""
-
-    key: Key
-    text: str
-    """The whole file, changed."""
-    first_line: int
-    """Of the statement that changes; from 1."""
-    last_line: int
-    in_function: bool
-    """False: the change is at work when the module is imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +65,9 @@ class _Writer:
         if hasattr(changed, "lpar") and getattr(node, "lpar", None) and changed.lpar:
             changed = changed.with_changes(lpar=[], rpar=[])
         put = self._module.code_for_node(changed).strip()
+        if self._source[begin] == " ":
+            # An operator's place begins with the space before it.
+            put = f" {put}"
         text = self._source[:begin] + put + self._source[end:]
         try:
             compile(text, self._file, "exec", dont_inherit=True)

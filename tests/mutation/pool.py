@@ -17,10 +17,11 @@ from tests.mutation.inject import isolate
 Job = TypeVar("Job")
 SURVIVED = 0
 KILLED = 1
-OTHER_CLOSURE = 77
-"""The functions cannot take the mutant's code; it must be imported."""
+MUST_IMPORT = 77
+"""Only importing the mutant will tell."""
 TIMED_OUT = -1
 POLL_S = 0.002
+WALL_SLACK_S = 5.0
 
 
 @dataclass(slots=True)
@@ -45,7 +46,7 @@ def run_all(
             job = waiting.pop()
             limit = limit_s(job)
             folder = Path(tempfile.mkdtemp(prefix="m-"))
-            child = _Child(folder, time.monotonic() + 4.0 * limit + 5.0)
+            child = _Child(folder, time.monotonic() + 4.0 * limit + WALL_SLACK_S)
             process = os.fork()
             if process == 0:
                 _in_child(job, work, folder, limit)
@@ -85,4 +86,4 @@ def _verdict(status: int, child: _Child) -> int:
     code = os.waitstatus_to_exitcode(status)
     if child.timed_out or code == -signal.SIGXCPU:
         return TIMED_OUT
-    return code if code in (SURVIVED, OTHER_CLOSURE) else KILLED
+    return code if code in (SURVIVED, MUST_IMPORT) else KILLED

@@ -73,12 +73,14 @@ def main() -> int:
 def judge(file: str, tests: tuple[str, ...], matching: str, jobs: int) -> dict[str, list]:
     """The keys of the mutants of `file` by verdict: killed, timed_out, survived."""
     from tests.mutation.mutants import mutants_of
-    from tests.mutation.pool import SURVIVED, TIMED_OUT
+    from tests.mutation.pool import MUST_IMPORT, SURVIVED, TIMED_OUT
     from tests.mutation.sessions import judge_cold
 
     mutants = [one for one in mutants_of(ROOT, file) if matching in str(one.key)]
     statuses = judge_in_fork(file, tests, mutants, jobs)
-    again = [one for index, one in enumerate(mutants) if statuses.get(index, SURVIVED) == SURVIVED]
+    again = [
+        one for index, one in enumerate(mutants) if statuses.get(index, MUST_IMPORT) == MUST_IMPORT
+    ]
     cold = {
         mutants.index(one): status for one, status in judge_cold(ROOT, file, tests, again, jobs)
     }
@@ -110,7 +112,11 @@ def _forked(
             os.close(reading)
             os.dup2(said.fileno(), 1)
             os.dup2(said.fileno(), 2)
-            with os.fdopen(writing, "w") as pipe:
+            with (
+                tempfile.TemporaryDirectory(prefix="m-") as folder,
+                os.fdopen(writing, "w") as pipe,
+            ):
+                os.environ["PYTEST_DEBUG_TEMPROOT"] = folder
                 status = _judge_warm(file, tests, mutants, jobs, pipe)
         finally:
             traceback.print_exc()
@@ -130,7 +136,6 @@ def _forked(
 
 
 def _judge_warm(file: str, tests: tuple[str, ...], mutants: list, jobs: int, pipe: IO[str]) -> int:
-    from tests.mutation.pool import OTHER_CLOSURE, SURVIVED
     from tests.mutation.sessions import judge_warm
 
     inside = [one for one in mutants if one.in_function]
@@ -138,7 +143,6 @@ def _judge_warm(file: str, tests: tuple[str, ...], mutants: list, jobs: int, pip
 
     def tell(verdict: tuple) -> None:
         mutant, status = verdict
-        status = SURVIVED if status == OTHER_CLOSURE else status
         pipe.write(json.dumps([numbers[id(mutant)], status]) + "\n")
         pipe.flush()
 

@@ -2,7 +2,8 @@
 
 Warm: everything is imported and collected once, and each mutant is a fork whose functions get other
 code; it runs only tests that reach the line. Cold: the fork imports the mutated file like any
-other, for what is at work at import. A mutant that survives warm is judged again cold.
+other, for what is at work at import. A mutant that survives warm is judged again cold if its line
+ran at import.
 """
 
 from __future__ import annotations
@@ -11,17 +12,17 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
 import pytest
 from hypothesis import Phase, settings
 
 from tests.mutation.inject import exchange_code, import_mutated, live_functions
-from tests.mutation.mutants import Mutant
-from tests.mutation.pool import KILLED, OTHER_CLOSURE, SURVIVED, run_all
+from tests.mutation.keys import Mutant
+from tests.mutation.pool import KILLED, MUST_IMPORT, SURVIVED, run_all
 
 Verdict = tuple[Mutant, int]
 TIMES = 8.0
@@ -61,7 +62,7 @@ class _Lines:
     """Which lines of one file run; a trace function for `sys.settrace`."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._ours = str(path), dict[CodeType, bool]()
+        self._path = str(path)
         self.seen: set[int] = set()
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
@@ -70,17 +71,19 @@ class _Lines:
         self.seen.add(frame.f_lineno)
         return self
 
-    def collect(self, run: Callable[[], object]) -> set[int]:
-        """The lines that run while `run` does."""
-        self.seen = set()
+    def __enter__(self) -> set[int]:
+        """The lines that run from now on, as they do."""
         threading.settrace(self)
         sys.settrace(self)
-        try:
-            run()
-        finally:
-            sys.settrace(None)
-            threading.settrace(None)  # type: ignore[arg-type]
         return self.seen
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+        threading.settrace(None)  # type: ignore[arg-type]
+
+
+def _lines_of(mutant: Mutant) -> range:
+    return range(mutant.first_line, mutant.last_line + 1)
 
 
 class WarmRun:
@@ -102,6 +105,13 @@ class WarmRun:
         self._reached: dict[int, set[int]] = {}
         self._took: dict[int, float] = {}
         self._items: list[pytest.Item] = []
+        self._imported: set[int] = set()
+        """Lines that ran before any test."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self) -> Generator[None, object, object]:
+        with _Lines(self._path) as self._imported:
+            return (yield)
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         if call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
@@ -117,21 +127,22 @@ class WarmRun:
             try:
                 exchange_code(functions, self._path, mutant.text)
             except ValueError:
-                return OTHER_CLOSURE
+                return MUST_IMPORT
             self._run(self._tests(mutant))
             return SURVIVED
 
         def limit_s(mutant: Mutant) -> float:
             return LEAST_S + TIMES * sum(self._took[index] for index in self._tests(mutant))
 
-        for verdict in run_all(self._mutants, work, limit_s, self._at_once):
-            self._verdict(verdict)
+        for mutant, status in run_all(self._mutants, work, limit_s, self._at_once):
+            unsure = status == SURVIVED and not self._imported.isdisjoint(_lines_of(mutant))
+            self._verdict((mutant, MUST_IMPORT if unsure else status))
         return True
 
     def _tests(self, mutant: Mutant) -> list[int]:
         """Those that reach the statement, quickest first."""
-        lines = set(range(mutant.first_line, mutant.last_line + 1))
-        reach = [index for index, seen in self._reached.items() if seen & lines]
+        lines = _lines_of(mutant)
+        reach = [index for index, seen in self._reached.items() if not seen.isdisjoint(lines)]
         return sorted(reach, key=lambda index: self._took[index])
 
     def _run(self, indices: Sequence[int]) -> None:
@@ -144,11 +155,8 @@ class WarmRun:
         for index, item in enumerate(self._items):
             following = self._items[index + 1] if index + 1 < len(self._items) else None
             before = time.process_time()
-
-            def run(item: Any = item, following: Any = following) -> None:
+            with _Lines(self._path) as self._reached[index]:
                 item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
-
-            self._reached[index] = _Lines(self._path).collect(run)
             self._took[index] = time.process_time() - before
         if self._failed:
             raise pytest.UsageError(f"these fail without any mutant: {'; '.join(self._failed)}")

@@ -302,6 +302,23 @@ def test_orders_are_carried_out_in_turn_and_none_stops_the_next(bench: Bench) ->
     machine.carry_out_orders()
 
 
+def test_an_order_that_cannot_be_written_down_changes_nothing() -> None:
+    paper = Paper(LatchedFault(FALL, 1.0, 4), newest_id=4)
+    machine = Bench(paper).machine
+    paper.refuses = True
+    machine.order_clear("fell")
+    machine.carry_out_orders()
+    assert machine.state is SafetyState.FAULT
+
+
+def test_clearing_does_not_forget_that_torque_is_off(bench: Bench) -> None:
+    bench.machine.latch(FALL)
+    bench.machine.cut()
+    bench.machine.clear("fell")
+    assert bench.machine.state is SafetyState.DISARMED
+    assert bench.machine.torque_off_since == 5.0
+
+
 def test_by_itself_it_looks_for_no_lasting_cause() -> None:
     bench = Bench()
     machine = SafetyMachine(bench, lambda: 0.0, EStopGate(), None, print, lambda *_: None)
