@@ -22,9 +22,6 @@ from typing import IO
 
 ROOT = Path(__file__).parents[2]
 LEDGER = ROOT / "docs" / "mutation.md"
-LIBRARIES = ("numpy", "hypothesis", "hypothesis.stateful", "msgspec", "serial", "cv2", "mujoco")
-LIBRARIES += ("torch", "mcap.reader", "safetensors.numpy", "gymnasium", "yaml", "z3")
-"""Imported once for all, where the tests want them."""
 
 
 def main() -> int:
@@ -129,8 +126,8 @@ def _forked(
     if os.waitstatus_to_exitcode(status) != 0:
         said.seek(0)
         raise RuntimeError(f"the tests of {file} do not run:\n{said.read()}")
-    *verdicts, libraries = map(json.loads, lines)
-    for name in libraries:
+    *verdicts, imported = map(json.loads, lines)
+    for name in imported:
         importlib.import_module(name)
     return dict(verdicts)
 
@@ -147,10 +144,18 @@ def _judge_warm(file: str, tests: tuple[str, ...], mutants: list, jobs: int, pip
         pipe.flush()
 
     status = judge_warm(ROOT, ROOT / file, tests, inside, jobs, tell)
-    # Forks that import a mutant are quicker where the libraries are there already.
-    libraries = [name for name in LIBRARIES if name in sys.modules]
-    pipe.write(json.dumps(libraries) + "\n")
+    pipe.write(json.dumps(libraries()) + "\n")
     return status
+
+
+def libraries() -> list[str]:
+    """What is imported here and not ours: forks that import a mutant are quicker with it."""
+    found: list[str] = []
+    for name, module in list(sys.modules.items()):
+        origin = getattr(getattr(module, "__spec__", None), "origin", None) or ""
+        if "site-packages" in origin and module.__name__ == name:
+            found.append(name)
+    return found
 
 
 def say(text: str) -> None:
