@@ -77,12 +77,12 @@ def test_a_robot_at_rest_is_ready_and_may_be_armed() -> None:
     ],
 )
 def test_what_may_come_right_by_waiting(joint: dict[str, float], says: str) -> None:
-    assert re.match(says, ready(robot(**joint)))
+    assert re.match(says, ready(robot(None, (), **joint)))
 
 
 @pytest.mark.parametrize("joint", [{"velocity": 0.5}, {"position": math.radians(2.0)}])
 def test_at_the_bound_it_is_ready(joint: dict[str, float]) -> None:
-    assert ready(robot(**joint)) == ""
+    assert ready(robot(None, (), **joint)) == ""
 
 
 def test_two_readings_are_needed() -> None:
@@ -144,7 +144,7 @@ def test_a_robot_with_faults_is_refused_with_all_of_them() -> None:
     ],
 )
 def test_what_forbids_arming(joint: dict[str, float], says: str) -> None:
-    assert refusal(robot(**joint), LIMITS, SETTINGS).startswith(says)
+    assert refusal(robot(None, (), **joint), LIMITS, SETTINGS).startswith(says)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_what_forbids_arming(joint: dict[str, float], says: str) -> None:
     ],
 )
 def test_within_the_bounds_it_may_be_armed(joint: dict[str, float]) -> None:
-    assert refusal(robot(**joint), LIMITS, SETTINGS) == ""
+    assert refusal(robot(None, (), **joint), LIMITS, SETTINGS) == ""
 
 
 def test_the_limit_tolerance_includes_its_end() -> None:
@@ -277,7 +277,7 @@ def test_the_monitor_ends_it_from_damping_on(reaction: Reaction, ends: bool) -> 
 
 @pytest.mark.parametrize("joint", [{"driving": False}, {"valid": False}])
 def test_every_motor_must_answer_that_it_drives(joint: dict[str, bool]) -> None:
-    script = Script(lambda count: (robot(**joint) if count > 2 else robot(), FINE))
+    script = Script(lambda count: (robot(None, (), **joint) if count > 2 else robot(), FINE))
     with pytest.raises(ArmingError, match="drive: not every motor"):
         script.bring_up()
 

@@ -130,7 +130,7 @@ def test_a_fresh_past_is_rest_at_zero_with_cold_motors() -> None:
     zeros = [0.0] * JOINTS
     for array in (past.memory.position, past.memory.velocity, past.torque):
         assert array.tolist() == zeros
-    assert past.memory.tracking.tolist() == [True] * JOINTS
+    assert np.asarray(past.memory.tracking).tolist() == [True] * JOINTS
     assert (past.filter.slope.tolist(), past.filter.level.tolist()) == (zeros, zeros)
     assert past.free is None
     course = make_course()
@@ -226,8 +226,9 @@ def test_after_a_hold_the_filter_begins_where_the_robot_stands() -> None:
     course = make_course(low_pass=2.0)
     for _ in range(30):
         course.follow(np.ones(JOINTS), course.position, PERIOD)
-    for _ in range(30):
-        held = course.hold(course.position, PERIOD)
+    for _ in range(29):
+        course.hold(course.position, PERIOD)
+    held = course.hold(course.position, PERIOD)
     assert course.past.filter.level.tolist() == held.position.tolist()
     assert course.past.filter.slope.tolist() == [0.0] * JOINTS
     np.testing.assert_allclose(

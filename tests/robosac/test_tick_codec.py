@@ -45,12 +45,17 @@ def numbers(first: float) -> np.ndarray:
 def record() -> TickRecord:
     """Every number another, so that none can stand in for its neighbour."""
     joints = JointState(
-        numbers(1.0),
-        np.array([True, False, True]),
-        *(numbers(value) for value in (2.0, 3.0, 4.0, 5.0, 6.0, 7.0)),
-        np.array([False, True, True]),
+        time=numbers(1.0),
+        valid=np.array([True, False, True]),
+        position=numbers(2.0),
+        velocity=numbers(3.0),
+        torque=numbers(4.0),
+        temperature=numbers(5.0),
+        voltage=numbers(6.0),
+        power=numbers(7.0),
+        driving=np.array([False, True, True]),
     )
-    sample = ImuSample(11.0, np.arange(4) + 0.5, numbers(12.0), numbers(13.0))
+    sample = ImuSample(11.0, np.arange(4.0), numbers(12.0), numbers(13.0))
     fix = TrackerSample(14.0, 15.0, 16.0, 17.0, 18.0)
     view = CameraView(Frame(19.0, IMAGE, 20), "dim")
     state = RobotState(10.0, joints, sample, fix, (HOT, LATE), view)
