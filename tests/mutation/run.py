@@ -12,6 +12,7 @@ import argparse
 import importlib
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -30,7 +31,7 @@ def main() -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--file", action="append", help="only this file; may be repeated")
-    parser.add_argument("--matching", default="", help="only mutants whose key has this text")
+    parser.add_argument("--matching", default="", help="only mutants whose key matches")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--write", action="store_true", help="put the score into docs/mutation.md")
     options = parser.parse_args()
@@ -73,7 +74,7 @@ def judge(file: str, tests: tuple[str, ...], matching: str, jobs: int) -> dict[s
     from tests.mutation.pool import MUST_IMPORT, SURVIVED, TIMED_OUT
     from tests.mutation.sessions import judge_cold
 
-    mutants = [one for one in mutants_of(ROOT, file) if matching in str(one.key)]
+    mutants = [one for one in mutants_of(ROOT, file) if re.search(matching, str(one.key))]
     statuses = judge_in_fork(file, tests, mutants, jobs)
     again = [
         one for index, one in enumerate(mutants) if statuses.get(index, MUST_IMPORT) == MUST_IMPORT

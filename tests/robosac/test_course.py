@@ -9,7 +9,7 @@ from robosac.course import Course, Past
 from robosac.hal import JointState
 from robosac.keepout import FrontLegsForward, KeepOut, brake_together
 from robosac.reasons import Reason
-from robosac.safety import Envelope, LimiterSettings
+from robosac.safety import Envelope, LimiterSettings, Memory, brake
 from robosac.thermal import ThermalSettings
 from tests.robosac.fake_robot import make_limits
 
@@ -116,7 +116,7 @@ def test_a_period_out_of_range_does_not_let_torque_leap(course: Course) -> None:
 def test_a_cutoff_that_the_longest_period_cannot_tell_is_refused(cutoff: float) -> None:
     with pytest.raises(ValueError, match=r"must lie in \(0, 25\) Hz"):
         make_course(low_pass=cutoff)
-    assert make_course(low_pass=24.9).low_pass == 24.9
+    assert [make_course(low_pass=hertz).low_pass for hertz in (0.5, 24.9)] == [0.5, 24.9]
 
 
 def make_course(low_pass: float | None = None, keep_out: KeepOut | None = None) -> Course:
@@ -130,7 +130,8 @@ def test_a_fresh_past_is_rest_at_zero_with_cold_motors() -> None:
     zeros = [0.0] * JOINTS
     for array in (past.memory.position, past.memory.velocity, past.torque):
         assert array.tolist() == zeros
-    assert np.asarray(past.memory.tracking).tolist() == [True] * JOINTS
+    tracking = np.asarray(past.memory.tracking)
+    assert (tracking.tolist(), tracking.dtype) == ([True] * JOINTS, np.bool_)
     assert (past.filter.slope.tolist(), past.filter.level.tolist()) == (zeros, zeros)
     assert past.free is None
     course = make_course()
@@ -214,12 +215,53 @@ def test_what_lies_beyond_a_limit_is_cut_off_before_the_filter() -> None:
         np.testing.assert_array_equal(ways[0].position, ways[1].position)
 
 
-def test_a_request_that_is_not_finite_is_left_to_the_limiter() -> None:
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        (np.array([np.nan, 0.0, 0.0]), Reason.NON_FINITE),
+        (np.array([0.0, np.inf, 0.0]), Reason.NON_FINITE),
+        (np.zeros(JOINTS + 1), Reason.SHAPE),
+        ("walk", Reason.SHAPE),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_left_to_the_limiter(
+    request_: object, reason: Reason
+) -> None:
     course = make_course(low_pass=2.0)
     before = course.past.filter
-    limited = course.follow(np.array([np.nan, 0.0, 0.0]), np.zeros(JOINTS), PERIOD)
-    assert Reason.NON_FINITE in limited.reasons
+    limited = course.follow(request_, np.zeros(JOINTS), PERIOD)
+    assert reason in limited.reasons
     assert course.past.filter is before
+
+
+def test_letting_one_go_changes_nothing_for_the_others() -> None:
+    generator = np.random.default_rng(1)
+    one, other = make_course(), make_course()
+    one.let_go(only(1))
+    held = [0, 2]
+    for tick in range(600):
+        target = generator.uniform(-1.0, 1.0, JOINTS) * (0.05 if tick % 50 < 40 else 1.0)
+        measured = generator.uniform(-0.2, 0.2, JOINTS)
+        dt = generator.uniform(0.005, 0.02)
+        if tick % 11 == 10:
+            ways = [course.hold(measured, dt) for course in (one, other)]
+        else:
+            ways = [course.follow(target, measured, dt) for course in (one, other)]
+        np.testing.assert_array_equal(ways[0].position[held], ways[1].position[held])
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_only_a_keep_out_makes_joints_brake_together(together: bool) -> None:
+    envelope = Envelope(make_limits(8, velocity=2.0), LimiterSettings(PERIOD))
+    region = FrontLegsForward(fold=0.5) if together else None
+    course = Course(envelope, ThermalSettings(), region)
+    moving = Memory(np.zeros(8), np.linspace(-2.0, 2.0, 8))
+    course.resume(replace(course.past, memory=moving))
+    alone = brake(moving, envelope, PERIOD).position
+    joined = brake_together(moving, envelope, PERIOD, Reason.NONE).position
+    assert not (alone == joined).all()
+    held = course.hold(np.zeros(8), PERIOD).position
+    np.testing.assert_array_equal(held, joined if together else alone)
 
 
 def test_after_a_hold_the_filter_begins_where_the_robot_stands() -> None:
