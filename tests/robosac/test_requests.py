@@ -244,8 +244,9 @@ def test_a_request_is_judged_once() -> None:
 
 
 def test_age_counts_from_the_newest_that_was_not_rejected() -> None:
-    inbox = Inbox(SETTINGS, 0.0)
-    inbox.put(request(1.0))
+    inbox, newest = Inbox(SETTINGS, 0.0), request(1.0)
+    inbox.put(newest)
+    assert inbox.newest is newest
     assert inbox.age(1.25) == 0.25
     inbox.judge(Reason.NONE)
     inbox.put(request(2.0))
