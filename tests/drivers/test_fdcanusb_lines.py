@@ -38,6 +38,8 @@ def test_send_line_with_checksum_covers_the_space() -> None:
     [
         (b"OK", Accepted()),
         (b"ERR unknown flag", Refused("unknown flag")),
+        (b"ERRbad", Refused("bad")),
+        (b"ERR \xff", Refused("\ufffd")),
         (b"rcv 100 2404000a E B F", CanFrame(0x100, bytes.fromhex("2404000a"))),
         (b"rcv 0100 2404000A e b F r x-1", CanFrame(0x100, bytes.fromhex("2404000a"))),
         (b"rcv 100 2404000a t1234 f00 whatever", CanFrame(0x100, bytes.fromhex("2404000a"))),
@@ -56,7 +58,15 @@ def test_damaged_lines_are_refused(line: bytes) -> None:
         parse_line(line)
 
 
+@pytest.mark.parametrize("line", [b"rcv zz 24", b"rcv 0100", b"rcv 0100 2"])
+def test_a_damaged_frame_is_named(line: bytes) -> None:
+    with pytest.raises(ProtocolError, match="damaged rcv line"):
+        parse_line(line)
+
+
 def test_checksum_dialect() -> None:
+    starred = b"ERR a*b "
+    assert parse_line(starred + b"*%02X" % crc8(starred), checksum=True) == Refused("a*b")
     assert parse_line(b"OK *BD", checksum=True) == Accepted()
     for line in (b"OK *BE", b"OK", b"OK *", b"OK *ZZ", b"\xff *BD"):
         with pytest.raises(ProtocolError):
@@ -75,6 +85,7 @@ def test_empty_lines_are_left_out_and_a_cleared_rest_is_forgotten() -> None:
     splitter = LineSplitter()
     assert splitter.feed(b"\n\r\nOK\n\nrcv 1") == [b"OK"]
     splitter.clear()
+    assert splitter.feed(b"ERR X\r\n") == [b"ERR X"]
     assert splitter.feed(b"ERR\n") == [b"ERR"]
 
 

@@ -108,5 +108,11 @@ def _kept(node: Any, place: _Place) -> bool:
         return True
     if isinstance(node, cst.If):
         return isinstance(node.test, cst.Name) and node.test.value == "TYPE_CHECKING"
-    alias = isinstance(node, cst.Assign) and not place.in_function
-    return alias and isinstance(node.value, cst.Subscript)
+    return isinstance(node, cst.Assign) and not place.in_function and _is_type(node.value)
+
+
+def _is_type(value: Any) -> bool:
+    """True for `Callable[...]` and `A | B`, which name types."""
+    if isinstance(value, cst.BinaryOperation):
+        return isinstance(value.operator, cst.BitOr) and isinstance(value.right, cst.Name)
+    return isinstance(value, cst.Subscript)

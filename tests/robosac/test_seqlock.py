@@ -142,6 +142,14 @@ def test_the_least_slot_holds_a_byte() -> None:
     assert (slot.size, slot.read()) == (1, (1, b"x"))
 
 
+@pytest.mark.parametrize(("mark", "found"), [(0, False), (3, False), (4, True)])
+def test_a_right_checksum_does_not_make_an_unfinished_slot_whole(mark: int, found: bool) -> None:
+    head, contents = mark.to_bytes(8, "little"), bytes(SIZE)
+    crc = zlib.crc32(head + contents).to_bytes(4, "little")
+    slot = Slot(memoryview(bytearray(head + crc + bytes(4) + contents + head)))
+    assert slot.read() == ((2, contents) if found else None)
+
+
 def test_sizes_that_cannot_be_are_refused() -> None:
     with pytest.raises(ValueError, match="needs more than"):
         Slot(memoryview(bytearray(OVERHEAD)))
