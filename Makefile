@@ -10,7 +10,7 @@ WORKERS ?= 2
 SOURCES := robosac drivers sim calibration tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench realtime sweep fault-matrix estop-sweep fuzz clean
+.PHONY: help setup demo test check format lint types bench realtime sweep fault-matrix estop-sweep fuzz mutate clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -75,6 +75,10 @@ estop-sweep: setup ## TRIALS trips of the gate over every state, in virtual and 
 fuzz: setup ## every decoder against RUNS coverage-guided inputs each (Linux)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group fuzz
 	$(BIN)/python -m tests.fuzz.run --runs $(RUNS)
+
+mutate: setup ## what the tests would not notice: every mutant of safety code and decoders (FILE=... for one)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group mutation
+	$(BIN)/python -m tests.mutation.run $(if $(FILE),--file $(FILE))
 
 clean: ## remove the virtual environment and caches; runs/ stays
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

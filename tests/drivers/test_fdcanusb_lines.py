@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.checksum import crc8
 from drivers.errors import ProtocolError
 from drivers.moteus.fdcanusb import (
     LONGEST_LINE,
@@ -20,12 +21,16 @@ def test_send_line() -> None:
     assert encode_send(0x8001, bytes.fromhex("11001f01130d")) == b"can send 8001 11001f01130d\n"
 
 
+def test_an_id_has_four_digits_and_data_may_be_empty() -> None:
+    assert encode_send(0x1, b"") == b"can send 0001 \n"
+
+
 def test_send_line_with_checksum_covers_the_space() -> None:
     line = encode_send(0x8001, b"\x01\x00\x00", checksum=True)
-    head, star, digits = line.strip().partition(b"*")
+    head, star, digits = line.partition(b"*")
     assert head == b"can send 8001 010000 "
     assert star == b"*"
-    assert len(digits) == 2
+    assert digits == b"%02X\n" % crc8(head)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +38,8 @@ def test_send_line_with_checksum_covers_the_space() -> None:
     [
         (b"OK", Accepted()),
         (b"ERR unknown flag", Refused("unknown flag")),
+        (b"ERRbad", Refused("bad")),
+        (b"ERR \xff", Refused("\ufffd")),
         (b"rcv 100 2404000a E B F", CanFrame(0x100, bytes.fromhex("2404000a"))),
         (b"rcv 0100 2404000A e b F r x-1", CanFrame(0x100, bytes.fromhex("2404000a"))),
         (b"rcv 100 2404000a t1234 f00 whatever", CanFrame(0x100, bytes.fromhex("2404000a"))),
@@ -51,7 +58,15 @@ def test_damaged_lines_are_refused(line: bytes) -> None:
         parse_line(line)
 
 
+@pytest.mark.parametrize("line", [b"rcv zz 24", b"rcv 0100", b"rcv 0100 2"])
+def test_a_damaged_frame_is_named(line: bytes) -> None:
+    with pytest.raises(ProtocolError, match="damaged rcv line"):
+        parse_line(line)
+
+
 def test_checksum_dialect() -> None:
+    starred = b"ERR a*b "
+    assert parse_line(starred + b"*%02X" % crc8(starred), checksum=True) == Refused("a*b")
     assert parse_line(b"OK *BD", checksum=True) == Accepted()
     for line in (b"OK *BE", b"OK", b"OK *", b"OK *ZZ", b"\xff *BD"):
         with pytest.raises(ProtocolError):
@@ -66,8 +81,16 @@ def test_splitter_does_not_mind_where_chunks_end(lines: list[bytes], data: st.Da
     assert splitter.feed(stream[:cut]) + splitter.feed(stream[cut:]) == lines
 
 
+def test_empty_lines_are_left_out_and_a_cleared_rest_is_forgotten() -> None:
+    splitter = LineSplitter()
+    assert splitter.feed(b"\n\r\nOK\n\nrcv 1") == [b"OK"]
+    splitter.clear()
+    assert splitter.feed(b"ERR X\r\n") == [b"ERR X"]
+    assert splitter.feed(b"ERR\n") == [b"ERR"]
+
+
 def test_splitter_bounds_what_it_keeps() -> None:
     splitter = LineSplitter()
     assert splitter.feed(b"x" * 10_000) == []
     (line,) = splitter.feed(b"\n")
-    assert len(line) == LONGEST_LINE
+    assert len(line) == LONGEST_LINE == 512

@@ -102,8 +102,22 @@ def test_settling_latches_without_tripping() -> None:
     guard.answer = NO_DEMAND
     gate.look()
     assert gate.settling == "endpoint lost"
+    guard.answer = Demand(Stop.SETTLE, "second")
+    gate.look()
+    assert gate.settling == "endpoint lost", "the first reason is kept"
     gate.reset()
-    assert not gate.settling
+    assert gate.settling == ""
+
+
+def test_consent_neither_trips_nor_settles() -> None:
+    gate = EStopGate()
+    gate.add(Objector(NO_DEMAND))
+    assert not gate.look()
+    assert (gate.settling, NO_DEMAND.reason) == ("", "")
+
+
+def test_demands_grow_from_consent_to_the_cut() -> None:
+    assert (Stop.NONE, Stop.SETTLE, Stop.CUT) == (0, 1, 2)
 
 
 def test_no_arming_while_settling() -> None:

@@ -1,6 +1,7 @@
 """Frames: what goes in comes out, whatever the pieces; anything else is refused."""
 
 import struct
+import zlib
 
 import pytest
 from hypothesis import given, settings
@@ -56,6 +57,19 @@ def test_an_oversize_frame_is_refused_before_its_content_comes() -> None:
     with pytest.raises(LinkError, match="announces"):
         FrameReader().feed(header)
     assert len(header) == HEADER_BYTES
+
+
+def test_the_bytes_of_a_frame() -> None:
+    crc = zlib.crc32(b"\x02\x00\x00\x00ab")
+    assert frame(b"ab") == b"\x02\x00\x00\x00" + crc.to_bytes(4, "little") + b"ab"
+    assert (HEADER_BYTES, MAX_PAYLOAD_BYTES) == (8, 16 << 20)
+
+
+def test_the_longest_message_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(framing, "MAX_PAYLOAD_BYTES", 10)
+    assert FrameReader().feed(frame(bytes(10))) == [bytes(10)]
+    with pytest.raises(LinkError, match="announces 11 bytes"):
+        FrameReader().feed(struct.pack("<II", 11, 0))
 
 
 def test_an_oversize_message_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import zlib
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -79,6 +81,73 @@ def test_a_writer_that_stops_midway_is_not_believed() -> None:
     slot = Slot(memoryview(memory))
     assert slot.read() is None
     assert slot.version() == 2
+
+
+def test_the_layout_of_a_slot() -> None:
+    contents = bytes(range(SIZE))
+    mark = (6).to_bytes(8, "little")
+    crc = zlib.crc32(mark + contents).to_bytes(4, "little")
+    memory = bytearray(SIZE + OVERHEAD)
+    Slot(memoryview(memory)).write(contents, 3)
+    assert bytes(memory) == mark + crc + bytes(4) + contents + mark
+
+
+class Watched(bytearray):
+    """Memory that keeps a picture of itself after each store."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.pictures: list[bytes] = []
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        super().__setitem__(place, value)
+        self.pictures.append(bytes(self))
+
+
+def test_a_slot_is_marked_before_it_is_changed_and_until_it_is_whole() -> None:
+    memory: Any = Watched(SIZE + OVERHEAD)
+    slot = Slot(memory)
+    slot.write(b"a" * SIZE, 1)
+    memory.pictures.clear()
+    slot.write(b"b" * SIZE, 2)
+    *halves, whole = memory.pictures
+    assert len(halves) == 4
+    for half in halves:
+        assert int.from_bytes(half[:8], "little") == 3
+        assert Slot(memoryview(bytearray(half))).read() is None
+        assert Slot(memoryview(bytearray(half))).version() == 2
+    assert Slot(memoryview(bytearray(whole))).read() == (2, b"b" * SIZE)
+
+
+class Overtaken(bytearray):
+    """Memory that is written anew between the copy and the second look."""
+
+    def __bytes__(self) -> bytes:
+        copy = bytes(memoryview(self))
+        Slot(memoryview(self)).write(b"b" * SIZE, 2)
+        return copy
+
+
+def test_what_was_overtaken_while_it_was_read_is_not_the_newest() -> None:
+    memory: Any = Overtaken(SIZE + OVERHEAD)
+    slot = Slot(memory)
+    slot.write(b"a" * SIZE, 1)
+    assert slot.read() is None
+    assert slot.read() == (2, b"b" * SIZE)
+
+
+def test_the_least_slot_holds_a_byte() -> None:
+    slot = Slot(memoryview(bytearray(OVERHEAD + 1)))
+    slot.write(b"x", 1)
+    assert (slot.size, slot.read()) == (1, (1, b"x"))
+
+
+@pytest.mark.parametrize(("mark", "found"), [(0, False), (3, False), (4, True)])
+def test_a_right_checksum_does_not_make_an_unfinished_slot_whole(mark: int, found: bool) -> None:
+    head, contents = mark.to_bytes(8, "little"), bytes(SIZE)
+    crc = zlib.crc32(head + contents).to_bytes(4, "little")
+    slot = Slot(memoryview(bytearray(head + crc + bytes(4) + contents + head)))
+    assert slot.read() == ((2, contents) if found else None)
 
 
 def test_sizes_that_cannot_be_are_refused() -> None:
