@@ -3,7 +3,7 @@
 Nobody waits for a lock, so a process that is killed or stopped at any moment cannot block the
 other; what it was just writing is not believed (see `seqlock`). One process writes each slot:
 
-- the actor: request, command, trip;
+- the actor: request, command, pulse, trip;
 - the executor: beat, ticks, pictures, lateness, answer, end.
 
 Times are of the machine's monotonic clock, which all processes share.
@@ -25,6 +25,7 @@ from robosac.channel_layout import (
     HEADER,
     LATENESS,
     PICTURES,
+    PULSE,
     TEXT_BYTES,
     TICKS,
     TRIP_BYTE,
@@ -206,6 +207,10 @@ class Channel:
         row[0] = (id, code, 0 if mask is None else mask, fixed_text(text, TEXT_BYTES))
         self._slots["command"][0].write(row.tobytes(), id)
 
+    def put_pulse(self, time: float) -> None:
+        """Show that the actor looks, at `time` (s)."""
+        self._put("pulse", np.array(time, dtype=PULSE).tobytes())
+
     def put_trip(self, reason: str) -> None:
         """Trip the e-stop gate; the first reason is kept. Storing one byte is enough, at any time.
 
@@ -275,6 +280,11 @@ class Channel:
             return None
         code, text = Code(int(row["code"])), bytes(row["text"]).decode()
         return CommandDown(int(row["id"]), code, text, row["mask"] != 0)
+
+    def pulse(self) -> float | None:
+        """When the actor last looked, s; None: not yet, or not to be read at this moment."""
+        found = self._slots["pulse"][0].read()
+        return None if found is None else float(np.frombuffer(found[1], dtype=PULSE)[0])
 
     def trip_reason(self) -> str | None:
         """Why the actor trips the e-stop gate; None: it does not."""

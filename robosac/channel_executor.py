@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 
 from robosac.channel import Beat, Channel, GoalDown
 from robosac.clock import Clock
 from robosac.errors import ArmingError
 from robosac.estop import EStopGate
 from robosac.executor import Executor
-from robosac.hal import CameraView, Fault, JointCommand, Robot, RobotState
+from robosac.hal import CameraView, JointCommand, Robot, RobotState
 from robosac.latch import Journal
 from robosac.lateness import LatenessHistogram
-from robosac.requests import ExecutorSettings, Request
+from robosac.reasons import Reason
+from robosac.requests import ExecutorSettings, Request, interval
 from robosac.states import SafetyState
 from robosac.tick_codec import NOT_A_VECTOR, TickRecord
 from robosac.ticks import Tick
-from robosac.watch import Findings
+from robosac.watch import Findings, Reaction
 
-Observer = Callable[[Tick], None]
 LATENESS_EVERY_TICKS = 50
 """How often the histogram in the channel is renewed."""
 
@@ -30,8 +29,6 @@ class ChannelExecutor(Executor):
     Args:
         robot, clock, gate, period, settings, journal: see `Executor`; the clock is the machine's.
         channel: the actor is at its other end.
-        observers: called with every tick. One that raises is not called again, and the fault
-            `observer_failed` is told with every later tick; the robot is not stopped for it.
 
     Attributes:
         orphaned: tells whether the actor's process is gone; arming stops then.
@@ -46,15 +43,13 @@ class ChannelExecutor(Executor):
         period: float,
         settings: ExecutorSettings,
         channel: Channel,
-        observers: Sequence[Observer] = (),
         journal: Journal | None = None,
     ) -> None:
         super().__init__(robot, clock, gate, period, settings, journal)
         self.orphaned: Callable[[], bool] = _never
         self.command = 0
-        self._channel, self._observers = channel, list(observers)
+        self._channel, self._looked_at = channel, clock.now()
         self._lateness = LatenessHistogram()
-        self._told: tuple[Fault, ...] = ()
         self._number = self._heard = self._frame_number = 0
         self._frame_sequence: int | None = None
 
@@ -74,11 +69,30 @@ class ChannelExecutor(Executor):
         self._obey_trip()
         self._take_goal()
         tick = super()._tick(lateness)
-        if self._told:
-            tick = replace(tick, faults=tick.faults + self._told)
         self._show(tick, lateness)
-        self._let_observe(tick)
         return tick
+
+    def _arm(self, recovering: bool) -> None:
+        super()._arm(recovering)
+        # Whoever waited for that had nothing to look at.
+        self._looked_at = self._clock.now()
+
+    def _demanded(self, now: float) -> Reaction:
+        silent = Reaction.HOLD if self._silent(now) else Reaction.NONE
+        return max(super()._demanded(now), silent)
+
+    def _why(self, now: float) -> Reason:
+        why = super()._why(now)
+        driven = self.safety in (SafetyState.ACTIVE, SafetyState.HOLD)
+        return why | Reason.AGE if driven and self._silent(now) else why
+
+    def _silent(self, now: float) -> bool:
+        """Whether the actor has not looked for too long: hung, or stopped within a long goal."""
+        pulse = self._channel.pulse()
+        # A time to come would keep a hung actor alive.
+        if pulse is not None and self._looked_at < pulse <= now:
+            self._looked_at = pulse
+        return interval(self._looked_at, now) > self.settings.silence
 
     def _arming_tick(self, command: JointCommand) -> tuple[RobotState, Findings]:
         self._obey_trip()
@@ -139,20 +153,6 @@ class ChannelExecutor(Executor):
     def _beat(self) -> None:
         beat = Beat(self._clock.now(), self._number, self.safety, self._gate.tripped)
         self._channel.put_beat(beat)
-
-    def _let_observe(self, tick: Tick) -> None:
-        for observer in tuple(self._observers):
-            try:
-                observer(tick)
-            except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
-                # The robot does not depend on being watched; that it is not any more is told.
-                self._observers.remove(observer)
-                detail = f"{type(error).__name__}: {error}; it sees no later tick"
-                self._told += (Fault("observer_failed", _name(observer), detail),)
-
-
-def _name(observer: Observer) -> str:
-    return getattr(observer, "__qualname__", type(observer).__qualname__)
 
 
 def _never() -> bool:

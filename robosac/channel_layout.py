@@ -43,6 +43,8 @@ HEADER: Final = np.dtype(
         ("size", "<u8"),
     ]
 )
+PULSE: Final = np.dtype("<f8")
+"""When the actor was last known to look, s."""
 BEAT: Final = np.dtype([("time", "<f8"), ("number", "<u8"), ("safety", "u1"), ("tripped", "u1")])
 LATENESS: Final = np.dtype([("counts", "<u8", (BINS,)), ("longest", "<f8"), ("overruns", "<u8")])
 ANSWER: Final = np.dtype([("id", "<u8"), ("kind", "u1"), ("text", f"S{DOCUMENT_BYTES}")])
@@ -123,6 +125,7 @@ class Layout:
             "beat": (1, BEAT.itemsize),
             "request": (1, request_dtype(self.joints).itemsize),
             "command": (1, command_dtype(self.joints).itemsize),
+            "pulse": (1, PULSE.itemsize),
             "answer": (1, ANSWER.itemsize),
             "end": (1, END.itemsize),
             "trip": (1, TEXT_BYTES),
@@ -159,7 +162,7 @@ class Layout:
             tick_dtype(self.joints).descr,
             command_dtype(self.joints).descr,
             request_dtype(self.joints).descr,
-            [ANSWER.descr, BEAT.descr, END.descr, LATENESS.descr],
+            [PULSE.descr, ANSWER.descr, BEAT.descr, END.descr, LATENESS.descr],
             [state.value for state in SafetyState],
             [(reason.name, reason.value) for reason in Reason],
         )

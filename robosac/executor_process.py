@@ -21,7 +21,7 @@ import msgspec
 
 from drivers.statistics import BusStatistics
 from robosac.channel import Channel
-from robosac.channel_executor import ChannelExecutor, Observer
+from robosac.channel_executor import ChannelExecutor
 from robosac.clock import MonotonicClock
 from robosac.custody import Custody
 from robosac.errors import RobosacError
@@ -64,7 +64,6 @@ class BuiltRobot:
     """s"""
     bus_statistics: Callable[[], BusStatistics]
     warnings: tuple[str, ...] = ()
-    observers: Sequence[Observer] = ()
     custody: Custody | None = None
     """What surrounds the robot, already entered; None: nobody else can want or stop it."""
     record: Callable[[Executor], FlightRecorder | None] = _unrecorded
@@ -97,7 +96,6 @@ def main(build: Build, arguments: Sequence[str] | None = None) -> int:
         built.period,
         built.settings,
         channel,
-        built.observers,
         None if custody is None else custody.journal,
     )
     if custody is not None:

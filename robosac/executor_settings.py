@@ -46,6 +46,7 @@ def minitaur_settings(config: MinitaurConfig, file: RobotFile) -> ExecutorSettin
         hold_after=section.hold_after_s,
         damp_after=section.damp_after_s,
         stop_after=section.stop_after_s,
+        silence=section.silence_s,
         arming=ArmingSettings(voltage_min=supply.lower, voltage_max=supply.upper),
         watch=WatchSettings(
             position_tolerance=section.position_tolerance_rad,
@@ -78,6 +79,7 @@ def claw_settings(config: ClawConfig, file: ClawFile) -> ExecutorSettings:
         hold_after=section.hold_after_s,
         damp_after=section.damp_after_s,
         stop_after=section.stop_after_s,
+        silence=section.silence_s,
         settle_s=SETTLE_S,
         arming=ArmingSettings(ramp_s=RAMP_S, voltage_min=supply.lower, voltage_max=supply.upper),
         watch=WatchSettings(

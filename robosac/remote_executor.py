@@ -159,6 +159,7 @@ class RemoteExecutor:
         deadline = time.monotonic() + self._within
         while True:
             self._check()
+            self._channel.put_pulse(time.monotonic())
             record = self._unread()
             if record is not None:
                 self._last = record

@@ -30,6 +30,8 @@ class ExecutorSettings:
     """Age of the newest request that damps it, s."""
     stop_after: float = 2.0
     """Age of the newest request that switches torque off, s."""
+    silence: float = 0.08
+    """Time without a look from an actor in another process that holds the robot, s."""
     deadline_share: float = 0.8
     """Share of the period an exchange may take."""
     settle_s: float = 0.2
@@ -70,6 +72,8 @@ class ExecutorSettings:
                 "executor ages must satisfy 0 < hold_after < damp_after < stop_after, got "
                 f"{self.hold_after}, {self.damp_after}, {self.stop_after}"
             )
+        if not self.silence > 0:
+            raise ValueError(f"executor.silence must be positive, got {self.silence}")
         if not 0 < self.deadline_share <= 1:
             raise ValueError(
                 f"executor.deadline_share must lie in (0, 1], got {self.deadline_share}"

@@ -26,6 +26,15 @@ class ExecutorSection(Section, frozen=True):
     stop_after_s: Annotated[
         float, Meta(gt=0, le=60, description="s without a request until torque is off")
     ] = 2.0
+    silence_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=10,
+            description="s that an actor in another process may not look until the robot holds"
+            " still, however old its request",
+        ),
+    ] = 0.08
     position_tolerance_rad: Annotated[
         float,
         Meta(ge=0, le=1, description="rad a joint may be measured past a limit; limbs give way"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +26,6 @@ from robosac.hal import CameraView, Frame, JointCommand, RobotState
 from robosac.recovery import RecoverySettings
 from robosac.remote_executor import RemoteExecutor
 from robosac.requests import ExecutorSettings
-from robosac.ticks import Tick
 from tests.robosac.fake_robot import JOINTS, FakeRobot
 
 MODULE = "tests.robosac.executor_child_rig"
@@ -45,8 +43,8 @@ class Script(msgspec.Struct, frozen=True):
     raises_after: int = 0
     """Exchanges until it raises an error nobody expects; 0: never."""
     unconfirmed: bool = False
-    watched: bool = False
-    """An observer fails at once."""
+    silence_s: float = 1e6
+    """See `ExecutorSettings.silence`; this machine is busy with other things."""
     probe: str = ""
     """Where to write which modules are loaded."""
     lies_while: str = ""
@@ -98,17 +96,13 @@ def build(text: str, gate: EStopGate, take_over: bool) -> BuiltRobot:
     # Late ticks are this machine's affair; whether they hold a robot is tested elsewhere.
     settings = ExecutorSettings(
         *(hold, damp, stop),
+        silence=script.silence_s,
         late_hold=1_000_000,
         arming=ArmingSettings(ramp_s=0.02),
         recovery=RecoverySettings(most_s=600.0) if script.lies_while else None,
     )
     robot = NotedRobot(MonotonicClock()).begin(script)
-    observers: list[Callable[[Tick], None]] = [_fail] if script.watched else []
-    return BuiltRobot(robot, settings, PERIOD, BusStatistics, ("as told",), observers)
-
-
-def _fail(tick: Tick) -> None:
-    raise OSError("the disk is full")
+    return BuiltRobot(robot, settings, PERIOD, BusStatistics, ("as told",))
 
 
 def remote(script: Script, within_s: float = PATIENCE_S) -> RemoteExecutor:

@@ -240,19 +240,6 @@ def test_a_robot_that_shall_not_get_up_is_not_armed_so(healthy: RemoteExecutor) 
     assert healthy.safety is SafetyState.DISARMED
 
 
-def test_an_observer_that_fails_is_told_and_stops_nothing(script: Script) -> None:
-    executor = remote(replace(script, watched=True))
-    executor.arm()
-    tick = until(executor, lambda tick: bool(tick.faults), np.zeros(JOINTS))[-1]
-    assert tick.safety is SafetyState.ACTIVE
-    (fault,) = tick.faults
-    assert str(fault) == (
-        "observer_failed (_fail): OSError: the disk is full; it sees no later tick"
-    )
-    assert executor.faults == ()
-    executor.close()
-
-
 def test_an_unexpected_error_ends_the_process_with_torque_off(
     script: Script, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.realtime
 
 PATIENCE_S = 60.0
 OVERRIDES = (
-    *("executor.period_s=0.02", "executor.hold_after_s=0.5"),
+    *("executor.period_s=0.02", "executor.hold_after_s=0.5", "executor.silence_s=10"),
     *("executor.damp_after_s=1.0", "executor.stop_after_s=2.0", "task.reset=self"),
 )
 CONTROL_PERIOD_S = 0.02
