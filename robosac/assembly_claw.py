@@ -14,19 +14,21 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from drivers.dynamixel import TABLES, DynamixelBus
-from robosac.arming import ArmingSettings
+from robosac.channel_layout import Layout
 from robosac.connection import ClawConnection
 from robosac.errors import ConfigError
 from robosac.estop import EStopGate
-from robosac.executor import Executor, ExecutorSettings
+from robosac.executor import Executor
+from robosac.executor_settings import claw_settings
+from robosac.operator import ConsoleAttendant
+from robosac.remote_stage import has_own_process, remote_stage, start
 from robosac.robots.claw import Claw, ClawDevices
 from robosac.robots.claw_file import ClawFile, load_claw_file
 from robosac.robots.wiring import check_calibration
-from robosac.settings import ClawConfig, ClawTwinSection, ExecutorSection
+from robosac.settings import ClawConfig, ClawTwinSection
 from robosac.settings.claw import TwinCameraSection
 from robosac.stage import Stage, is_twin, read_calibration
 from robosac.tasks.turn import ClawTurn
-from robosac.watch import WatchSettings
 
 if TYPE_CHECKING:
     from drivers.camera.stepped import SteppedCamera
@@ -34,14 +36,6 @@ if TYPE_CHECKING:
     from sim.claw_randomisation import ClawRandomisation
 
 ROBOT_NAME = "claw"
-RAMP_S = 0.3
-"""Ten servos confirm one by one, a question a tick, that torque and watchdog are on."""
-UNDRIVEN_TICKS = 50
-"""So many ticks may pass until a servo that was taken hold of again has said so."""
-OVERSPEED_FACTOR = 1.0
-"""Goals may run ahead faster than any servo of this kind turns; what is measured may not."""
-SETTLE_S = 0.05
-"""A hand has nothing to fall from: torque goes soon after the last command."""
 
 
 def make_claw(config: ClawConfig, gate: EStopGate) -> Stage:
@@ -55,11 +49,16 @@ def make_claw(config: ClawConfig, gate: EStopGate) -> Stage:
     file = _file(config)
     measured = read_calibration(config.robot.calibration, ROBOT_NAME)
     check_calibration(file, measured)
+    if has_own_process(config):
+        picture = _picture(config, file)
+        remote = start(config, Layout(len(file.motors), picture))
+        turn = ClawTurn(remote, ConsoleAttendant(), config.task, picture)
+        return remote_stage(turn, remote, config.task.control_period_s)
     reached = _reach(config, file)
     with ExitStack() as opened:
         opened.callback(reached.devices.close)
         robot = Claw(file, measured, reached.devices, reached.clock.now)
-        settings = _executor_settings(config.executor, file)
+        settings = claw_settings(config.executor, file)
         executor = Executor(robot, reached.clock, gate, config.executor.period_s, settings)
         picture = _picture(config, file)
         env = ClawTurn(executor, reached.operator, config.task, picture)
@@ -182,20 +181,3 @@ def _randomisation(section: ClawTwinSection) -> ClawRandomisation:
 
     robel = section.randomisation == "robel"
     return ClawRandomisation.robel() if robel else ClawRandomisation.off()
-
-
-def _executor_settings(section: ExecutorSection, file: ClawFile) -> ExecutorSettings:
-    return ExecutorSettings(
-        hold_after=section.hold_after_s,
-        damp_after=section.damp_after_s,
-        stop_after=section.stop_after_s,
-        settle_s=SETTLE_S,
-        arming=ArmingSettings(
-            ramp_s=RAMP_S, voltage_min=file.supply_v.lower, voltage_max=file.supply_v.upper
-        ),
-        watch=WatchSettings(
-            position_tolerance=section.position_tolerance_rad,
-            overspeed_factor=OVERSPEED_FACTOR,
-            undriven_ticks=UNDRIVEN_TICKS,
-        ),
-    )

@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING
 from calibration import Calibration
 from drivers.moteus import MoteusBus
 from drivers.vectornav.port import VectorNavPort
+from robosac.channel_layout import Layout
 from robosac.connection import Connection
 from robosac.estop import EStopGate
-from robosac.executor import Executor, ExecutorSettings
+from robosac.executor import Executor
+from robosac.executor_settings import minitaur_settings
+from robosac.operator import ConsoleOperator
+from robosac.remote_stage import has_own_process, remote_stage, start
 from robosac.robots.controller_options import wanted_options
 from robosac.robots.minitaur import Devices, Minitaur
 from robosac.robots.robot_file import RobotFile, load_robot_file
 from robosac.robots.wiring import check_calibration, motor_zeros
-from robosac.settings import ExecutorSection, MinitaurConfig, TwinSection
+from robosac.settings import MinitaurConfig, TwinSection
 from robosac.stage import Stage, is_twin, read_calibration
 from robosac.tasks.walk import MinitaurWalk
-from robosac.watch import WatchSettings
 
 if TYPE_CHECKING:
     from sim.firmware.moteus.bank import MoteusBank
@@ -41,6 +44,10 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate) -> Stage:
     file = load_robot_file(config.robot.file)
     measured = read_calibration(config.robot.calibration, ROBOT_NAME)
     check_calibration(file, measured)
+    if has_own_process(config):
+        remote = start(config, Layout(len(file.motors)))
+        walk = MinitaurWalk(remote, ConsoleOperator(), config.task)
+        return remote_stage(walk, remote, config.task.control_period_s)
     reached = _reach(config, file, measured)
     with ExitStack() as opened:
         opened.callback(reached.devices.close)
@@ -50,7 +57,7 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate) -> Stage:
             reached.clock,
             gate,
             config.executor.period_s,
-            _executor_settings(config.executor),
+            minitaur_settings(config.executor),
         )
         env = MinitaurWalk(executor, reached.operator, config.task)
         opened.pop_all()
@@ -126,12 +133,3 @@ def _set_options(bank: MoteusBank, file: RobotFile, measured: Calibration) -> No
             if config is not None:
                 bank.configure(index, config)
         bank.store(index)
-
-
-def _executor_settings(section: ExecutorSection) -> ExecutorSettings:
-    return ExecutorSettings(
-        hold_after=section.hold_after_s,
-        damp_after=section.damp_after_s,
-        stop_after=section.stop_after_s,
-        watch=WatchSettings(position_tolerance=section.position_tolerance_rad),
-    )

@@ -12,6 +12,7 @@ import torch
 from robosac.assembly import make_stage
 from robosac.bus_rates import reachable_rates
 from robosac.config import load_preset
+from robosac.executor import Executor
 from robosac.replay import Replay
 from robosac.sac import Sac, SacSettings
 from robosac.safety import Memory, limit
@@ -113,7 +114,7 @@ def inference_latency(seconds: float) -> Figure:
 def limiter_cost(seconds: float) -> Figure:
     """Time of one tick's limiter for eight joints, half of the requests illegal."""
     stage = make_stage(load_preset("minitaur"))
-    assert stage.executor is not None
+    assert isinstance(stage.executor, Executor)
     envelope = stage.executor.envelope
     memory = Memory.anchored(np.full(8, 2.0))
     rng = np.random.default_rng(0)

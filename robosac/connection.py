@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from robosac.clock import Clock
 from robosac.robots.claw import ClawDevices
 from robosac.robots.minitaur import Devices
-from robosac.stage import ClockState, Renderer
-from robosac.tasks.operator import Attendant, Operator
+
+if TYPE_CHECKING:
+    # The executor's process reaches its robot without anything of learning.
+    from robosac.stage import ClockState, Renderer
+    from robosac.tasks.operator import Operator
 
 DevicesT = TypeVar("DevicesT", Devices, ClawDevices)
-OperatorT = TypeVar("OperatorT", bound=Operator)
+OperatorT = TypeVar("OperatorT", bound="Operator")
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Reached(Generic[DevicesT, OperatorT]):
     """What works, but not as well as it should; one line each."""
 
 
-Connection = Reached[Devices, Operator]
+Connection = Reached[Devices, "Operator"]
 """The quadruped."""
-ClawConnection = Reached[ClawDevices, Attendant]
+ClawConnection = Reached[ClawDevices, "Attendant"]
 """The hand."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +14,11 @@ from calibration import Calibration
 from drivers.statistics import BusStatistics
 from robosac.errors import ConfigError
 from robosac.estop import EStopGate
-from robosac.executor import Executor
+
+if TYPE_CHECKING:
+    import gymnasium
+
+    from robosac.tasks.motion import Motion
 
 TWIN_SCHEME = "twin://"
 SERIAL = "serial"
@@ -33,7 +36,7 @@ class Stage:
     """Everything a run needs of the world: where to act, and how to watch."""
 
     env: gymnasium.Env[Any, Any]
-    executor: Executor | None
+    executor: Motion | None
     """Owns the robot; None for a plain Gymnasium environment."""
     gate: EStopGate
     """Stops it, from any thread or signal."""

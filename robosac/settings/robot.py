@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -26,6 +26,16 @@ class ExecutorSection(Section, frozen=True):
         float,
         Meta(ge=0, le=1, description="rad a joint may be measured past a limit; limbs give way"),
     ] = 0.6
+    process: Annotated[
+        Literal["auto", "own", "in-process"],
+        Meta(description="where it runs; auto: its own process for serial, in-process for a twin"),
+    ] = "auto"
+    realtime_priority: Annotated[
+        int, Meta(ge=0, le=99, description="SCHED_FIFO priority of its own process; 0: ordinary")
+    ] = 50
+    answer_within_s: Annotated[
+        float, Meta(ge=0.1, le=10, description="s its own process may be silent until killed")
+    ] = 0.5
 
     def __post_init__(self) -> None:
         if not self.hold_after_s < self.damp_after_s < self.stop_after_s:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from robosac.executor import Executor
 from robosac.hal import FloatArray
 from robosac.states import SafetyState
+from robosac.tasks.motion import Motion
 from robosac.ticks import Tick
 
 
@@ -19,7 +19,7 @@ class Driver:
         period_s: control period, s; a whole number of ticks.
     """
 
-    executor: Executor
+    executor: Motion
     period_s: float
 
     def drive(self, goal: FloatArray) -> list[Tick]:

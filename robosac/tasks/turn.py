@@ -25,7 +25,6 @@ import numpy as np
 from gymnasium.spaces import Box, Dict
 
 from robosac.errors import RobotError
-from robosac.executor import Executor
 from robosac.hal import BoolArray, FloatArray, Frame, RobotState
 from robosac.observation import IMAGE, STATE, Observation
 from robosac.reasons import union
@@ -33,6 +32,7 @@ from robosac.settings import TurnSection
 from robosac.states import SafetyState
 from robosac.tasks.driving import Driver
 from robosac.tasks.ends import EpisodeEnd
+from robosac.tasks.motion import Motion
 from robosac.tasks.operator import Attendant
 from robosac.tasks.turn_definitions import (
     CENTRE,
@@ -70,7 +70,7 @@ class ClawTurn(gymnasium.Env[Any, np.ndarray]):
 
     def __init__(
         self,
-        executor: Executor,
+        executor: Motion,
         attendant: Attendant,
         settings: TurnSection,
         picture: tuple[int, int] | None = None,

@@ -12,11 +12,11 @@ from typing import Final
 import numpy as np
 
 from robosac.errors import ArmingError, RobotError
-from robosac.executor import Executor
 from robosac.hal import BoolArray, FloatArray
 from robosac.settings.claw import ResetSection
 from robosac.states import SafetyState
 from robosac.tasks.driving import Driver
+from robosac.tasks.motion import Motion
 from robosac.tasks.operator import Attendant
 from robosac.tasks.turn_definitions import FINGERS, HOME, wrapped
 from robosac.ticks import Tick
@@ -44,7 +44,7 @@ class ClawReset:
     """
 
     def __init__(
-        self, executor: Executor, attendant: Attendant, settings: ResetSection, period_s: float
+        self, executor: Motion, attendant: Attendant, settings: ResetSection, period_s: float
     ) -> None:
         self.operator_calls = self.disentangled = 0
         self._executor, self._attendant, self._settings = executor, attendant, settings

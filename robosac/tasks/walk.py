@@ -22,7 +22,6 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from robosac.errors import RobotError
-from robosac.executor import Executor
 from robosac.hal import RobotState
 from robosac.reasons import union
 from robosac.settings import WalkSection
@@ -30,6 +29,7 @@ from robosac.states import SafetyState
 from robosac.tasks.driving import Driver
 from robosac.tasks.ends import EpisodeEnd
 from robosac.tasks.legs import FRONT_LEGS, FloatArray, joints_from_legs, legs_from_joints
+from robosac.tasks.motion import Motion
 from robosac.tasks.operator import Operator
 from robosac.tasks.walk_reward import walk_reward
 from robosac.ticks import Tick
@@ -57,7 +57,7 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (Gymnasium's own declaration)
 
-    def __init__(self, executor: Executor, operator: Operator, settings: WalkSection) -> None:
+    def __init__(self, executor: Motion, operator: Operator, settings: WalkSection) -> None:
         self.executor, self.operator, self.settings = executor, operator, settings
         self._driver = Driver(executor, settings.control_period_s)
         bounds = np.concatenate(

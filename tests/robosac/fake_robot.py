@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from robosac.clock import Clock
 from robosac.hal import (
     Drive,
     Fault,
@@ -61,7 +62,7 @@ class ManualClock:
 class FakeRobot:
     """Implements robosac.hal.Robot; the public attributes below are the failure switches."""
 
-    clock: ManualClock
+    clock: Clock
     limits: Limits = field(default_factory=make_limits)
     silent: set[int] = field(default_factory=set[int])
     """Joints that do not answer."""

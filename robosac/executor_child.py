@@ -1,0 +1,138 @@
+"""The executor's process from the outside: started, listened to, and never left behind."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from robosac.channel import Channel
+from robosac.channel_layout import Layout
+from robosac.executor_process import ChildDocument
+
+MODULE: Final = "robosac.executor_process"
+END_TIMEOUT_S: Final = 5.0
+"""How long a process that was told to end may take, s."""
+_ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+class ExecutorChild:
+    """A running executor process, its bell and the channel to it.
+
+    Args:
+        document: what it is to drive.
+        layout: of the channel.
+        module: what runs there; a test names its own, with its own robot.
+    """
+
+    def __init__(self, document: ChildDocument, layout: Layout, module: str = MODULE) -> None:
+        self.channel = Channel.create(layout)
+        command = [sys.executable, "-m", module, str(self.channel.descriptor)]
+        self._process = _started(command, self.channel)
+        assert self._process.stdout is not None
+        self._bell = self._process.stdout.fileno()
+        os.set_blocking(self._bell, False)
+        self._silent = self._closed = False
+        self._say(msgspec.json.encode(document) + b"\n")
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is gone; a process that was stopped is not."""
+        if not self._silent:
+            self.listen(0.0)
+        return self._silent
+
+    def listen(self, timeout_s: float) -> None:
+        """Return once the bell has rung or the process has gone, or after `timeout_s`."""
+        if self._silent:
+            return
+        poller = select.poll()
+        poller.register(self._bell, select.POLLIN)
+        if not poller.poll(max(0.0, timeout_s) * 1e3):
+            return
+        try:
+            # Every ring at once: what they mean is in the channel.
+            while data := os.read(self._bell, 65536):
+                if len(data) < 65536:
+                    return
+        except BlockingIOError:
+            return
+        self._silent = True
+
+    def exit_code(self) -> int | None:
+        """How it ended, waited for shortly; None: it has not."""
+        try:
+            return self._process.wait(END_TIMEOUT_S if self._silent else 0.0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def kill(self) -> None:
+        """SIGKILL, which also ends a process that was stopped; returns once it is gone."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+        self._silent = True
+
+    def close(self) -> bool:
+        """Let it end by itself, or kill it; release everything. False: it had to be killed."""
+        if self._closed:
+            return True
+        self._closed = True
+        stdin = self._process.stdin
+        assert stdin is not None
+        try:
+            # The end of its input: it damps, switches torque off and goes.
+            stdin.close()
+        except BrokenPipeError:
+            # It has gone already.
+            self._silent = True
+        return self._reap()
+
+    def _reap(self) -> bool:
+        end = time.monotonic() + END_TIMEOUT_S
+        try:
+            while not self._silent and (left := end - time.monotonic()) > 0:
+                self.listen(left)
+            ended = self.exit_code() is not None
+            if not ended:
+                self.kill()
+            return ended
+        finally:
+            assert self._process.stdout is not None
+            self._process.stdout.close()
+            self.channel.close()
+
+    def _say(self, line: bytes) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            # It went at once; whoever waits for its first answer will see how.
+            self._silent = True
+
+
+def _started(command: Sequence[str], channel: Channel) -> subprocess.Popen[bytes]:
+    """Start it, with the channel's file and the bell as all it inherits."""
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=(channel.descriptor,),
+            env={**os.environ, **_ONE_THREAD},
+        )
+    except BaseException:
+        channel.close()
+        raise

@@ -1,0 +1,85 @@
+"""Asks the system for punctuality: real-time priority, memory that stays, no garbage collection."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import resource
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+_MCL_CURRENT, _MCL_FUTURE = 1, 2
+_CAP_IPC_LOCK: Final = 14
+
+
+def prepare(priority: int) -> tuple[str, ...]:
+    """Make the calling thread as punctual as the system lets it be.
+
+    Args:
+        priority: of SCHED_FIFO, 1 to 99; 0: neither priority nor locked memory are asked for.
+
+    Returns a line for each thing that was refused, and why. Cyclic garbage is not collected any
+    more: what is alive now stays, and the loop makes none.
+    """
+    refused = [] if priority == 0 else [*_refusals(priority)]
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    return tuple(refused)
+
+
+def _refusals(priority: int) -> tuple[str, ...]:
+    tries: tuple[tuple[str, Callable[[], None]], ...] = (
+        (f"real-time priority {priority} (SCHED_FIFO)", lambda: set_fifo(priority)),
+        ("locked memory (mlockall)", lock_memory),
+    )
+    refused: list[str] = []
+    for what, attempt in tries:
+        try:
+            attempt()
+        except OSError as error:
+            refused.append(f"{what} was refused: {error.strerror}; docs/hardware.md tells how to")
+    return tuple(refused)
+
+
+def set_fifo(priority: int) -> None:
+    """Schedule the calling thread first in, first out, before all ordinary ones.
+
+    Raises:
+        OSError: the system refuses, or has no such thing.
+    """
+    if not hasattr(os, "SCHED_FIFO"):
+        raise OSError(0, "this system has no SCHED_FIFO")
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+
+
+def lock_memory() -> None:
+    """Keep all memory of this process, present and future, in RAM.
+
+    Not where a limit on locked memory stands: it would make a later allocation fail, in the loop.
+
+    Raises:
+        OSError: the system refuses, or has no such thing.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    if limit != resource.RLIM_INFINITY and not _may_lock():
+        raise OSError(0, f"only {limit // 1024} KiB may be locked (RLIMIT_MEMLOCK)")
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "mlockall"):
+        raise OSError(0, "this system has no mlockall")
+    if libc.mlockall(_MCL_CURRENT | _MCL_FUTURE):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _may_lock() -> bool:
+    """Whether this process may lock memory whatever the limit is."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return False
+    for line in status.read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> _CAP_IPC_LOCK & 1)
+    return False

@@ -1,0 +1,114 @@
+"""The executor's process with a robot without bytes, which notes in a file what it was told.
+
+python -m tests.robosac.executor_child_rig DESCRIPTOR
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from drivers.statistics import BusStatistics
+from robosac.arming import ArmingSettings
+from robosac.channel_layout import Layout
+from robosac.clock import MonotonicClock
+from robosac.errors import ConfigError
+from robosac.executor_child import ExecutorChild
+from robosac.executor_process import BuiltRobot, ChildDocument, main
+from robosac.hal import CameraView, Frame, JointCommand, RobotState
+from robosac.remote_executor import RemoteExecutor
+from robosac.requests import ExecutorSettings
+from robosac.ticks import Tick
+from tests.robosac.fake_robot import JOINTS, FakeRobot
+
+MODULE = "tests.robosac.executor_child_rig"
+PERIOD = 0.005
+PICTURE = (6, 4)
+PATIENCE_S = 20.0
+"""This suite runs on machines that are busy with other things."""
+
+
+class Script(msgspec.Struct, frozen=True):
+    """What the robot is to be."""
+
+    journal: str
+    refuses: str = ""
+    raises_after: int = 0
+    """Exchanges until it raises an error nobody expects; 0: never."""
+    unconfirmed: bool = False
+    watched: bool = False
+    """An observer fails at once."""
+    probe: str = ""
+    """Where to write which modules are loaded."""
+    settings: ExecutorSettings = ExecutorSettings(
+        hold_after=0.3, damp_after=0.6, stop_after=0.9, arming=ArmingSettings(ramp_s=0.02)
+    )
+
+
+class NotedRobot(FakeRobot):
+    """Follows at once, and notes each change of drive with the time."""
+
+    def begin(self, script: Script) -> NotedRobot:
+        self.script, self.stops = script, not script.unconfirmed
+        self.file = os.open(script.journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self.said, self.exchanges = "", 0
+        return self
+
+    def note(self, word: str) -> None:
+        if word != self.said:
+            self.said = word
+            os.write(self.file, f"{time.monotonic():.6f} {word}\n".encode())
+
+    def exchange(self, command: JointCommand, deadline: float) -> RobotState:
+        self.exchanges += 1
+        if self.script.raises_after and self.exchanges > self.script.raises_after:
+            raise RuntimeError("a bug in the robot")
+        # Late or not is not what is tested here.
+        state = super().exchange(command, float("inf"))
+        self.commands.clear()
+        self.note(command.drive.value)
+        image = np.full((*PICTURE, 3), self.exchanges // 3 % 256, dtype=np.uint8)
+        frame = Frame(state.time, image, self.exchanges // 3)
+        return replace(state, camera=CameraView(frame))
+
+    def stop(self) -> bool:
+        self.note("off" if self.stops else "off refused")
+        return super().stop()
+
+
+def build(text: str) -> BuiltRobot:
+    script = msgspec.json.decode(text, type=Script)
+    if script.refuses:
+        raise ConfigError(script.refuses)
+    if script.probe:
+        Path(script.probe).write_text("\n".join(sys.modules))
+    robot = NotedRobot(MonotonicClock()).begin(script)
+    observers: list[Callable[[Tick], None]] = [_fail] if script.watched else []
+    return BuiltRobot(robot, script.settings, PERIOD, BusStatistics, ("as told",), observers)
+
+
+def _fail(tick: Tick) -> None:
+    raise OSError("the disk is full")
+
+
+def remote(script: Script, within_s: float = PATIENCE_S) -> RemoteExecutor:
+    """Start such a process."""
+    document = ChildDocument(msgspec.json.encode(script).decode(), 0)
+    return RemoteExecutor(ExecutorChild(document, Layout(JOINTS, PICTURE), MODULE), within_s)
+
+
+def journal(path: Path) -> list[tuple[float, str]]:
+    """What was noted: times (s) and words."""
+    lines = (line.partition(" ") for line in path.read_text().splitlines())
+    return [(float(at), word) for at, _, word in lines]
+
+
+if __name__ == "__main__":
+    sys.exit(main(build))
