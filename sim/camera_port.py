@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -23,13 +23,22 @@ class CameraPort:
         camera: the camera; its frames are exposed when `turn` is called.
         path: of the socket to make.
         monotonic: the machine's clock, whose stamps a driver understands, s.
+        what: what it sees, in words.
+        sheet: what a robot file says of such a camera, beside its path.
 
     Raises:
         OSError: the socket cannot be made.
     """
 
-    def __init__(self, camera: RenderedCamera, path: Path, monotonic: Callable[[], float]) -> None:
-        self.camera = camera
+    def __init__(
+        self,
+        camera: RenderedCamera,
+        path: Path,
+        monotonic: Callable[[], float],
+        what: str = "pictures",
+        sheet: Mapping[str, object] | None = None,
+    ) -> None:
+        self.camera, self.what, self.sheet = camera, what, sheet or {}
         self._file, self._monotonic = path, monotonic
         self._capture: RenderedCapture = camera.open()
         self._listener: socket.socket | None = None

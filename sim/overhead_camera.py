@@ -46,6 +46,25 @@ class OverheadView:
         u, v = ((length - 1) / 2.0 for length in self.size)
         return [[self.focal_px, 0.0, u], [0.0, self.focal_px, v], [0.0, 0.0, 1.0]]
 
+    def sheet(self) -> dict[str, object]:
+        """What the robot file says of such a camera and its marker, beside the camera's path."""
+        return {
+            "size": list(self.size),
+            "fps": self.fps,
+            "exposure_s": 0.004,
+            "marker": {
+                "id": self.marker_id,
+                "side_m": self.marker_side_m,
+                "height_m": self.marker_height_m,
+            },
+            "calibration": {
+                "matrix": self.matrix,
+                "distortion": [0.0, 0.0, 0.0, 0.0],
+                "rotation": ROTATION,
+                "position": [0.0, 0.0, self.height_m],
+            },
+        }
+
 
 ROTATION: Final = [[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, -1.0]]
 """Columns: the camera's x, y and z axes on the floor; its upper edge looks to the front."""

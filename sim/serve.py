@@ -152,6 +152,7 @@ class Server:
         return {
             "time_s": world,
             "monotonic_s": wall,
+            "driven": self._world.driven(),
             "last_driven_s": self._driven_s,
             "real_time_factor": (world - before[1]) / elapsed,
             "requests_per_s": (requests - before[2]) / elapsed,
@@ -166,7 +167,7 @@ class Server:
     def ports(self) -> dict[str, object]:
         """Every port's path, what is behind it, and the bit rate it wants (None: any)."""
         cameras = {
-            name: {"path": port.path, "what": "pictures", "baud": None}
+            name: {"path": port.path, "what": port.what, "baud": None, "sheet": port.sheet}
             for name, port in self._cameras.items()
         }
         return cameras | {
@@ -227,7 +228,10 @@ def main(arguments: list[str] | None = None) -> int:
             for name in world.ports:
                 ports[name] = PtyPort(options.link and options.link / name)
             for name, camera in world.cameras().items() if options.cameras else ():
-                cameras[name] = CameraPort(camera, options.cameras / name, time.monotonic)
+                place = options.cameras / name
+                cameras[name] = CameraPort(
+                    camera.device, place, time.monotonic, camera.what, camera.sheet
+                )
             rng = np.random.default_rng(options.seed)
             server = Server(world, ports, options.faults, rng, time.monotonic, cameras)
         except (UnknownTwin, FaultSpecError, OSError) as error:

@@ -104,8 +104,14 @@ def served(
     command += [f"--link={link}"] if link is not None else []
     command += [f"--cameras={cameras}"] if cameras is not None else []
     command += ["--floor"] * floor + ["--status"] * status
+    # A session of its own: Ctrl-C is for whoever asked for the twin, and may need it to the end.
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+        start_new_session=True,
     )
     try:
         yield ServedTwin(process)

@@ -42,6 +42,17 @@ class WorldPort:
 
 
 @dataclass(frozen=True)
+class WorldCamera:
+    """A camera that looks at the twin."""
+
+    device: RenderedCamera
+    what: str
+    """What it sees, in words."""
+    sheet: Mapping[str, object]
+    """What a robot file says of such a camera, beside its path."""
+
+
+@dataclass(frozen=True)
 class World:
     """A twin, ready to be served."""
 
@@ -61,7 +72,7 @@ class World:
     """Sets the robot up anew, as an operator would; everything random in it from the seed."""
     push: Callable[[tuple[float, float, float], float], object] | None = None
     """Pushes the body with a force (N, in the world) for so long (s); None: it has none."""
-    cameras: Callable[[], Mapping[str, RenderedCamera]] = dict
+    cameras: Callable[[], Mapping[str, WorldCamera]] = dict
     """Makes the cameras that look at it, by name; they cost time, so only where they are served."""
 
 
@@ -95,12 +106,13 @@ def _minitaur(seed: int) -> World:
             "last_position_s": _known(bank.last_position),
         }
 
-    def cameras() -> Mapping[str, RenderedCamera]:
+    def cameras() -> Mapping[str, WorldCamera]:
         from sim.overhead_camera import OverheadView, overhead_camera
 
-        clock, pose = twin.clock, twin.plant.planar_pose
-        rng = np.random.default_rng(seed)
-        return {"overhead": overhead_camera(pose, OverheadView(), clock.now, clock.wait_until, rng)}
+        clock, view = twin.clock, OverheadView()
+        pose, rng = twin.plant.planar_pose, np.random.default_rng(seed)
+        device = overhead_camera(pose, view, clock.now, clock.wait_until, rng)
+        return {"overhead": WorldCamera(device, "the floor from above", view.sheet())}
 
     return World(
         clock=twin.clock,
@@ -145,8 +157,11 @@ def _claw(seed: int) -> World:
         set_client_baud=hear_at,
     )
 
-    def cameras() -> Mapping[str, RenderedCamera]:
-        return {"hand": twin.look(ClawCameraOptions()).device}
+    def cameras() -> Mapping[str, WorldCamera]:
+        options = ClawCameraOptions()
+        size = list(options.size)
+        sheet = {"size": size, "picture": size, "fps": options.fps, "exposure_s": 0.01}
+        return {"hand": WorldCamera(twin.look(options).device, "the valve", sheet)}
 
     return World(
         clock=twin.clock,
