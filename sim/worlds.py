@@ -104,6 +104,7 @@ def _minitaur(seed: int) -> World:
             "modes": {id: mode.name for id, mode in zip(bank.ids, bank.modes, strict=True)},
             "last_frame_s": _known(bank.last_frame),
             "last_position_s": _known(bank.last_position),
+            "tilt_rad": twin.plant.tilt,
         }
 
     def cameras() -> Mapping[str, WorldCamera]:
