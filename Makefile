@@ -2,15 +2,16 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 RUN := runs/demo-$(shell date +%Y%m%d-%H%M%S)
+REHEARSAL := runs/dry-run-$(shell date +%Y%m%d-%H%M%S)
 STEPS ?= 20000
 RUNS ?= 100000
 SOURCES := robosac drivers sim calibration tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench sweep fuzz clean
+.PHONY: help setup demo dry-run test check format lint types bench sweep fuzz clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: .venv/ready ## the virtual environment, with pinned dependencies
 
@@ -24,6 +25,10 @@ demo: setup ## watch the twin learn to walk, then read the report (about 10 minu
 	$(BIN)/robosac train minitaur --run $(RUN) --seed 1 --steps $(STEPS) --evaluation.every-steps 2500
 	$(BIN)/robosac evaluate $(RUN) --best --episodes 3
 	$(BIN)/robosac report $(RUN)
+
+dry-run: setup ## rehearse quadruped and hand on their twins in real time, faults included (under 5 minutes)
+	$(BIN)/robosac dry-run minitaur --out $(REHEARSAL)-minitaur
+	$(BIN)/robosac dry-run claw --out $(REHEARSAL)-claw
 
 test: setup ## the whole test suite, no hardware needed
 	$(BIN)/python -m pytest

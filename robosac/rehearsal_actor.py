@@ -137,11 +137,14 @@ class Asking:
             Finished: the rehearsal is over instead.
         """
         del seed
+        latched = {entry.fault.name for entry in self._executor.faults}
         self._ask(faults)
         if self._executor.gate.tripped:
             self._executor.gate.reset()
-        if faults:
-            self._line.send(Cleared(names=faults))
+        cleared = tuple(name for name in faults if name in latched)
+        if cleared:
+            # The task clears each by its name as soon as this returns.
+            self._line.send(Cleared(names=cleared))
         self._line.send(Resetting(time=now()))
 
     def released(self) -> bool:
