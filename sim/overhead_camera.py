@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sim.camera_capture import Image, RenderedCamera
 from sim.tracker import Planar
 
+Floats = NDArray[np.floating]
 FLOOR_GREY: Final = 120
 NOISE: Final = 2.0
 """Standard deviation of the sensor's noise, of 255."""
@@ -124,9 +125,7 @@ class OverheadScene:
         seen = fine + (floor.astype(np.float32) - FLOOR_GREY)
         grey[part] = np.clip(seen, 0, 255).astype(np.uint8)
 
-    def _look_up(
-        self, forward: NDArray[np.float32], left: NDArray[np.float32], half_m: float
-    ) -> NDArray[np.float32]:
+    def _look_up(self, forward: Floats, left: Floats, half_m: float) -> Floats:
         """The sheet's brightness there; the floor's beside it. Its upper edge is to the front."""
         side = self._sheet.shape[0]
         row = np.floor((half_m - forward) / (2.0 * half_m) * side).astype(np.intp)

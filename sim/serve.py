@@ -166,7 +166,7 @@ class Server:
 
     def ports(self) -> dict[str, object]:
         """Every port's path, what is behind it, and the bit rate it wants (None: any)."""
-        cameras = {
+        cameras: dict[str, object] = {
             name: {"path": port.path, "what": port.what, "baud": None, "sheet": port.sheet}
             for name, port in self._cameras.items()
         }
