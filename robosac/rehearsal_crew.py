@@ -132,9 +132,10 @@ class Crew:
             if line is None:
                 line = listener.accept(min(left, 0.2))
                 continue
-            for message in line.receive(min(left, 0.2)):
-                if isinstance(message, Hello) and line.descriptor >= 0:
-                    return line, message
+            message = line.first(min(left, 0.2))
+            if isinstance(message, Hello) and line.descriptor >= 0:
+                return line, message
+            if message is not None:
                 raise RobotError(f"the actor did not begin as agreed: {message}")
         if line is not None:
             line.close()

@@ -145,6 +145,7 @@ class Line(Generic[In]):
         self._socket = connection
         self._decoder = msgspec.json.Decoder(kind)
         self._text = bytearray()
+        self._unread: list[In] = []
         self.descriptor = -1
         self.closed = False
 
@@ -176,6 +177,9 @@ class Line(Generic[In]):
         Raises:
             RobotError: what came is no message.
         """
+        if self._unread:
+            unread, self._unread = self._unread, []
+            return unread
         if self.closed or not select.select([self._socket], [], [], timeout_s)[0]:
             return []
         self._read()
@@ -187,6 +191,16 @@ class Line(Generic[In]):
             raise RobotError(
                 f"the rehearsal's other end says what is no message: {error}"
             ) from error
+
+    def first(self, timeout_s: float) -> In | None:
+        """Only the first of the messages that have come; `receive` gives the others.
+
+        Raises:
+            RobotError: what came is no message.
+        """
+        messages = self.receive(timeout_s)
+        self._unread = messages[1:]
+        return messages[0] if messages else None
 
     def close(self) -> None:
         """Safe to call twice."""

@@ -63,7 +63,12 @@ def test_a_file_comes_with_the_first_message(ends: Ends) -> None:
     memory = os.memfd_create("test")
     os.write(memory, b"shared")
     actor.send(HELLO, memory)
-    assert rehearsal.receive(PATIENCE_S) == [HELLO]
+    actor.send(Acting(time=2.0))
+    actor.send(Acting(time=3.0))
+    assert rehearsal.first(PATIENCE_S) == HELLO
+    # What came with it is not lost.
+    assert rehearsal.receive(PATIENCE_S) == [Acting(time=2.0), Acting(time=3.0)]
+    assert rehearsal.first(0.0) is None
     assert os.pread(rehearsal.descriptor, 6, 0) == b"shared"
     for handle in (memory, rehearsal.descriptor):
         os.close(handle)
