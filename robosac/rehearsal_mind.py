@@ -117,9 +117,7 @@ class LearningMind:
         self._taken += 1
 
 
-def start_learning(
-    config: TrainConfig, env: gymnasium.Env[Any, Any], folder: Path
-) -> LearningMind:
+def start_learning(config: TrainConfig, env: gymnasium.Env[Any, Any], folder: Path) -> LearningMind:
     """Start the learner's process for the run in `folder`, and wait until it is ready.
 
     Raises:

@@ -187,20 +187,25 @@ def _tellings(case: Case, seen: Observed) -> Iterator[float]:
 
 
 def _reaction(case: Case, seen: Observed, detected: float | None) -> float | None:
-    """When the required reaction came, monotonic, s."""
+    """When the required reaction came, monotonic, s: by the records, or by the motors' own rest."""
     if case.phase is Phase.IDLE:
         return seen.injected if seen.refusals or _latched(seen) else None
     if by_firmware(case):
         stopped = not seen.driving
         return seen.injected + max(0.0, seen.driven_s or 0.0) if stopped else None
     named = bool(case.told or case.reasons)
+    if named and detected is None:
+        return None
     moments = [tick.time for tick in seen.ticks if tick.level >= case.level]
     moments += [
         event.time for event in seen.events if event.name in case.told and event.level >= case.level
     ]
-    if named:
+    if detected is not None:
         # An episode may end by itself just then: only what follows the fault's name counts.
-        moments = [] if detected is None else [time for time in moments if time >= detected]
+        moments = [time for time in moments if time >= detected]
+    if case.level is Level.CUT and case.stop_s is not None and not seen.driving:
+        # The record comes once torque was read back as off, which takes its time.
+        moments.append(seen.injected + max(0.0, seen.driven_s or 0.0))
     return _first(moments)
 
 

@@ -171,7 +171,9 @@ def _claw(seed: int) -> World:
         servos=twin.faults,
         release=twin.released,
         journal=twin.journal,
-        driven=lambda: any(servo.motion.torque for servo in line.servos),
+        driven=lambda: any(
+            servo.motion.torque and not servo.motion.stopped for servo in line.servos
+        ),
         place=twin.place,
         cameras=cameras,
     )
