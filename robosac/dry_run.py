@@ -246,8 +246,8 @@ def _configured(request: Request, folder: Path) -> RobotConfig:
         "robot.address=serial",
         f"robot.file={(folder / ROBOT_FILE).resolve()}",
         f"robot.calibration={(folder / CALIBRATION_FILE).resolve()}",
-        "sac.random_steps=64",
-        "sac.batch_size=64",
+        "sac.random_steps=32",
+        "sac.batch_size=32",
         "sac.replay_capacity=20000",
         f"task.episode_steps={EPISODE_STEPS[robot_of(request.preset)]}",
     ]

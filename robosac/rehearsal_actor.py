@@ -123,6 +123,8 @@ class Asking:
         self._asked = self._free = False
         self.spoil: Spoil | None = None
         """What nonsense to ask for."""
+        self.waiting: Callable[[], None] = _nothing
+        """Called once a second while it waits."""
 
     def begin(self, seed: int) -> None:
         """Ask before a robot sets itself up; with faults it asks again, by `place`."""
@@ -177,7 +179,7 @@ class Asking:
         self.spoil = None
         self._line.send(Ready(time=now(), faults=faults))
         while not self.listen(1.0):
-            continue
+            self.waiting()
 
 
 class RehearsalActor:
@@ -206,6 +208,7 @@ class RehearsalActor:
         self._mind, self._seed = mind, seed
         self._episodes = self._tries = self._steps = 0
         self._told_at = 0.0
+        asking.waiting = self._tell
 
     def run(self) -> None:
         """Until `Finished`.
@@ -328,6 +331,10 @@ def _act(config: TrainConfig, line: Line[ToActor], folder: Path, make_mind: Make
         )
         line.send(hello, executor.descriptor)
         RehearsalActor(env, executor, asking, line, mind, config.seed).run()
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 def _finish(*_: object) -> NoReturn:

@@ -143,7 +143,7 @@ def judge(case: Case, seen: Observed, period_s: float, tilt_limit: float) -> Out
         fault=case.title,
         phase=case.phase.value,
         required=f"L{case.level.value}",
-        reached=f"L{_reached(case, seen, after).value}",
+        reached=f"L{_reached(case, seen, after, reacted).value}",
         budget_s=budget_s,
         detection_s=None if detected is None else detected - began,
         reaction_s=None if reacted is None else reacted - began,
@@ -221,9 +221,11 @@ def _machine(seen: Observed, reacted: float | None) -> float:
     )
 
 
-def _reached(case: Case, seen: Observed, ticks: Sequence[Seen]) -> Level:
+def _reached(case: Case, seen: Observed, ticks: Sequence[Seen], reacted: float | None) -> Level:
     if by_firmware(case) or case.phase is Phase.IDLE:
         return Level.NOTE if seen.driving else Level.CUT
+    if case.level is Level.CUT and reacted is not None:
+        return Level.CUT
     levels = [tick.level for tick in ticks]
     levels += [event.level for event in seen.events if event.name in case.told]
     return max(levels, default=Level.NOTE)
