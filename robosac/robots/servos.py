@@ -140,8 +140,6 @@ class Servos:
         """One transaction, and the faults that it shows; a lost bus is a fault, not an error."""
         if self._gone:
             return self._lost("its port is gone; plug it in")
-        if len(self._bus.infos) < len(self._names):
-            return self._unknown(command.drive)
         try:
             readings = self._bus.exchange(self._to_bus(command), deadline)
         except WireClosed as error:
@@ -219,17 +217,6 @@ class Servos:
         """What is known without a bus: every value old, nobody known to drive."""
         state = self._to_joints(self._bus.last_readings())
         return state, (Fault("bus_dead", "servos", detail),)
-
-    def _unknown(self, drive: Drive) -> tuple[JointState, tuple[Fault, ...]]:
-        """Before servos were found, or found again: nothing can be said to them, and none drives.
-
-        An executor that ticks without torque comes here; asking for torque is a fault.
-        """
-        state = self._to_joints(self._bus.last_readings())
-        if drive is Drive.STOP:
-            return state, ()
-        detail = "they have not been found since the port was opened; arm again"
-        return state, (Fault("servos_unknown", "servos", detail),)
 
     def _faults(self, readings: DynamixelReadings, drive: Drive) -> tuple[Fault, ...]:
         """What servos have said, since they were set up, is wrong with themselves."""

@@ -226,27 +226,6 @@ def test_a_cable_that_is_pulled_is_a_fault_and_not_an_error() -> None:
     assert rig.hold(40).joints.driving.all()
 
 
-@pytest.mark.parametrize("replugged", [False, True])
-def test_servos_not_found_yet_tell_nothing_and_get_no_torque(replugged: bool) -> None:
-    """An executor ticks before the first arming, and after a cable was put back."""
-    twin = ClawTwin()
-    rig = build(twin)
-    if replugged:
-        rig.robot.configure()
-        twin.servos.unplug()
-        rig.tick(JointCommand.stop(len(JOINTS)))
-        twin.servos.plug_in()
-        assert rig.robot.stop()
-    state = repeat(rig, JointCommand.stop(len(JOINTS)), 3)
-    assert not state.joints.valid.any()
-    assert not state.joints.driving.any()
-    assert not state.faults
-    state = rig.tick(JointCommand.damp(len(JOINTS), np.ones(len(JOINTS))))
-    assert [fault.name for fault in state.faults] == ["servos_unknown"]
-    rig.robot.configure()
-    assert repeat(rig, JointCommand.stop(len(JOINTS)), 20).joints.valid.all()
-
-
 def test_missing_servos_are_named() -> None:
     twin = ClawTwin()
     twin.faults.silence(31, True)
