@@ -5,10 +5,11 @@ RUN := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 REHEARSAL := runs/dry-run-$(shell date +%Y%m%d-%H%M%S)
 STEPS ?= 20000
 RUNS ?= 100000
+SECONDS ?= 600
 SOURCES := robosac drivers sim calibration tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dry-run test check format lint types bench sweep fuzz clean
+.PHONY: help setup demo dry-run test check format lint types bench realtime sweep fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -52,6 +53,9 @@ bench: setup ## this machine's numbers; updates beside stable-baselines3 and pla
 	$(BIN)/python -m tests.benchmarks.pixel_speed
 	$(BIN)/python -m tests.benchmarks.camera_speed
 	$(BIN)/python -m tests.benchmarks.bus_speed
+
+realtime: setup ## how punctual the executor is beside a learner and a busy disk: SECONDS with and without priority
+	$(BIN)/python -m tests.benchmarks.realtime_loop --seconds $(SECONDS)
 
 sweep: setup ## ten million adversarial actions through the limiter
 	$(BIN)/python tests/sweeps/limiter_sweep.py --actions 10000000

@@ -12,7 +12,7 @@ from robosac.robots.minitaur import Devices
 if TYPE_CHECKING:
     # The executor's process reaches its robot without anything of learning.
     from robosac.stage import ClockState, Renderer
-    from robosac.tasks.operator import Operator
+    from robosac.tasks.operator import Attendant, Operator  # noqa: F401 (named in strings)
 
 DevicesT = TypeVar("DevicesT", Devices, ClawDevices)
 OperatorT = TypeVar("OperatorT", bound="Operator")

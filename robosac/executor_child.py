@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -34,11 +33,19 @@ class ExecutorChild:
 
     def __init__(self, document: ChildDocument, layout: Layout, module: str = MODULE) -> None:
         self.channel = Channel.create(layout)
-        command = [sys.executable, "-m", module, str(self.channel.descriptor)]
-        self._process = _started(command, self.channel)
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        try:
+            self._process = _started(module, self.channel.descriptor, self._bell)
+        except BaseException:
+            os.close(self._bell)
+            self.channel.close()
+            raise
         assert self._process.stdout is not None
-        self._bell = self._process.stdout.fileno()
-        os.set_blocking(self._bell, False)
+        self._life = self._process.stdout.fileno()
+        os.set_blocking(self._life, False)
+        self._poller = select.poll()
+        self._poller.register(self._bell, select.POLLIN)
+        self._poller.register(self._life, select.POLLIN)
         self._silent = self._closed = False
         self._say(msgspec.json.encode(document) + b"\n")
 
@@ -58,18 +65,13 @@ class ExecutorChild:
         """Return once the bell has rung or the process has gone, or after `timeout_s`."""
         if self._silent:
             return
-        poller = select.poll()
-        poller.register(self._bell, select.POLLIN)
-        if not poller.poll(max(0.0, timeout_s) * 1e3):
-            return
-        try:
+        ready = dict(self._poller.poll(max(0.0, timeout_s) * 1e3))
+        if self._bell in ready:
             # Every ring at once: what they mean is in the channel.
-            while data := os.read(self._bell, 65536):
-                if len(data) < 65536:
-                    return
-        except BlockingIOError:
-            return
-        self._silent = True
+            os.eventfd_read(self._bell)
+        if self._life in ready:
+            # Whatever is said there is nobody's business; its end is the end of the process.
+            self._silent = not os.read(self._life, 65536)
 
     def exit_code(self) -> int | None:
         """How it ended, waited for shortly; None: it has not."""
@@ -111,6 +113,7 @@ class ExecutorChild:
         finally:
             assert self._process.stdout is not None
             self._process.stdout.close()
+            os.close(self._bell)
             self.channel.close()
 
     def _say(self, line: bytes) -> None:
@@ -123,16 +126,12 @@ class ExecutorChild:
             self._silent = True
 
 
-def _started(command: Sequence[str], channel: Channel) -> subprocess.Popen[bytes]:
-    """Start it, with the channel's file and the bell as all it inherits."""
-    try:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            pass_fds=(channel.descriptor,),
-            env={**os.environ, **_ONE_THREAD},
-        )
-    except BaseException:
-        channel.close()
-        raise
+def _started(module: str, *inherited: int) -> subprocess.Popen[bytes]:
+    """Start it, with nothing inherited but the channel's file and the bell."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *map(str, inherited)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        pass_fds=inherited,
+        env={**os.environ, **_ONE_THREAD},
+    )

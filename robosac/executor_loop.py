@@ -18,7 +18,7 @@ from robosac.channel import Answer, AnswerKind, Channel, Code, CommandDown, End
 from robosac.channel_executor import ChannelExecutor
 from robosac.errors import ArmingError, ConfigError, NotArmedError, RobotError
 from robosac.estop import EStopGate
-from robosac.hal import Limits
+from robosac.hal import FloatArray, Limits
 from robosac.ticks import Statistics
 
 STARTED: Final = 0
@@ -55,19 +55,27 @@ class LimitsDocument(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, limits: Limits) -> LimitsDocument:
         """For `limits`; an infinite tilt travels as None."""
-        rows = ("lower", "upper", "velocity", "acceleration", "torque", "continuous_torque")
         return cls(
-            limits.names,
-            *(tuple(getattr(limits, row).tolist()) for row in rows),
-            limits.continuous_time,
-            limits.temperature,
-            limits.tilt if math.isfinite(limits.tilt) else None,
+            names=limits.names,
+            lower=_plain(limits.lower),
+            upper=_plain(limits.upper),
+            velocity=_plain(limits.velocity),
+            acceleration=_plain(limits.acceleration),
+            torque=_plain(limits.torque),
+            continuous_torque=_plain(limits.continuous_torque),
+            continuous_time=limits.continuous_time,
+            temperature=limits.temperature,
+            tilt=limits.tilt if math.isfinite(limits.tilt) else None,
         )
 
     def limits(self) -> Limits:
         """The limits again."""
         values = msgspec.structs.asdict(self)
         return Limits(**{**values, "tilt": math.inf if self.tilt is None else self.tilt})
+
+
+def _plain(row: FloatArray) -> tuple[float, ...]:
+    return tuple(row.tolist())
 
 
 class StartedDocument(msgspec.Struct, frozen=True):

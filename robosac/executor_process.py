@@ -1,11 +1,12 @@
 """The executor in a process of its own: no learning, no replay memory, nothing but the robot.
 
-    python -m robosac.executor_process DESCRIPTOR
+    python -m robosac.executor_process CHANNEL BELL
 
-`robosac.executor_child` starts it. DESCRIPTOR is the inherited file behind the channel. Standard
-input brings one JSON document with the configuration and then stays open: its end means that the
-actor's process has gone. Standard output is the bell: a byte after every tick, which only means
-that there is something to read in the channel.
+`robosac.executor_child` starts it. CHANNEL and BELL are inherited files: the channel's memory, and
+an eventfd that is raised after every tick and answer. (A pipe would not do: its reader, at ordinary
+priority, may be interrupted while it holds the pipe's lock, and the loop would wait for it.)
+Standard input brings one JSON document with the configuration and then stays open: its end means
+that the actor's process has gone, as that of standard output means that this one has.
 """
 
 from __future__ import annotations
@@ -61,8 +62,8 @@ Build = Callable[[str], BuiltRobot]
 
 def main(build: Build, arguments: Sequence[str] | None = None) -> int:
     """Drive the robot until told to end; the exit code, an `ExitCode`."""
-    (descriptor,) = sys.argv[1:] if arguments is None else arguments
-    channel = Channel.attach(int(descriptor))
+    memory, bell = map(int, sys.argv[1:] if arguments is None else arguments)
+    channel = Channel.attach(memory)
     gate, ending = EStopGate(), Ending(os.getppid())
     trip_on_signals(gate, ending)
     document = msgspec.json.decode(_read_line(0), type=ChildDocument)
@@ -76,7 +77,9 @@ def main(build: Build, arguments: Sequence[str] | None = None) -> int:
     executor = ChannelExecutor(
         built.robot, clock, gate, built.period, built.settings, channel, built.observers
     )
-    loop = Loop(executor, gate, channel, ending, built.bus_statistics, _bell(1))
+    loop = Loop(
+        executor, gate, channel, ending, built.bus_statistics, lambda: os.eventfd_write(bell, 1)
+    )
     # An error ends the process with ExitCode.FAILED and its trace on standard error.
     loop.start(built.warnings + prepare(document.priority))
     return loop.run()
@@ -106,22 +109,6 @@ def _watch_parent(ending: Ending) -> None:
         ending.input_ended = True
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
-
-
-def _bell(descriptor: int) -> Callable[[], None]:
-    """Write a byte and never wait: an actor that does not listen finds out by itself."""
-    os.set_blocking(descriptor, False)
-
-    def ring() -> None:
-        try:
-            os.write(descriptor, b".")
-        except BlockingIOError:
-            return
-        except BrokenPipeError:
-            # The other end is gone; standard input has ended too, and that is acted on.
-            return
-
-    return ring
 
 
 if __name__ == "__main__":

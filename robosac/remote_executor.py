@@ -69,7 +69,7 @@ class RemoteExecutor:
         self._last: TickRecord | None = None
         self._failure = ""
         self._closed = False
-        self.gate = RemoteGate(child.channel, lambda: self._command(Code.RESET_GATE))
+        self.gate = RemoteGate(child.channel, self._reset_gate)
         try:
             answer = self._await_answer(STARTED, START_TIMEOUT_S, "the robot to be opened")
             started = msgspec.json.decode(_text(answer), type=StartedDocument)
@@ -206,6 +206,9 @@ class RemoteExecutor:
         finally:
             self.gate.detach()
             self._child.close()
+
+    def _reset_gate(self) -> None:
+        self._command(Code.RESET_GATE)
 
     def _check_end(self) -> None:
         """Raise unless the process had switched torque off before it went."""

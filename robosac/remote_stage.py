@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import gymnasium
@@ -24,12 +25,15 @@ def has_own_process(config: RobotConfig) -> bool:
             the steps of one process.
     """
     serial = config.robot.address == SERIAL
-    if config.executor.process == "own" and not serial:
+    wanted = config.executor.process
+    if wanted == "auto" and not sys.platform.startswith("linux"):
+        return False
+    if wanted == "own" and not serial:
         raise ConfigError(
             f"executor.process own needs robot.address {SERIAL}, got {config.robot.address}; a twin"
             " is reached that way through the ports of `robosac twin`"
         )
-    return serial and config.executor.process != "in-process"
+    return serial and wanted != "in-process"
 
 
 def start(config: RobotConfig, layout: Layout) -> RemoteExecutor:

@@ -10,10 +10,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import tempfile
-from typing import Final
-
-_RAM_FOLDER: Final = "/dev/shm"
 
 
 class SharedMemory:
@@ -39,7 +35,9 @@ class SharedMemory:
     @classmethod
     def create(cls, size: int) -> SharedMemory:
         """New memory of `size` bytes, that a child inherits only if `descriptor` is passed on."""
-        return cls(_nameless(size))
+        descriptor = os.memfd_create("robosac", os.MFD_CLOEXEC)
+        os.truncate(descriptor, size)
+        return cls(descriptor)
 
     def close(self) -> None:
         """Let go of it; safe to call twice. Views of `view` must have been released."""
@@ -49,15 +47,3 @@ class SharedMemory:
         self.view.release()
         self._map.close()
         os.close(self.descriptor)
-
-
-def _nameless(size: int) -> int:
-    """A file of `size` bytes in memory, without a name."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("robosac", os.MFD_CLOEXEC)
-    else:
-        folder = _RAM_FOLDER if os.path.isdir(_RAM_FOLDER) else None
-        with tempfile.TemporaryFile(dir=folder) as file:
-            descriptor = os.dup(file.fileno())
-    os.truncate(descriptor, size)
-    return descriptor

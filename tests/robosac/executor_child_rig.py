@@ -1,6 +1,6 @@
 """The executor's process with a robot without bytes, which notes in a file what it was told.
 
-python -m tests.robosac.executor_child_rig DESCRIPTOR
+python -m tests.robosac.executor_child_rig CHANNEL BELL
 """
 
 from __future__ import annotations
@@ -47,9 +47,8 @@ class Script(msgspec.Struct, frozen=True):
     """An observer fails at once."""
     probe: str = ""
     """Where to write which modules are loaded."""
-    settings: ExecutorSettings = ExecutorSettings(
-        hold_after=0.3, damp_after=0.6, stop_after=0.9, arming=ArmingSettings(ramp_s=0.02)
-    )
+    ages: tuple[float, float, float] = (5.0, 10.0, 15.0)
+    """Of the newest request, s, until the robot holds, damps and stops."""
 
 
 class NotedRobot(FakeRobot):
@@ -89,9 +88,14 @@ def build(text: str) -> BuiltRobot:
         raise ConfigError(script.refuses)
     if script.probe:
         Path(script.probe).write_text("\n".join(sys.modules))
+    hold, damp, stop = script.ages
+    # Late ticks are this machine's affair; whether they hold a robot is tested elsewhere.
+    settings = ExecutorSettings(
+        hold, damp, stop, late_hold=1_000_000, arming=ArmingSettings(ramp_s=0.02)
+    )
     robot = NotedRobot(MonotonicClock()).begin(script)
     observers: list[Callable[[Tick], None]] = [_fail] if script.watched else []
-    return BuiltRobot(robot, script.settings, PERIOD, BusStatistics, ("as told",), observers)
+    return BuiltRobot(robot, settings, PERIOD, BusStatistics, ("as told",), observers)
 
 
 def _fail(tick: Tick) -> None:

@@ -143,7 +143,7 @@ def plain(number: int = 1, **changes: Any) -> TickRecord:
     return TickRecord(tick, number, 0, 0, zero, values.get("latched", ()), values.get("frame", 0))
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(
     tick=ticks,
     latched=latched,
@@ -176,6 +176,7 @@ def test_a_tick_comes_out_as_it_went_in(
     assert not found.tick.state.joints.position.flags.writeable
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(min_value=4, max_value=40))
 def test_text_is_cut_honestly(text: str, size: int) -> None:
     raw = fixed_text(text, size)
@@ -210,6 +211,7 @@ def test_a_goal_of_another_kind_arrives_as_one(fresh: Channel, goal: object) -> 
     assert found.tick.requested == NOT_A_VECTOR
 
 
+@settings(deadline=None)
 @given(vectors(), numbers, numbers, st.integers(min_value=1, max_value=2**60))
 def test_a_goal_comes_out_as_it_went_in(
     channel: Channel, goal: np.ndarray, ramp: float, made: float, number: int

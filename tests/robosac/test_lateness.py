@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robosac.lateness import BINS, EDGES_S, LatenessHistogram
@@ -12,6 +12,7 @@ from robosac.lateness import BINS, EDGES_S, LatenessHistogram
 WIDTH = EDGES_S[1] / EDGES_S[0]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(min_value=1e-6, max_value=9.0), min_size=1, max_size=200),
     st.floats(min_value=0.01, max_value=1.0),

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robosac.seqlock import OVERHEAD, Slot
@@ -34,16 +34,16 @@ def images(*contents: bytes) -> list[bytes]:
     return seen
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=SIZE, max_size=SIZE), st.integers(min_value=1, max_value=2**62))
 def test_what_was_written_is_read(contents: bytes, version: int) -> None:
     slot = Slot(memoryview(bytearray(SIZE + OVERHEAD)))
     assert slot.read() is None
-    assert slot.version() == 0
     slot.write(contents, version)
     assert slot.read() == (version, contents)
-    assert slot.version() == version
 
 
+@settings(deadline=None)
 @given(
     st.binary(min_size=SIZE, max_size=SIZE),
     st.binary(min_size=SIZE, max_size=SIZE),
@@ -58,6 +58,7 @@ def test_no_mixture_of_two_versions_is_believed(old: bytes, new: bytes, mask: by
         assert found is None or mixed[16:-8] in (old, new)
 
 
+@settings(deadline=None)
 @given(
     st.binary(min_size=SIZE, max_size=SIZE),
     st.integers(min_value=0, max_value=(SIZE + OVERHEAD) * 8 - 1),
@@ -75,7 +76,6 @@ def test_a_writer_that_stops_midway_is_not_believed() -> None:
     memory[:8] = (3).to_bytes(8, "little")
     slot = Slot(memoryview(memory))
     assert slot.read() is None
-    assert slot.version() == 2
 
 
 def test_sizes_that_cannot_be_are_refused() -> None:
