@@ -24,6 +24,7 @@ from robosac.actor import Actor, episode_seed
 from robosac.channel_layout import Layout
 from robosac.config import parse
 from robosac.errors import ArmingError, NotArmedError, RobotError
+from robosac.hal import Limits
 from robosac.observation import Observation
 from robosac.rehearsal_cases import Spoil
 from robosac.rehearsal_link import (
@@ -84,6 +85,11 @@ class Mind(Protocol):
     @property
     def version(self) -> int:
         """Of the policy that acts."""
+        ...
+
+    @property
+    def sequence(self) -> int:
+        """Number of the next transition."""
         ...
 
     def act(self, observation: Observation) -> NDArray[np.float32]:
@@ -203,7 +209,7 @@ class RehearsalActor:
         mind: Mind,
         seed: int,
     ) -> None:
-        self._actor = Actor(env, "rehearsal")
+        self._actor = Actor(env, "rehearsal", mind.sequence)
         self._executor, self._asking, self._line = executor, asking, line
         self._mind, self._seed = mind, seed
         self._episodes = self._tries = self._steps = 0
@@ -321,16 +327,22 @@ def _act(config: TrainConfig, line: Line[ToActor], folder: Path, make_mind: Make
             env = ClawTurn(executor, asking, config.task, picture)
         mind = make_mind(config, env, folder)
         opened.callback(mind.close)
-        tilt = executor.limits.tilt
         hello = Hello(
             executor_pid=executor.pid,
             period_s=executor.period,
-            tilt_limit=tilt if math.isfinite(tilt) else None,
+            tilt_limit=_tilt_limit(config, executor.limits),
             joints=joints,
             warnings=executor.warnings,
         )
         line.send(hello, executor.descriptor)
         RehearsalActor(env, executor, asking, line, mind, config.seed).run()
+
+
+def _tilt_limit(config: TrainConfig, limits: Limits) -> float | None:
+    """Tilt at which task or monitor takes the body for falling, rad; None: it cannot fall."""
+    if isinstance(config, MinitaurConfig):
+        return min(limits.tilt, config.task.fall_angle_rad)
+    return limits.tilt if math.isfinite(limits.tilt) else None
 
 
 def _nothing() -> None:

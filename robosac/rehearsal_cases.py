@@ -202,7 +202,7 @@ CASES: tuple[Case, ...] = (
     Case("imu-unplugged", 17, "the inertial sensor's cable pulled", Unplug("imu"), Level.CUT,
          SOON, ("imu_dead",), presets=QUAD, stop_s=_cut(0.01)),
     Case("tip-over", 18, "pushed over", Push((0.0, 90.0, 30.0), 0.25), Level.DAMP, Budget(0.05),
-         ("tilt",), presets=QUAD, from_tilt=True),
+         ("tilt", "terminated"), presets=QUAD, from_tilt=True),
     Case("camera-unplugged", 19, "the camera's cable pulled", Unplug("hand"), Level.HOLD,
          Budget(0.3), ("camera_unplugged", "camera_silent", "camera_late"), presets=EYES),
     Case("camera-frozen", 20, "camera frozen", TwinFault("camera=stuck"), Level.HOLD,

@@ -156,7 +156,7 @@ def judge(case: Case, seen: Observed, period_s: float, tilt_limit: float) -> Out
         held=False,
         why="",
     )
-    why = "; ".join(_failures(case, seen, outcome))
+    why = "; ".join(_failures(case, seen, outcome, tilt_limit))
     return msgspec.structs.replace(outcome, held=not why, why=why)
 
 
@@ -171,7 +171,7 @@ def _beginning(case: Case, seen: Observed, tilt_limit: float) -> float:
     """When the fault began, monotonic, s."""
     if case.from_tilt:
         for tick in seen.ticks:
-            if tick.tilt is not None and tick.imu_time is not None and tick.tilt > tilt_limit:
+            if tick.imu_time is not None and _fallen(tick, tilt_limit):
                 return max(seen.injected, tick.imu_time)
     return seen.injected
 
@@ -238,7 +238,7 @@ def _names(case: Case, seen: Observed) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (name not in case.told, name)))
 
 
-def _failures(case: Case, seen: Observed, outcome: Outcome) -> Iterator[str]:
+def _failures(case: Case, seen: Observed, outcome: Outcome, tilt_limit: float) -> Iterator[str]:
     """What did not hold."""
     if seen.problem:
         yield seen.problem
@@ -251,11 +251,17 @@ def _failures(case: Case, seen: Observed, outcome: Outcome) -> Iterator[str]:
             f"{1e3 * outcome.reaction_s:.1f} ms; valid is up to {1e3 * outcome.budget_s:.1f} ms, "
             f"{1e3 * outcome.machine_s:.1f} ms of lateness beside"
         )
+    if case.from_tilt and not any(_fallen(tick, tilt_limit) for tick in seen.ticks):
+        yield "the body was not tipped over"
     if case.level is Level.NOTE and any(_stopped(tick) for tick in seen.ticks):
         yield "the robot was stopped, and should have gone on"
     yield from _motor_failures(case, seen)
     if not seen.recovered:
         yield "it could not be armed again afterwards"
+
+
+def _fallen(tick: Seen, tilt_limit: float) -> bool:
+    return tick.tilt is not None and tick.tilt > tilt_limit
 
 
 def _stopped(tick: Seen) -> bool:
