@@ -172,7 +172,7 @@ class _Run:
             outcomes=tuple(self._outcomes),
             left_out=self._left,
             unseen=unseen,
-            loop=loop_of(*conductor.lateness(), conductor.totals.watchdog_trips),
+            loop=loop_of(totals.lateness, totals.skipped, totals.watchdog_trips),
             learning=Learning(
                 steps=totals.steps,
                 episodes=totals.episodes,

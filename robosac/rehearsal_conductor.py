@@ -53,7 +53,9 @@ class Totals:
     """What adds up over actors that were ended and started again."""
 
     lateness: LatenessHistogram = field(default_factory=LatenessHistogram)
+    """Of ticks while nothing was broken and the robot was driven."""
     skipped: int = 0
+    """Ticks of the grid that were missed altogether, whatever was broken."""
     steps: int = 0
     episodes: int = 0
     updates: int = 0
@@ -128,8 +130,8 @@ class Conductor:
         for tick in crew.ticks():
             before, self.newest = self.newest, tick
             self.notes.ticks.append(tick)
-            if not self.broken and WATCHDOG in tick.told:
-                self.totals.watchdog_trips += before is None or WATCHDOG not in before.told
+            if not self.broken:
+                self._note_undisturbed(tick, before)
         if self.asked is not None and not self.hold_idle:
             self.set_up()
 
@@ -178,21 +180,12 @@ class Conductor:
             return
         self.phase = None
         alive = not crew.executor.gone
-        histogram, skipped = crew.lateness()
+        skipped = crew.skipped()
         confirmed = crew.end()
         totals = self.totals
         totals.unconfirmed += alive and not confirmed
-        totals.lateness = merged(totals.lateness, histogram)
         totals.skipped += skipped
         self._add_progress()
-
-    def lateness(self) -> tuple[LatenessHistogram, int]:
-        """Over all executors so far."""
-        histogram, skipped = self.totals.lateness, self.totals.skipped
-        if self.crew is not None:
-            here, more = self.crew.lateness()
-            histogram, skipped = merged(histogram, here), skipped + more
-        return histogram, skipped
 
     def signal(self, to_executor: bool, number: signal.Signals) -> None:
         """Send a signal to the executor or the actor."""
@@ -205,6 +198,14 @@ class Conductor:
         newest = self.newest
         ready = newest is not None and newest.safety is SafetyState.ACTIVE
         return self.phase is Phase.ACTING and ready
+
+    def _note_undisturbed(self, tick: Seen, before: Seen | None) -> None:
+        """How the loop does while nothing is broken on purpose and the robot is driven."""
+        if WATCHDOG in tick.told:
+            self.totals.watchdog_trips += before is None or WATCHDOG not in before.told
+        driven = (SafetyState.ACTIVE, SafetyState.HOLD)
+        if before is not None and before.safety in driven and tick.safety in driven:
+            self.totals.lateness.add(tick.lateness)
 
     def _say(self, message: Go | LetGo) -> None:
         if self.crew is not None and not self.crew.line.closed:
@@ -258,9 +259,3 @@ class Conductor:
             totals.updates += progress.updates
             totals.stored += progress.stored
             totals.policies += progress.policies
-
-
-def merged(one: LatenessHistogram, other: LatenessHistogram) -> LatenessHistogram:
-    """Two histograms as one."""
-    counts = [a + b for a, b in zip(one.counts, other.counts, strict=True)]
-    return LatenessHistogram(counts, max(one.longest_s, other.longest_s))

@@ -14,7 +14,6 @@ from typing import Final
 from robosac.channel import Channel
 from robosac.channel_layout import TICKS
 from robosac.errors import RobotError
-from robosac.lateness import LatenessHistogram
 from robosac.rehearsal_link import FromActor, Hello, Line, Listener
 from robosac.rehearsal_verdict import Seen
 from robosac.tick_codec import TickRecord
@@ -101,9 +100,9 @@ class Crew:
         self._next = beat.number + 1
         return found
 
-    def lateness(self) -> tuple[LatenessHistogram, int]:
-        """How late its ticks began, and how many were missed altogether."""
-        return self._channel.lateness()
+    def skipped(self) -> int:
+        """Ticks of the executor's grid that were missed altogether."""
+        return self._channel.lateness()[1]
 
     def end(self) -> bool:
         """End both in order; whether the executor said that every motor was read back as off."""

@@ -25,8 +25,9 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     """How the executor kept time, over all its processes."""
 
     ticks: int
+    """While nothing was broken and the robot was driven; the lateness is theirs."""
     skipped: int
-    """Ticks of the grid that were missed altogether."""
+    """Ticks of the grid that were missed altogether, whatever was broken."""
     lateness_p50_ms: float | None
     lateness_p99_ms: float | None
     lateness_p99_9_ms: float | None
@@ -153,7 +154,7 @@ def remarks(found: Rehearsal) -> list[str]:
         )
     )
     lines = [
-        f"loop: {loop.ticks} ticks, lateness {late}; {loop.skipped} skipped, "
+        f"loop: {loop.ticks} undisturbed ticks, lateness {late}; {loop.skipped} skipped in all, "
         f"{loop.watchdog_trips} watchdog trips",
         f"learning: {learning.steps} steps in {learning.episodes} episodes, {learning.stored} "
         f"stored, {learning.updates} updates, {learning.policies} policies taken over",

@@ -200,7 +200,7 @@ def _reaction(case: Case, seen: Observed, detected: float | None) -> float | Non
     moments += [
         event.time for event in seen.events if event.name in case.told and event.level >= case.level
     ]
-    if detected is not None:
+    if detected is not None and not case.from_tilt:
         # An episode may end by itself just then: only what follows the fault's name counts.
         moments = [time for time in moments if time >= detected]
     if case.level is Level.CUT and case.stop_s is not None and not seen.driving:

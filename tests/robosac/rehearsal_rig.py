@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 from typing import Any, cast
 
-from robosac.lateness import LatenessHistogram
 from robosac.reasons import Reason
 from robosac.rehearsal_conductor import Conductor
 from robosac.rehearsal_crew import Crew
@@ -138,10 +137,8 @@ class FakeActor:
         self._said.append(Ended(time=now, end="safety_stop"))
         self.ask((self._twin.broken,))
 
-    def lateness(self) -> tuple[LatenessHistogram, int]:
-        histogram = LatenessHistogram()
-        histogram.add(0.001)
-        return histogram, 3
+    def skipped(self) -> int:
+        return 3
 
     def end(self) -> bool:
         self.ended += 1

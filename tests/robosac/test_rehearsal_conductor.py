@@ -131,8 +131,7 @@ def test_a_killed_process_is_replaced_and_its_counts_are_kept() -> None:
     assert len(rig.actors) == 2
     assert rig.actors[0].ended == 1
     assert (conductor.totals.steps, conductor.totals.updates) == (10, 7)
-    histogram, skipped = conductor.lateness()
-    assert (histogram.total, skipped) == (2, 6)
+    assert conductor.totals.skipped == 3
 
 
 def test_a_learner_that_falls_silent_is_an_event() -> None:
@@ -155,6 +154,20 @@ def test_a_watchdog_counts_once_and_only_if_nothing_is_broken() -> None:
     conductor.newest, conductor.broken = None, True
     conductor.turn()
     assert conductor.totals.watchdog_trips == 1
+
+
+def test_lateness_counts_while_the_robot_is_driven_and_nothing_is_broken() -> None:
+    rig = Rig()
+    conductor = acting(rig)
+    before = conductor.totals.lateness.total
+    conductor.turn()
+    assert conductor.totals.lateness.total == before + 1
+    conductor.broken = True
+    conductor.turn()
+    conductor.broken, rig.actor.safety = False, SafetyState.DISARMED
+    conductor.turn()
+    assert conductor.totals.lateness.total == before + 1
+    assert conductor.totals.lateness.longest_s == 0.0001
 
 
 def test_an_actor_that_does_not_start_is_given_up() -> None:

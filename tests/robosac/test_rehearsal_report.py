@@ -144,4 +144,4 @@ def test_what_did_not_hold_is_said_first() -> None:
     assert "FAILED: a motor was still driven" in lines
     assert "FAILED: not come to: imu-off" in lines
     assert "warning: SCHED_FIFO <refused>" in lines
-    assert any("max – ms; 2 skipped" in line for line in lines)
+    assert any("max – ms; 2 skipped in all" in line for line in lines)
