@@ -152,6 +152,10 @@ class _Run:
         factor = self._stage.real_time_factor()
         if factor < SLOW:
             warnings.append(f"this computer is too slow: {factor:.2f} of real time")
+        if totals.refusals:
+            warnings.append(
+                f"the robot could not be set up {totals.refusals} times although nothing was broken"
+            )
         if totals.unconfirmed:
             self._failures.append(f"torque was not read back as off at {totals.unconfirmed} ends")
         if self._stage.driving():

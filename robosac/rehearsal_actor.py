@@ -24,7 +24,7 @@ from robosac.actor import Actor, episode_seed
 from robosac.channel_layout import Layout
 from robosac.config import parse
 from robosac.errors import ArmingError, NotArmedError, RobotError
-from robosac.hal import Limits
+from robosac.hal import FloatArray, Limits
 from robosac.observation import Observation
 from robosac.rehearsal_cases import Spoil
 from robosac.rehearsal_link import (
@@ -58,9 +58,13 @@ CONFIG = "config.yaml"
 """In the rehearsal's folder: the settings."""
 JOINTS = {MinitaurConfig: 8, ClawConfig: 10}
 CALL_TIMEOUT_S: Final = 10.0
-SPOIL_STEPS: Final = 40
+SPOIL_S: Final = 1.5
+"""How long nonsense is asked for, s; the executor has had enough before."""
+SWAY_RAD, SWAY_S = 0.25, 0.6
+"""Half of the motion to and fro, and its period, s."""
 PROGRESS_EVERY_S: Final = 1.0
 FAR_RAD: Final = 9.0
+TICKS_A_GOAL: Final = 4
 OK, EXECUTOR_LOST = 0, 3
 
 
@@ -213,7 +217,7 @@ class RehearsalActor:
         self._executor, self._asking, self._line = executor, asking, line
         self._mind, self._seed = mind, seed
         self._episodes = self._tries = self._steps = 0
-        self._told_at = 0.0
+        self._told_at, self._learner = 0.0, False
         asking.waiting = self._tell
 
     def run(self) -> None:
@@ -255,34 +259,45 @@ class RehearsalActor:
                 return
 
     def _spoil(self, how: Spoil) -> None:
-        """Ask for nonsense, once every control period, until the executor has had enough."""
+        """Ask for something else than actions, for a while or until the executor has had enough."""
         self._asking.spoil = None
-        executor, told = self._executor, False
-        for _ in range(SPOIL_STEPS):
-            goal = executor.commanded_position.copy()
-            if how is Spoil.NAN:
-                goal[0] = np.nan
-            elif how is Spoil.SHAPE:
-                goal = goal[:-1]
-            else:
-                goal += FAR_RAD
+        executor, began = self._executor, now()
+        start = executor.commanded_position.copy()
+        told = False
+        while now() - began < SPOIL_S:
             try:
-                executor.request(goal)
+                executor.request(spoilt(how, start, now() - began))
             except NotArmedError:
                 return
             if not told:
                 self._line.send(Spoilt(time=now()))
                 told = True
-            for _ in range(4):
+            for _ in range(TICKS_A_GOAL):
                 executor.tick()
 
     def _tell(self) -> None:
-        moment = now()
-        if moment - self._told_at >= PROGRESS_EVERY_S:
-            self._told_at = moment
-            counts = asdict(self._mind.counts())
-            told = Progress(time=moment, steps=self._steps, episodes=self._episodes, **counts)
-            self._line.send(told)
+        moment, counts = now(), self._mind.counts()
+        changed = counts.learner != self._learner
+        if changed or moment - self._told_at >= PROGRESS_EVERY_S:
+            self._told_at, self._learner = moment, counts.learner
+            self._line.send(
+                Progress(time=moment, steps=self._steps, episodes=self._episodes, **asdict(counts))
+            )
+
+
+def spoilt(how: Spoil, start: FloatArray, elapsed_s: float) -> FloatArray:
+    """What is asked for `elapsed_s` after the robot was at `start` (rad), in place of an action."""
+    goal = start.copy()
+    match how:
+        case Spoil.NAN:
+            goal[0] = math.nan
+        case Spoil.SHAPE:
+            goal = goal[:-1]
+        case Spoil.JUMP:
+            goal += FAR_RAD
+        case Spoil.SWAY:
+            goal += SWAY_RAD * math.sin(math.tau * elapsed_s / SWAY_S)
+    return goal
 
 
 def main(folder: Path, control: Path, make_mind: MakeMind) -> int:

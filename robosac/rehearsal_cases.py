@@ -57,6 +57,8 @@ class Spoil(enum.Enum):
     """A joint too few."""
     JUMP = "jump"
     """Every goal 9 rad away."""
+    SWAY = "sway"
+    """No nonsense: a slow motion to and fro, in which every joint has to move."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,8 @@ class Case:
     presets: tuple[str, ...] = tuple(ROBOTS)
     stop_s: float | None = None
     """So long after the fault no motor may be driven any more, by the twin's clock, s."""
+    meanwhile: Spoil | None = None
+    """What the actor asks for while it happens; None: what it likes."""
     from_tilt: bool = False
     """The fault begins when the body is tilted too far, not with the push."""
 
@@ -171,14 +175,17 @@ CASES: tuple[Case, ...] = (
          Budget(0.05), ("under_voltage",), presets=QUAD, stop_s=0.2),
     Case("supply-sag", 9, "supply sags to 14 V", TwinFault("bus=brownout:14"), Level.CUT,
          Budget(0.05), ("under_voltage", "servo_supply"), presets=HAND, stop_s=0.2),
-    _motor("motor-wrong", 10, "position jumps by 1.2 rad", "servo:MOTOR=wrong:1.2", SOON,
-           "impossible_motion", "position_limit", "joint_lost"),
+    Case("motor-wrong", 10, "position jumps by 1.2 rad", TwinFault("servo:MOTOR=wrong:1.2"),
+         Level.CUT, SOON, ("impossible_motion", "position_limit"), presets=QUAD, stop_s=_cut(0.01)),
+    # More than that the servos' bus does not believe, and takes the servo for lost.
+    Case("motor-wrong", 10, "position jumps by 0.29 rad", TwinFault("servo:MOTOR=wrong:0.29"),
+         Level.CUT, SOON, ("impossible_motion", "position_limit"), presets=HAND, stop_s=_cut(0.02)),
     Case("encoder-frozen", 12, "encoder frozen", TwinFault("servo:MOTOR=encoder"), Level.CUT,
-         Budget(0.5), ("encoder_frozen",), stop_s=0.6),
+         Budget(0.5), ("encoder_frozen",), stop_s=0.6, meanwhile=Spoil.SWAY),
     Case("motor-reboot", 13, "motor reboots", TwinFault("servo:MOTOR=reboot"), Level.HOLD,
          Budget(0.1), ("joint_lost", "motor_restarted", "motor_not_driving", "motor_watchdog")),
-    _motor("motor-stuck", 14, "motor tells old values", "servo:MOTOR=stuck", Budget(0.5),
-           "encoder_frozen", "joint_lost"),
+    Case("motor-stuck", 14, "motor tells old values", TwinFault("servo:MOTOR=stuck"), Level.CUT,
+         Budget(0.5), ("encoder_frozen", "joint_lost"), stop_s=0.6, meanwhile=Spoil.SWAY),
     _motor("motor-off", 15, "motor silent", "servo:MOTOR=off", LOST, "joint_lost"),
     _motor("motor-garbage", 15, "motor says garbage", "servo:MOTOR=garbage", LOST, "joint_lost"),
     _motor("motor-slow", 15, "motor answers 50 ms late", "servo:MOTOR=slow:0.05", LOST,
@@ -209,10 +216,11 @@ CASES: tuple[Case, ...] = (
          Budget(0.45), ("camera_frozen",), presets=EYES),
     Case("camera-black", 21, "camera black", TwinFault("camera=wrong"), Level.HOLD, Budget(1.0),
          ("camera_black", "camera_frozen"), presets=EYES),
+    # Two seconds without a heartbeat, and the control period in which the actor looks.
     Case("learner-killed", 24, "learner: SIGKILL", Kill(Party.LEARNER, SIGKILL), Level.NOTE,
-         Budget(2.0), ("learner_lost",)),
+         Budget(2.1), ("learner_lost",)),
     Case("learner-stopped", 24, "learner: SIGSTOP", Kill(Party.LEARNER, SIGSTOP), Level.NOTE,
-         Budget(2.0), ("learner_lost",)),
+         Budget(2.1), ("learner_lost",)),
     Case("actor-killed", 28, "actor: SIGKILL", Kill(Party.ACTOR, SIGKILL), Level.HOLD,
          Budget(0.1), stop_s=0.4),
     Case("actor-stopped", 28, "actor: SIGSTOP", Kill(Party.ACTOR, SIGSTOP), Level.HOLD,

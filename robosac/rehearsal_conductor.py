@@ -64,6 +64,8 @@ class Totals:
     starts: int = 0
     unconfirmed: int = 0
     """Ends of an executor in order that did not read torque back as off."""
+    refusals: int = 0
+    """Times the robot could not be set up although nothing was broken."""
     watchdog_trips: int = 0
     """Times a motor's own watchdog stopped it although nothing was broken."""
 
@@ -234,6 +236,7 @@ class Conductor:
                 self.phase = None
             case Refused():
                 notes.refusals.append(message.text)
+                self.totals.refusals += not self.broken
                 self.phase = None
                 self._told(f"not set up: {message.text}")
             case Cleared():

@@ -22,6 +22,7 @@ from robosac.rehearsal_cases import (
     Phase,
     Push,
     ShellStop,
+    Spoil,
     TwinFault,
     Unplug,
 )
@@ -91,6 +92,8 @@ class Enactment:
             return Observed(begun.moment.monotonic, (), problem=begun.problem)
         if case.phase is Phase.IDLE:
             return self._look_idle(begun)
+        # Nobody mends anything while it is looked at; without a learner it goes on as ever.
+        conductor.hold_idle = case.level is not Level.NOTE
         return self._look(case, begun)
 
     def _await(self, phase: Phase) -> bool:
@@ -117,7 +120,8 @@ class Enactment:
         conductor, injection = self._conductor, case.injection
         match injection:
             case TwinFault() | Unplug() | Push():
-                return Begun(conductor.stage.inject(injection))
+                problem = "" if case.meanwhile is None else self._ask(case.meanwhile)
+                return Begun(conductor.stage.inject(injection), problem)
             case BadGoal():
                 return self._spoil(injection)
             case Kill():
@@ -128,12 +132,17 @@ class Enactment:
     def _spoil(self, injection: BadGoal) -> Begun:
         conductor = self._conductor
         before = conductor.stage.now()
+        problem = self._ask(injection.how)
+        moment = conductor.notes.spoilt_at
+        return Begun(before if moment is None else _at(before, moment), problem)
+
+    def _ask(self, how: Spoil) -> str:
+        """Have the actor ask for something else than actions; empty, or why it does not."""
+        conductor = self._conductor
         assert conductor.crew is not None
-        conductor.crew.line.send(SpoilGoals(how=injection.how))
-        if not conductor.until(lambda: conductor.notes.spoilt_at is not None, PATIENCE_S):
-            return Begun(before, "the actor asked for no nonsense")
-        assert conductor.notes.spoilt_at is not None
-        return Begun(_at(before, conductor.notes.spoilt_at))
+        conductor.crew.line.send(SpoilGoals(how=how))
+        asked = conductor.until(lambda: conductor.notes.spoilt_at is not None, PATIENCE_S)
+        return "" if asked else "the actor did not ask for it"
 
     def _kill(self, injection: Kill) -> Begun:
         conductor = self._conductor

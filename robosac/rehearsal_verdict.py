@@ -253,7 +253,7 @@ def _failures(case: Case, seen: Observed, outcome: Outcome, tilt_limit: float) -
         )
     if case.from_tilt and not any(_fallen(tick, tilt_limit) for tick in seen.ticks):
         yield "the body was not tipped over"
-    if case.level is Level.NOTE and any(_stopped(tick) for tick in seen.ticks):
+    if case.level is Level.NOTE and _latched(seen):
         yield "the robot was stopped, and should have gone on"
     yield from _motor_failures(case, seen)
     if not seen.recovered:
@@ -262,10 +262,6 @@ def _failures(case: Case, seen: Observed, outcome: Outcome, tilt_limit: float) -
 
 def _fallen(tick: Seen, tilt_limit: float) -> bool:
     return tick.tilt is not None and tick.tilt > tilt_limit
-
-
-def _stopped(tick: Seen) -> bool:
-    return tick.safety in (SafetyState.FAULT, SafetyState.DAMPED)
 
 
 def _idle_failures(seen: Observed) -> Iterator[str]:
