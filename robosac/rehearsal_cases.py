@@ -210,8 +210,8 @@ CASES: tuple[Case, ...] = (
          SOON, ("imu_dead",), presets=QUAD, stop_s=_cut(0.01)),
     Case("tip-over", 18, "pushed over", Push((0.0, 90.0, 30.0), 0.25), Level.DAMP, Budget(0.05),
          ("tilt", "terminated"), presets=QUAD, from_tilt=True),
-    # Told within 0.2 s, or three equal pictures. The task then holds for 0.2 s and lets go, and only
-    # then says that its episode has ended, which is what is seen here.
+    # Told within 0.2 s, or three equal pictures. The task then holds for 0.2 s and lets go, and
+    # only then says that its episode has ended, which is what is seen here.
     Case("camera-unplugged", 19, "the camera's cable pulled", Unplug("hand"), Level.HOLD,
          Budget(0.6), ("camera_unplugged", "camera_silent", "camera_late"), presets=EYES),
     Case("camera-frozen", 20, "camera frozen", TwinFault("camera=stuck"), Level.HOLD,

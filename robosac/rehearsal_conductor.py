@@ -259,6 +259,7 @@ class Conductor:
             totals = self.totals
             totals.steps += progress.steps
             totals.episodes += progress.episodes
-            totals.updates += progress.updates
-            totals.stored += progress.stored
+            # A learner that was started again goes on from its checkpoint.
+            totals.updates = max(totals.updates, progress.updates)
+            totals.stored = max(totals.stored, progress.stored)
             totals.policies += progress.policies
