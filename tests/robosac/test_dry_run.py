@@ -18,7 +18,7 @@ from robosac.rehearsal_report import JSON_NAME, PAGE_NAME, Rehearsal, read
 
 ROOT = str(Path(robosac.__file__).parents[1])
 COMMAND = (sys.executable, "-c", "from robosac.cli import main; main()", "dry-run")
-FAULTS = ("motor-off", "estop-signal", "motor-off-idle")
+FAULTS = ("motor-off", "estop-signal")
 SLOW = 0.8
 WAIT_S = 120.0
 
@@ -49,11 +49,10 @@ def test_a_short_rehearsal_holds(tmp_path: Path) -> None:
     assert process.returncode == 0, err
     assert found.held
     assert [outcome.name for outcome in found.outcomes] == list(FAULTS)
-    first, stop, idle = found.outcomes
+    first, stop = found.outcomes
     assert "joint_lost" in first.told
     assert first.stopped_s is not None
     assert stop.cleared == ("estop",)
-    assert idle.phase == "idle"
     assert found.learning.steps > 0
     assert found.learning.stored > 0
     assert found.loop.ticks > 0
@@ -74,7 +73,10 @@ def test_ctrl_c_ends_it_and_leaves_nobody_behind(tmp_path: Path) -> None:
     _, err = process.communicate(timeout=WAIT_S)
     assert process.returncode == 130
     assert "interrupted" in err
-    assert not processes(str(tmp_path))
+    # The learner may be importing still; it leaves by itself when it finds the actor gone.
+    while processes(str(tmp_path)):
+        assert time.monotonic() < end
+        time.sleep(0.1)
     assert not (tmp_path / "run" / JSON_NAME).exists()
 
 
