@@ -22,7 +22,7 @@ from robosac.errors import ConfigError, RobotError, RunFolderError
 from robosac.lateness import LatenessHistogram
 from robosac.preflight import preflight
 from robosac.rehearsal_cases import Case, chosen, left_out
-from robosac.rehearsal_conductor import Conductor
+from robosac.rehearsal_conductor import Conductor, Totals
 from robosac.rehearsal_crew import Crew
 from robosac.rehearsal_enact import Enactment
 from robosac.rehearsal_files import CALIBRATION_FILE, ROBOT_FILE, robot_of, write_robot
@@ -38,6 +38,10 @@ CASE_S = 6.0
 """How long a case usually takes, for the time left, s."""
 FIRST_S = 5.0
 """So long it learns before anything goes wrong, s; at most half of the whole."""
+BEGIN_STEPS = 32
+"""After so many steps learning begins."""
+ENOUGH = 3 * BEGIN_STEPS
+"""With so many transitions a learner must have made an update."""
 SLOW = 0.9
 """A twin slower than this share of real time is told."""
 
@@ -161,7 +165,7 @@ class _Run:
         if self._stage.driving():
             self._failures.append("a motor was still driven at the end")
         seconds = time.monotonic() - self._began
-        self._failures += _learning_failures(conductor, seconds)
+        self._failures += _learning_failures(conductor.totals)
         names = {outcome.name for outcome in self._outcomes}
         unseen = tuple(case.name for case in self._cases if case.name not in names)
         held = all(outcome.held for outcome in self._outcomes) and not unseen
@@ -207,15 +211,14 @@ def loop_of(histogram: LatenessHistogram, skipped: int, watchdog_trips: int) -> 
     )
 
 
-def _learning_failures(conductor: Conductor, seconds: float) -> list[str]:
-    """What a learner that lives must have done by now."""
-    totals = conductor.totals
+def _learning_failures(totals: Totals) -> list[str]:
+    """What actor and learner must have done by now."""
     wrong: list[str] = []
     if not totals.steps:
         wrong.append("the actor made no step")
     if not totals.stored:
         wrong.append("no transition reached the learner")
-    if seconds >= FIRST_S and totals.stored and not totals.updates:
+    if totals.stored >= ENOUGH and not totals.updates:
         wrong.append("the learner made no update")
     if totals.watchdog_trips:
         wrong.append(f"a motor's own watchdog tripped {totals.watchdog_trips} times unasked")
@@ -250,8 +253,8 @@ def _configured(request: Request, folder: Path) -> RobotConfig:
         "robot.address=serial",
         f"robot.file={(folder / ROBOT_FILE).resolve()}",
         f"robot.calibration={(folder / CALIBRATION_FILE).resolve()}",
-        "sac.random_steps=32",
-        "sac.batch_size=32",
+        f"sac.random_steps={BEGIN_STEPS}",
+        f"sac.batch_size={BEGIN_STEPS}",
         "sac.replay_capacity=20000",
         f"task.episode_steps={EPISODE_STEPS[robot_of(request.preset)]}",
     ]

@@ -267,5 +267,6 @@ def test_every_tick_has_a_level(safety: SafetyState, reasons: Reason) -> None:
 def test_held_means_within_every_budget(reacts: int, late: float, driven: float) -> None:
     outcome = verdict(LOST, observed(*cut_at(reacts, late=late), driven_s=driven))
     assert outcome.reaction_s == pytest.approx(min((reacts - 0.5) * T, driven))
+    assert outcome.reaction_s is not None
     in_time = outcome.reaction_s <= outcome.budget_s + outcome.machine_s
     assert outcome.held == (in_time and driven <= 0.155)
