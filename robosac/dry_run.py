@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from robosac.config import load_preset
 from robosac.errors import ConfigError, RobotError, RunFolderError
 from robosac.lateness import LatenessHistogram
 from robosac.preflight import preflight
-from robosac.rehearsal_cases import Case, chosen, left_out
+from robosac.rehearsal_cases import Case, ShellStop, chosen, left_out
 from robosac.rehearsal_conductor import Conductor, Totals
 from robosac.rehearsal_crew import Crew
 from robosac.rehearsal_enact import Enactment
@@ -96,10 +96,18 @@ class _Run:
         told: Told,
     ) -> None:
         self._request, self._folder, self._ports = request, folder, ports
-        self._cases, self._told = cases, told
+        self._told = told
         self._config = _configured(request, folder)
         self._served = twin.ports
         self._stage = TwinStage(twin, request.preset)
+        # Neither locks nor faults of a real robot of the same name are touched.
+        self._environment = {
+            **os.environ,
+            "XDG_RUNTIME_DIR": str(ports),
+            "XDG_STATE_HOME": str(folder.resolve() / "state"),
+        }
+        self._not_enacted = _not_enacted(cases, self._environment)
+        self._cases = [case for case in cases if case.name not in self._not_enacted]
         self._left: dict[int, str] = left_out(request.preset)
         self._outcomes: list[Outcome] = []
         self._failures: list[str] = []
@@ -124,7 +132,7 @@ class _Run:
     def _conduct(self, conductor: Conductor) -> None:
         conductor.begin()
         self._learn(conductor, min(FIRST_S, self._request.seconds / 2.0))
-        enactment = Enactment(conductor)
+        enactment = Enactment(conductor, self._environment)
         for number, case in enumerate(self._cases):
             following = self._cases[number + 1] if number + 1 < len(self._cases) else None
             self._say(f"{number + 1} of {len(self._cases)}: {case.title}")
@@ -142,9 +150,8 @@ class _Run:
             self._say("learning")
 
     def _crew(self, listener: Listener) -> Crew:
-        environment = {**os.environ, "XDG_RUNTIME_DIR": str(self._ports)}
         command = [*ACTOR, str(self._folder), str(self._ports / "control")]
-        return Crew(command, listener, environment)
+        return Crew(command, listener, self._environment)
 
     def _say(self, text: str) -> None:
         cases = max(0, len(self._cases) - len(self._outcomes)) * CASE_S
@@ -179,6 +186,7 @@ class _Run:
             preflight=checks,
             outcomes=tuple(self._outcomes),
             left_out=self._left,
+            not_enacted=self._not_enacted,
             unseen=unseen,
             loop=loop_of(totals.lateness, totals.skipped, totals.watchdog_trips),
             learning=Learning(
@@ -223,6 +231,17 @@ def _learning_failures(totals: Totals) -> list[str]:
     if totals.watchdog_trips:
         wrong.append(f"a motor's own watchdog tripped {totals.watchdog_trips} times unasked")
     return wrong
+
+
+def _not_enacted(cases: Sequence[Case], environment: Mapping[str, str]) -> dict[str, str]:
+    """Cases that would reach beyond the rehearsal, and why."""
+    shells = [case for case in cases if isinstance(case.injection, ShellStop)]
+    if not shells:
+        return {}
+    from robosac.rehearsal_shell import strangers
+
+    others = ", ".join(strangers(environment))
+    return {case.name: f"it would also stop {others}" for case in shells if others}
 
 
 def _folder(request: Request) -> Path:

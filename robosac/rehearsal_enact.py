@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from robosac.errors import RobotError
 from robosac.rehearsal_cases import (
@@ -37,9 +34,6 @@ PATIENCE_S: Final = 40.0
 """How long the robot may take to come to where a case begins, or to act again after one, s."""
 LOOK_S: Final = 1.0
 """How long a case is looked at beyond its budget, s."""
-SHELL_S: Final = 30.0
-"""How long another shell's command may take, s."""
-ESTOP: Final = (sys.executable, "-c", "from robosac.cli import main; main()", "estop", "--json")
 
 
 @dataclass(frozen=True)
@@ -57,10 +51,11 @@ class Enactment:
 
     Args:
         conductor: has an actor.
+        environment: variables of the shell in which somebody stops the robot.
     """
 
-    def __init__(self, conductor: Conductor) -> None:
-        self._conductor = conductor
+    def __init__(self, conductor: Conductor, environment: Mapping[str, str]) -> None:
+        self._conductor, self._environment = conductor, environment
 
     def play(self, case: Case, following: Case | None) -> Outcome:
         """Enact a case and judge it; the robot acts again afterwards, or waits for the next.
@@ -159,20 +154,17 @@ class Enactment:
 
     def _stop_from_shell(self) -> Begun:
         """Another process says stop; its own clock tells how long it took to read torque back."""
+        # Only here: it brings along what a rehearsal without this case does not need.
+        from robosac.rehearsal_shell import stop_from_shell
+
         conductor = self._conductor
         before = conductor.stage.now()
-        shell = subprocess.Popen(ESTOP, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + SHELL_S
-        while shell.poll() is None:
-            if time.monotonic() >= deadline:
-                shell.kill()
-            conductor.turn()
-        out, err = shell.communicate()
-        stopped = _cut_at(conductor.notes.ticks)
-        if shell.returncode != 0 or stopped is None:
-            detail = " ".join((out + err).split())[:300]
-            return Begun(before, f"robosac estop ended with {shell.returncode}: {detail}")
-        return Begun(_at(before, stopped - _seconds(json.loads(out))))
+        conductor.hold_idle = True
+        answer = stop_from_shell(self._environment, conductor.turn)
+        stopped = _told_at(conductor.notes.ticks, "estop")
+        if answer.problem or stopped is None:
+            return Begun(before, answer.problem or "the executor's records name no stop")
+        return Begun(_at(before, stopped - answer.seconds))
 
     def _look(self, case: Case, begun: Begun) -> Observed:
         """Look on until what must follow has followed, or enough time has passed."""
@@ -270,10 +262,5 @@ def _armed(tick: Seen | None) -> bool:
     return tick is not None and tick.level <= Level.LIMIT
 
 
-def _cut_at(ticks: Sequence[Seen]) -> float | None:
-    return next((tick.time for tick in ticks if "estop" in tick.told), None)
-
-
-def _seconds(document: Any) -> float:
-    """How long the stop of the one robot took, s, by `robosac estop --json`."""
-    return max(float(entry["seconds"]) for entry in document["stopped"])
+def _told_at(ticks: Sequence[Seen], name: str) -> float | None:
+    return next((tick.time for tick in ticks if name in tick.told), None)

@@ -66,6 +66,8 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: tuple[Outcome, ...]
     left_out: dict[int, str]
     """Rows of the hazard table that were not enacted, and why."""
+    not_enacted: dict[str, str]
+    """Cases that this computer did not allow, and why."""
     unseen: tuple[str, ...]
     """Cases that were chosen and not come to, for the rehearsal ended before."""
     loop: Loop
@@ -161,6 +163,7 @@ def remarks(found: Rehearsal) -> list[str]:
         f"twin: {found.real_time_factor:.2f} of real time",
     ]
     lines += [f"warning: {text}" for text in found.warnings]
+    lines += [f"not enacted: {name}: {why}" for name, why in found.not_enacted.items()]
     lines += [f"FAILED: {text}" for text in found.failures]
     if found.unseen:
         lines.append(f"FAILED: not come to: {', '.join(found.unseen)}")

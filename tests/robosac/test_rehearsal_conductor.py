@@ -32,7 +32,7 @@ def acting(rig: Rig) -> Conductor:
 
 
 def play(rig: Rig, name: str, following: Case | None = None):
-    return Enactment(acting(rig)).play(BY_NAME[name], following)
+    return Enactment(acting(rig), {}).play(BY_NAME[name], following)
 
 
 def progress(*, learner: bool, updates: int = 0) -> Progress:
@@ -100,7 +100,7 @@ def test_an_idle_robot_is_asked_to_arm_with_the_fault() -> None:
     conductor.hold_idle = True
     rig.actor.ask(())
     rig.actor.safety = SafetyState.DISARMED
-    outcome = Enactment(conductor).play(BY_NAME["motor-off-idle"], None)
+    outcome = Enactment(conductor, {}).play(BY_NAME["motor-off-idle"], None)
     assert outcome.held, outcome.why
     assert outcome.phase == "idle"
     # It was placed and let go on although the fault was still there.
@@ -118,7 +118,7 @@ def test_a_robot_that_never_acts_ends_the_rehearsal(monkeypatch: pytest.MonkeyPa
     }  # fmt: skip
     rig.actor.say(Refused(time=0.0, text="no answer from the motors"))
     with pytest.raises(RobotError, match="never acting; it was last refused with: no answer"):
-        Enactment(rig.conductor).play(BY_NAME["motor-off"], None)
+        Enactment(rig.conductor, {}).play(BY_NAME["motor-off"], None)
 
 
 def test_a_killed_process_is_replaced_and_its_counts_are_kept() -> None:
@@ -126,7 +126,7 @@ def test_a_killed_process_is_replaced_and_its_counts_are_kept() -> None:
     conductor = acting(rig)
     rig.actor.say(progress(learner=True, updates=7))
     conductor.turn()
-    outcome = Enactment(conductor).play(BY_NAME["executor-killed"], None)
+    outcome = Enactment(conductor, {}).play(BY_NAME["executor-killed"], None)
     assert outcome.recovered
     assert len(rig.actors) == 2
     assert rig.actors[0].ended == 1

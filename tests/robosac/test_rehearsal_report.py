@@ -61,6 +61,7 @@ def rehearsal(*outcomes: Outcome, **more: object) -> Rehearsal:
         preflight=(("port", "/dev/<x>: device"),),
         outcomes=outcomes,
         left_out={4: "proved & swept"},
+        not_enacted={"estop-shell": "it would also stop others"},
         unseen=(),
         loop=Loop(
             ticks=12000,
@@ -143,5 +144,6 @@ def test_what_did_not_hold_is_said_first() -> None:
     lines = remarks(found)
     assert "FAILED: a motor was still driven" in lines
     assert "FAILED: not come to: imu-off" in lines
+    assert "not enacted: estop-shell: it would also stop others" in lines
     assert "warning: SCHED_FIFO <refused>" in lines
     assert any("max – ms; 2 skipped in all" in line for line in lines)
