@@ -177,9 +177,10 @@ CASES: tuple[Case, ...] = (
          Budget(0.05), ("under_voltage", "servo_supply"), presets=HAND, stop_s=0.2),
     Case("motor-wrong", 10, "position jumps by 1.2 rad", TwinFault("servo:MOTOR=wrong:1.2"),
          Level.CUT, SOON, ("impossible_motion", "position_limit"), presets=QUAD, stop_s=_cut(0.01)),
-    # More than that the servos' bus does not believe, and takes the servo for lost.
-    Case("motor-wrong", 10, "position jumps by 0.29 rad", TwinFault("servo:MOTOR=wrong:0.29"),
-         Level.CUT, SOON, ("impossible_motion", "position_limit"), presets=HAND, stop_s=_cut(0.02)),
+    # The servos' bus does not believe such a jump, and takes the servo for lost.
+    Case("motor-wrong", 10, "position jumps by 1.2 rad", TwinFault("servo:MOTOR=wrong:1.2"),
+         Level.CUT, LOST, ("impossible_motion", "position_limit", "joint_lost"), presets=HAND,
+         stop_s=_cut(0.11)),
     Case("encoder-frozen", 12, "encoder frozen", TwinFault("servo:MOTOR=encoder"), Level.CUT,
          Budget(0.5), ("encoder_frozen",), stop_s=0.6, meanwhile=Spoil.SWAY),
     Case("motor-reboot", 13, "motor reboots", TwinFault("servo:MOTOR=reboot"), Level.HOLD,
