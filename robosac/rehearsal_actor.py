@@ -62,6 +62,8 @@ SPOIL_S: Final = 1.5
 """How long nonsense is asked for, s; the executor has had enough before."""
 SWAY_RAD, SWAY_S = 0.25, 0.6
 """Half of the motion to and fro, and its period, s."""
+CENTRE_S: Final = 0.5
+"""Before it joints go to where both sides are free, in so long, s."""
 PROGRESS_EVERY_S: Final = 1.0
 FAR_RAD: Final = 9.0
 TICKS_A_GOAL: Final = 4
@@ -232,6 +234,8 @@ class RehearsalActor:
                 self._begin()
                 self._live()
             except (ArmingError, NotArmedError, RobotError) as error:
+                if self._line.closed:
+                    raise Finished from error
                 # Raises once more if the executor itself has gone.
                 safety = self._executor.safety
                 self._line.send(Refused(time=now(), text=f"{error} ({safety.value})"))
@@ -264,12 +268,13 @@ class RehearsalActor:
         executor, began = self._executor, now()
         start = executor.commanded_position.copy()
         told = False
-        while now() - began < SPOIL_S:
+        begins_s = CENTRE_S if how is Spoil.SWAY else 0.0
+        while (elapsed_s := now() - began) < begins_s + SPOIL_S:
             try:
-                executor.request(spoilt(how, start, now() - began))
+                executor.request(spoilt(how, start, elapsed_s, executor.limits))
             except NotArmedError:
                 return
-            if not told:
+            if not told and elapsed_s >= begins_s:
                 self._line.send(Spoilt(time=now()))
                 told = True
             for _ in range(TICKS_A_GOAL):
@@ -285,7 +290,7 @@ class RehearsalActor:
             )
 
 
-def spoilt(how: Spoil, start: FloatArray, elapsed_s: float) -> FloatArray:
+def spoilt(how: Spoil, start: FloatArray, elapsed_s: float, limits: Limits) -> FloatArray:
     """What is asked for `elapsed_s` after the robot was at `start` (rad), in place of an action."""
     goal = start.copy()
     match how:
@@ -296,7 +301,11 @@ def spoilt(how: Spoil, start: FloatArray, elapsed_s: float) -> FloatArray:
         case Spoil.JUMP:
             goal += FAR_RAD
         case Spoil.SWAY:
-            goal += SWAY_RAD * math.sin(math.tau * elapsed_s / SWAY_S)
+            room = 1.5 * SWAY_RAD
+            centre = np.clip(start, limits.lower + room, limits.upper - room)
+            goal += min(1.0, elapsed_s / CENTRE_S) * (centre - start)
+            phase = max(0.0, elapsed_s - CENTRE_S) / SWAY_S
+            goal += SWAY_RAD * math.sin(math.tau * phase)
     return goal
 
 
