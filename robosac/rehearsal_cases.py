@@ -219,11 +219,11 @@ CASES: tuple[Case, ...] = (
          Budget(0.7), ("camera_frozen",), presets=EYES),
     Case("camera-black", 21, "camera black", TwinFault("camera=wrong"), Level.HOLD, Budget(1.0),
          ("camera_black", "camera_frozen"), presets=EYES),
-    # Two seconds without a heartbeat, and the control period in which the actor looks.
+    # Two seconds without a heartbeat; the actor reads them, and looks, once a control period each.
     Case("learner-killed", 24, "learner: SIGKILL", Kill(Party.LEARNER, SIGKILL), Level.NOTE,
-         Budget(2.1), ("learner_lost",)),
+         Budget(2.25), ("learner_lost",)),
     Case("learner-stopped", 24, "learner: SIGSTOP", Kill(Party.LEARNER, SIGSTOP), Level.NOTE,
-         Budget(2.1), ("learner_lost",)),
+         Budget(2.25), ("learner_lost",)),
     Case("actor-killed", 28, "actor: SIGKILL", Kill(Party.ACTOR, SIGKILL), Level.HOLD,
          Budget(0.1), stop_s=0.4),
     Case("actor-stopped", 28, "actor: SIGSTOP", Kill(Party.ACTOR, SIGSTOP), Level.HOLD,
