@@ -340,7 +340,7 @@ def _act(config: TrainConfig, line: Line[ToActor], folder: Path, make_mind: Make
     if isinstance(config, ClawConfig) and config.task.pixels:
         picture = (config.twin.camera.size, config.twin.camera.size)
     joints = JOINTS[type(config)]
-    executor = start(config, Layout(joints, picture))
+    executor, _ = start(config, Layout(joints, picture))
     with ExitStack() as opened:
         opened.callback(executor.close)
         asking = Asking(line, executor)
