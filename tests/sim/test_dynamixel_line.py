@@ -368,8 +368,8 @@ PACKETS = st.builds(
 def test_line_takes_anything(pieces: list[bytes], timed: bool) -> None:
     """Nothing raises, and a servo that has booted still answers its ping afterwards.
 
-    On a timed line that may take a while: a sync read leaves room for the answers of servos that are
-    not there, of up to 65,535 bytes each.
+    On a timed line that may take a while: a sync read leaves room for the answers of servos that
+    are not there, of up to 65,535 bytes each.
     """
     bench = Bench(ServoSpec(1), ServoSpec(2, 1060), options=LineOptions(timed=timed))
     for piece in pieces:
