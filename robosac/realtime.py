@@ -6,10 +6,16 @@ import ctypes
 import gc
 import os
 import resource
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+SWITCH_S: Final = 0.0005
+"""How long another thread, such as a camera's, may keep the interpreter from the loop, s.
+
+Python's own 5 ms are a whole tick of the quadruped.
+"""
 _MCL_CURRENT, _MCL_FUTURE = 1, 2
 _CAP_IPC_LOCK: Final = 14
 
@@ -24,6 +30,7 @@ def prepare(priority: int) -> tuple[str, ...]:
     more: what is alive now stays, and the loop makes none.
     """
     refused = [] if priority == 0 else [*_refusals(priority)]
+    sys.setswitchinterval(SWITCH_S)
     gc.collect()
     gc.freeze()
     gc.disable()

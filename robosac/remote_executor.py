@@ -93,6 +93,11 @@ class RemoteExecutor:
         return self._child.pid
 
     @property
+    def descriptor(self) -> int:
+        """Of the channel's file, for a process that looks on."""
+        return self._channel.descriptor
+
+    @property
     def period(self) -> float:
         """Time between two ticks, s."""
         return self._period

@@ -82,6 +82,7 @@ def served(
     seed: int = 0,
     faults: str = "",
     link: Path | None = None,
+    cameras: Path | None = None,
     floor: bool = False,
     status: bool = False,
 ) -> Iterator[ServedTwin]:
@@ -92,6 +93,7 @@ def served(
         seed: of everything random in the twin and its faults.
         faults: see `sim.fault_spec`.
         link: a folder for stable names of the ports; it must exist.
+        cameras: a folder for the sockets of its cameras; None: no camera is served.
         floor: let the body go at once; otherwise it is held as on a stand.
         status: the server also says once a second how it goes.
 
@@ -100,9 +102,16 @@ def served(
     """
     command = [sys.executable, "-m", "sim.serve", preset, f"--seed={seed}", f"--faults={faults}"]
     command += [f"--link={link}"] if link is not None else []
+    command += [f"--cameras={cameras}"] if cameras is not None else []
     command += ["--floor"] * floor + ["--status"] * status
+    # A session of its own: Ctrl-C is for whoever asked for the twin, and may need it to the end.
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+        start_new_session=True,
     )
     try:
         yield ServedTwin(process)
