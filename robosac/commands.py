@@ -302,7 +302,7 @@ def dry_run(
 ) -> bool:
     """Rehearse on the twin; whether every check held."""
     from robosac.dry_run import Request, rehearse
-    from robosac.rehearsal_report import console_table, remarks, write
+    from robosac.rehearsal.report import console_table, remarks, write
 
     console = Console(stderr=as_json)
     with console.status("starting the twin") as line:

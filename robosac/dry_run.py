@@ -21,19 +21,19 @@ from robosac.config import load_preset
 from robosac.errors import ConfigError, RobotError, RunFolderError
 from robosac.lateness import LatenessHistogram
 from robosac.preflight import preflight
-from robosac.rehearsal_cases import Case, ShellStop, chosen, left_out
-from robosac.rehearsal_conductor import Conductor, Totals
-from robosac.rehearsal_crew import Crew
-from robosac.rehearsal_enact import Enactment
-from robosac.rehearsal_files import CALIBRATION_FILE, ROBOT_FILE, robot_of, write_robot
-from robosac.rehearsal_link import Listener
-from robosac.rehearsal_report import FORMAT, Learning, Loop, Rehearsal
-from robosac.rehearsal_stage import Served, TwinStage
-from robosac.rehearsal_verdict import Outcome
+from robosac.rehearsal.cases import Case, ShellStop, chosen, left_out
+from robosac.rehearsal.conductor import Conductor, Totals
+from robosac.rehearsal.crew import Crew
+from robosac.rehearsal.enact import Enactment
+from robosac.rehearsal.files import CALIBRATION_FILE, ROBOT_FILE, robot_of, write_robot
+from robosac.rehearsal.link import Listener
+from robosac.rehearsal.report import FORMAT, Learning, Loop, Rehearsal
+from robosac.rehearsal.stage import Served, TwinStage
+from robosac.rehearsal.verdict import Outcome
 from robosac.runs import RunFolder, utc_now
 from robosac.settings import RobotConfig
 
-ACTOR = (sys.executable, "-m", "robosac.rehearsal_process")
+ACTOR = (sys.executable, "-m", "robosac.rehearsal.process")
 CASE_S = 6.0
 """How long a case usually takes, for the time left, s."""
 FIRST_S = 5.0
@@ -42,6 +42,8 @@ BEGIN_STEPS = 32
 """After so many steps learning begins."""
 ENOUGH = 3 * BEGIN_STEPS
 """With so many transitions a learner must have made an update."""
+TWIN_PRIORITY = 60
+"""Of SCHED_FIFO, where it is allowed; above any executor's, as motors answer before they wait."""
 SLOW = 0.9
 """A twin slower than this share of real time is told."""
 
@@ -238,7 +240,7 @@ def _not_enacted(cases: Sequence[Case], environment: Mapping[str, str]) -> dict[
     shells = [case for case in cases if isinstance(case.injection, ShellStop)]
     if not shells:
         return {}
-    from robosac.rehearsal_shell import strangers
+    from robosac.rehearsal.shell import strangers
 
     others = ", ".join(strangers(environment))
     return {case.name: f"it would also stop {others}" for case in shells if others}
@@ -259,7 +261,9 @@ def _served(request: Request, ports: Path) -> Iterator[Served]:
     robot = robot_of(request.preset)
     cameras = ports if request.preset != "claw" else None
     try:
-        with served(robot, seed=request.seed, link=ports, cameras=cameras) as twin:
+        with served(
+            robot, seed=request.seed, link=ports, cameras=cameras, priority=TWIN_PRIORITY
+        ) as twin:
             yield twin
     except ServeError as error:
         raise RobotError(str(error)) from error
@@ -275,6 +279,8 @@ def _configured(request: Request, folder: Path) -> RobotConfig:
         f"sac.random_steps={BEGIN_STEPS}",
         f"sac.batch_size={BEGIN_STEPS}",
         "sac.replay_capacity=20000",
+        f"flight.folder={(folder / FLIGHT).resolve()}",
+        f"flight.seconds={FLIGHT_S}",
         f"task.episode_steps={EPISODE_STEPS[robot_of(request.preset)]}",
     ]
     config = load_preset(request.preset, overrides)
@@ -283,5 +289,8 @@ def _configured(request: Request, folder: Path) -> RobotConfig:
     return config
 
 
+FLIGHT_S = 5
+"""Seconds in a recording: each takes a processor as long as it is, and there is one a fault."""
+FLIGHT = "flight"
 EPISODE_STEPS = {"minitaur": 200, "claw": 40}
 """Four seconds: what waits for the end of an episode does not wait long."""

@@ -18,7 +18,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from sim.clock import RealTimePacer
 from sim.fault_plan import Faultable, FaultPlan, FaultyPort
 from sim.fault_spec import FaultSpecError, Kind, parse_faults
 from sim.pty_port import PtyPort
+from sim.punctual import be_punctual
 from sim.worlds import UnknownTwin, World, make_world
 
 CATCH_UP_S = 0.05
@@ -66,7 +67,7 @@ class Server:
     ) -> None:
         self._world, self._ports, self._monotonic = world, ports, monotonic
         self._cameras = cameras or {}
-        self._driven_s = 0.0
+        self._driven_s: dict[int, float] = {}
         now = world.clock.now
         self._devices = {
             name: FaultyPort(port.device, port.framing, now, rng)
@@ -96,11 +97,11 @@ class Server:
         self._pacer.advance(CHUNK_S)
         self._plan.step(self._world.clock.now())
         for name in self._ports:
-            self._serve(name)
+            self._serve(name, ready)
         for camera in self._cameras.values():
             camera.turn()
-        if self._world.driven():
-            self._driven_s = self._world.clock.now()
+        for motor in self._world.driven():
+            self._driven_s[motor] = self._world.clock.now()
         return control in ready
 
     def command(self, line: str) -> Mapping[str, object]:
@@ -152,8 +153,9 @@ class Server:
         return {
             "time_s": world,
             "monotonic_s": wall,
-            "driven": self._world.driven(),
-            "last_driven_s": self._driven_s,
+            "driven": bool(self._world.driven()),
+            "last_driven_s": max(self._driven_s.values(), default=0.0),
+            "motors_driven_s": self._driven_s,
             "real_time_factor": (world - before[1]) / elapsed,
             "requests_per_s": (requests - before[2]) / elapsed,
             "skipped_s": self._pacer.skipped_s,
@@ -177,10 +179,10 @@ class Server:
             )
         }
 
-    def _serve(self, name: str) -> None:
+    def _serve(self, name: str, ready: Sequence[int]) -> None:
         """Pass one port's bytes on, unless the client's bit rate makes noise of them."""
         port, device = self._ports[name], self._devices[name].line
-        if data := port.read():
+        if port.fileno() in ready and (data := port.read()):
             self._requests += name == self._world.servo_port
             if self._understood(name):
                 device.receive(data)
@@ -237,7 +239,9 @@ def main(arguments: list[str] | None = None) -> int:
         except (UnknownTwin, FaultSpecError, OSError) as error:
             _say({"event": "error", "message": str(error)})
             return USAGE
-        _say({"event": "ready", "ports": server.ports(), "step_s": world.clock.dt})
+        refused = be_punctual(options.priority)
+        _say({"event": "ready", "ports": server.ports(), "step_s": world.clock.dt,
+              "refused": refused})  # fmt: skip
         _loop(server, sys.stdin.fileno(), ending, options.status)
     finally:
         for port in (*ports.values(), *cameras.values()):
@@ -283,6 +287,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cameras", type=Path)
     parser.add_argument("--floor", action="store_true")
     parser.add_argument("--status", action="store_true")
+    parser.add_argument("--priority", type=int, default=0)
     return parser
 
 

@@ -24,6 +24,7 @@ class ServedTwin:
     Attributes:
         ports: of every device `path`, `what` is there, and the `baud` it wants (None: any).
         step_s: the twin's physics step, s.
+        refused: why it has not the priority that was asked for; None: it has.
     """
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
@@ -33,6 +34,7 @@ class ServedTwin:
             raise ServeError(str(first["message"]))
         self.ports: Mapping[str, Mapping[str, Any]] = first["ports"]
         self.step_s: float = first["step_s"]
+        self.refused: str | None = first["refused"]
 
     @property
     def pid(self) -> int:
@@ -85,6 +87,7 @@ def served(
     cameras: Path | None = None,
     floor: bool = False,
     status: bool = False,
+    priority: int = 0,
 ) -> Iterator[ServedTwin]:
     """Serve a twin in a process of its own, for as long as the block lasts.
 
@@ -96,11 +99,13 @@ def served(
         cameras: a folder for the sockets of its cameras; None: no camera is served.
         floor: let the body go at once; otherwise it is held as on a stand.
         status: the server also says once a second how it goes.
+        priority: see `sim.punctual.be_punctual`.
 
     Raises:
         ServeError: the twin cannot be served.
     """
     command = [sys.executable, "-m", "sim.serve", preset, f"--seed={seed}", f"--faults={faults}"]
+    command += [f"--priority={priority}"]
     command += [f"--link={link}"] if link is not None else []
     command += [f"--cameras={cameras}"] if cameras is not None else []
     command += ["--floor"] * floor + ["--status"] * status

@@ -6,7 +6,7 @@ A twin's packages are imported when it is made, so that naming them costs nothin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -66,8 +66,8 @@ class World:
     """Lets go of a body that is held, if there is one."""
     journal: Callable[[], Mapping[str, object]] = field(default=dict)
     """What the twin knows of its motors and no wire tells."""
-    driven: Callable[[], bool] = lambda: False
-    """Whether any motor may follow a goal at present."""
+    driven: Callable[[], Sequence[int]] = tuple
+    """Ids of the motors that may follow a goal at present."""
     place: Callable[[int], object] = lambda seed: None
     """Sets the robot up anew, as an operator would; everything random in it from the seed."""
     push: Callable[[tuple[float, float, float], float], object] | None = None
@@ -88,7 +88,6 @@ def make_world(name: str, seed: int) -> World:
 
 
 def _minitaur(seed: int) -> World:
-    from drivers.moteus.registers import Mode
     from sim.firmware.moteus.hooks import HookedMoteusBank
     from sim.firmware.vectornav.hooks import HookedVn100
     from sim.minitaur import MinitaurTwin, TwinOptions
@@ -131,7 +130,7 @@ def _minitaur(seed: int) -> World:
         imu=imu,
         release=twin.released,
         journal=journal,
-        driven=lambda: Mode.POSITION in bank.modes,
+        driven=lambda: bank.following,
         place=twin.place,
         push=lambda force, seconds: twin.plant.push(force, max(1, round(seconds / twin.clock.dt))),
         cameras=cameras,
@@ -171,9 +170,11 @@ def _claw(seed: int) -> World:
         servos=twin.faults,
         release=twin.released,
         journal=twin.journal,
-        driven=lambda: any(
-            servo.motion.torque and not servo.motion.stopped for servo in line.servos
-        ),
+        driven=lambda: [
+            id
+            for id, servo in zip(twin.ids, line.servos, strict=True)
+            if servo.motion.torque and not servo.motion.stopped
+        ],
         place=twin.place,
         cameras=cameras,
     )

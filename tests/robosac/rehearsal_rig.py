@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from robosac.reasons import Reason
-from robosac.rehearsal_conductor import Conductor
-from robosac.rehearsal_crew import Crew
-from robosac.rehearsal_link import (
+from robosac.rehearsal.conductor import Conductor
+from robosac.rehearsal.crew import Crew
+from robosac.rehearsal.link import (
     Acting,
     Cleared,
     Ended,
@@ -24,8 +24,8 @@ from robosac.rehearsal_link import (
     Spoilt,
     Standing,
 )
-from robosac.rehearsal_stage import TwinStage
-from robosac.rehearsal_verdict import Seen
+from robosac.rehearsal.stage import TwinStage
+from robosac.rehearsal.verdict import Seen
 from robosac.states import SafetyState
 
 FAULT_OF = {"servo:3=off": "joint_lost", "unplug legs": "bus_dead", "imu=off": "imu_stale"}
@@ -52,7 +52,7 @@ class FakeTwin:
             "monotonic_s": now,
             "time_s": now - self._origin,
             "driven": False,
-            "last_driven_s": self.driven_until - self._origin,
+            "motors_driven_s": dict.fromkeys("23", self.driven_until - self._origin),
         }
 
 

@@ -14,7 +14,7 @@ import robosac
 from robosac.cli import app
 from robosac.dry_run import loop_of
 from robosac.lateness import LatenessHistogram
-from robosac.rehearsal_report import JSON_NAME, PAGE_NAME, Rehearsal, read
+from robosac.rehearsal.report import JSON_NAME, PAGE_NAME, Rehearsal, read
 
 ROOT = str(Path(robosac.__file__).parents[1])
 COMMAND = (sys.executable, "-c", "from robosac.cli import main; main()", "dry-run")

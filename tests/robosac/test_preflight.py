@@ -14,7 +14,7 @@ from robosac import preflight as module
 from robosac.config import load_preset
 from robosac.errors import CalibrationMismatch, ConfigError
 from robosac.preflight import preflight
-from robosac.rehearsal_files import CALIBRATION_FILE, ROBOT_FILE, robot_of, write_robot
+from robosac.rehearsal.files import CALIBRATION_FILE, ROBOT_FILE, robot_of, write_robot
 from robosac.robots.claw_file import load_claw_file
 from robosac.robots.robot_file import load_robot_file
 from robosac.settings import RobotConfig

@@ -9,9 +9,9 @@ import pytest
 from robosac.errors import RobotError
 from robosac.hal import Fault
 from robosac.latch import LatchedFault
-from robosac.rehearsal_actor import CENTRE_S, SWAY_RAD, SWAY_S, Asking, Finished, spoilt
-from robosac.rehearsal_cases import Spoil
-from robosac.rehearsal_link import (
+from robosac.rehearsal.actor import CENTRE_S, SWAY_RAD, SWAY_S, Asking, Finished, spoilt
+from robosac.rehearsal.cases import Spoil
+from robosac.rehearsal.link import (
     Cleared,
     Finish,
     FromActor,

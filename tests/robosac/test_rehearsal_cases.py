@@ -7,7 +7,7 @@ import pytest
 
 from robosac.errors import ConfigError
 from robosac.reasons import Reason
-from robosac.rehearsal_cases import (
+from robosac.rehearsal.cases import (
     CASES,
     HAZARDS,
     Budget,
@@ -22,8 +22,8 @@ from robosac.rehearsal_cases import (
     left_out,
     spec_of,
 )
-from robosac.rehearsal_files import ROBOTS
-from robosac.rehearsal_verdict import by_firmware
+from robosac.rehearsal.files import ROBOTS
+from robosac.rehearsal.verdict import by_firmware
 from sim.fault_plan import Faultable, FaultPlan, FaultyPort
 from sim.fault_spec import parse_faults
 from sim.worlds import World, make_world

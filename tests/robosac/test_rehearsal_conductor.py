@@ -2,15 +2,17 @@
 
 import pytest
 
-import robosac.rehearsal_enact
+import robosac.rehearsal.enact
+import tests.robosac.rehearsal_rig
 from robosac.errors import RobotError
 from robosac.reasons import Reason
-from robosac.rehearsal_cases import Case, Phase, cases_for
-from robosac.rehearsal_conductor import Conductor
-from robosac.rehearsal_crew import Crew
-from robosac.rehearsal_enact import Enactment
-from robosac.rehearsal_link import Hello, Progress, Refused
-from robosac.rehearsal_verdict import Seen
+from robosac.rehearsal.cases import Case, Phase, cases_for
+from robosac.rehearsal.conductor import Conductor
+from robosac.rehearsal.crew import Crew
+from robosac.rehearsal.enact import Enactment
+from robosac.rehearsal.link import Hello, Progress, Refused
+from robosac.rehearsal.stage import Driven, Moment
+from robosac.rehearsal.verdict import Seen
 from robosac.states import SafetyState
 from tests.robosac.rehearsal_rig import Rig
 
@@ -20,8 +22,8 @@ BY_NAME = {case.name: case for case in cases_for("minitaur")}
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(robosac.rehearsal_enact, "SETTLED_S", 0.0)
-    monkeypatch.setattr(robosac.rehearsal_enact, "LOOK_S", 0.2)
+    monkeypatch.setattr(robosac.rehearsal.enact, "SETTLED_S", 0.0)
+    monkeypatch.setattr(robosac.rehearsal.enact, "LOOK_S", 0.2)
 
 
 def acting(rig: Rig) -> Conductor:
@@ -109,12 +111,12 @@ def test_an_idle_robot_is_asked_to_arm_with_the_fault() -> None:
 
 
 def test_a_robot_that_never_acts_ends_the_rehearsal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(robosac.rehearsal_enact, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(robosac.rehearsal.enact, "PATIENCE_S", 0.1)
     rig = Rig()
     rig.conductor.begin()
     rig.twin.broken = "joint_lost"
     rig.twin.ask = lambda command: {  # type: ignore[method-assign]
-        "monotonic_s": 0.0, "time_s": 0.0, "driven": False, "last_driven_s": 0.0,
+        "monotonic_s": 0.0, "time_s": 0.0, "driven": False, "motors_driven_s": {},
     }  # fmt: skip
     rig.actor.say(Refused(time=0.0, text="no answer from the motors"))
     with pytest.raises(RobotError, match="never acting; it was last refused with: no answer"):
@@ -186,3 +188,30 @@ def test_a_second_hello_is_refused() -> None:
     rig.actor.say(hello)
     with pytest.raises(RobotError, match="what it may not now"):
         conductor.turn()
+
+
+def test_a_robot_that_falls_before_its_fault_is_told_does_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = iter(["tilt", "joint_lost"])
+
+    class Falling(dict[str, str]):
+        def __getitem__(self, key: str) -> str:
+            return next(names)
+
+    monkeypatch.setattr(tests.robosac.rehearsal_rig, "FAULT_OF", Falling())
+    outcome = play(Rig(), "motor-off")
+    assert outcome.held, outcome.why
+    assert outcome.falls == 1
+
+
+def test_only_motors_that_hear_are_waited_for() -> None:
+    rig = Rig()
+    rig.twin.ask = lambda command: {  # type: ignore[method-assign]
+        "monotonic_s": 0.0, "time_s": 5.0, "driven": False,
+        "motors_driven_s": {"2": 1.02, "3": 1.1, "4": 0.9},
+    }  # fmt: skip
+    driven = rig.conductor.stage.driven(Moment(0.0, 1.0), deaf=True)
+    assert driven.last_s == pytest.approx(0.1)
+    assert driven.hearing_s == pytest.approx(0.02)
+    assert rig.conductor.stage.driven(Moment(0.0, 2.0)) == Driven(None, None, driving=False)

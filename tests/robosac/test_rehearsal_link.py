@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from robosac.errors import RobotError
-from robosac.rehearsal_cases import Spoil
-from robosac.rehearsal_link import (
+from robosac.rehearsal.cases import Spoil
+from robosac.rehearsal.link import (
     MOST_BYTES,
     Acting,
     FromActor,

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from robosac.rehearsal_report import (
+from robosac.rehearsal.report import (
     FORMAT,
     HEAD,
     Learning,
@@ -23,7 +23,7 @@ from robosac.rehearsal_report import (
     summary,
     write,
 )
-from robosac.rehearsal_verdict import Outcome
+from robosac.rehearsal.verdict import Outcome
 
 HELD = Outcome(
     name="motor-off",
@@ -43,6 +43,7 @@ HELD = Outcome(
     recovered=True,
     held=True,
     why="",
+    falls=0,
 )
 FAILED = msgspec.structs.replace(
     HELD, name="bad", fault="<script>alert(1)</script>", held=False, why="a & b < c",
@@ -147,3 +148,9 @@ def test_what_did_not_hold_is_said_first() -> None:
     assert "not enacted: estop-shell: it would also stop others" in lines
     assert "warning: SCHED_FIFO <refused>" in lines
     assert any("max – ms; 2 skipped in all" in line for line in lines)
+
+
+def test_a_case_that_was_enacted_anew_says_so() -> None:
+    again = msgspec.structs.replace(HELD, falls=1)
+    assert cells(again)[-1] == "held (enacted anew 1x after a fall)"
+    assert cells(HELD)[-1] == "held"

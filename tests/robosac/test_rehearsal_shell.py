@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from robosac.owner import RECORD, MotorPort, Owner, birth
-from robosac.rehearsal_shell import ShellAnswer, strangers, understood
+from robosac.rehearsal.shell import ShellAnswer, strangers, understood
 
 DOCUMENT = {
     "stopped": True,
@@ -63,7 +63,7 @@ def test_only_robots_beside_the_rehearsal_are_strangers(
         folder.mkdir(mode=0o700)
         record(folder / "robosac", "minitaur")
     known = [ours / "robosac", theirs / "robosac"]
-    monkeypatch.setattr("robosac.rehearsal_shell.known_folders", lambda environment: known)
+    monkeypatch.setattr("robosac.rehearsal.shell.known_folders", lambda environment: known)
     (found,) = strangers({"XDG_RUNTIME_DIR": str(ours)})
     assert f"process {os.getpid()}" in found
     assert len(strangers({"XDG_RUNTIME_DIR": str(tmp_path)})) == 2

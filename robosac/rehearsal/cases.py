@@ -1,7 +1,7 @@
 """What goes wrong in a rehearsal: each case with the reaction that the hazard table requires.
 
 Rows, levels and budgets are those of the hazard table (docs/hazards.md). Pure; who enacts a case is
-`robosac.rehearsal_stage`, who judges it `robosac.rehearsal_verdict`.
+`robosac.rehearsal.stage`, who judges it `robosac.rehearsal.verdict`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from signal import SIGKILL, SIGSTOP, SIGUSR1, Signals
 
 from robosac.errors import ConfigError
 from robosac.reasons import Reason
-from robosac.rehearsal_files import ROBOTS, robot_of
+from robosac.rehearsal.files import ROBOTS, robot_of
 
 
 class Level(enum.IntEnum):
@@ -142,6 +142,8 @@ class Case:
     """What the actor asks for while it happens; None: what it likes."""
     from_tilt: bool = False
     """The fault begins when the body is tilted too far, not with the push."""
+    deaf: bool = False
+    """The failed motor hears no command either: it is its own watchdog that stops it."""
 
 
 QUAD, HAND, EYES = ("minitaur",), ("claw", "claw-pixels"), ("claw-pixels",)
@@ -159,7 +161,9 @@ def _cut(budget_s: float) -> float:
 
 def _motor(name: str, hazard: int, title: str, spec: str, budget: Budget, *told: str) -> Case:
     stop_s = _cut(budget.limit_s(0.01))
-    return Case(name, hazard, title, TwinFault(spec), Level.CUT, budget, told, stop_s=stop_s)
+    deaf = spec.endswith("=off")
+    return Case(name, hazard, title, TwinFault(spec), Level.CUT, budget, told, stop_s=stop_s,
+                deaf=deaf)  # fmt: skip
 
 
 CASES: tuple[Case, ...] = (
@@ -192,7 +196,9 @@ CASES: tuple[Case, ...] = (
     _motor("motor-slow", 15, "motor answers 50 ms late", "servo:MOTOR=slow:0.05", LOST,
            "joint_lost"),
     _motor("bus-drop", 15, "every reply lost", "bus/to-host=drop:1", LOST, "joint_lost"),
-    _motor("bus-flip", 15, "every reply damaged", "bus/to-host=flip:1", LOST, "joint_lost"),
+    # A changed digit of an fdcanusb line, which has no checksum, may be a value nobody believes.
+    _motor("bus-flip", 15, "every reply damaged", "bus/to-host=flip:1", LOST, "joint_lost",
+           "impossible_motion"),
     _motor("bus-late", 15, "every reply 20 ms late", "bus/to-host=late:1:0.02", LOST,
            "joint_lost"),
     Case("valve-off", 15, "the valve's servo silent", TwinFault("servo:50=off"), Level.CUT, LOST,
@@ -237,7 +243,7 @@ CASES: tuple[Case, ...] = (
          Budget(0.02), ("estop",), stop_s=_cut(0.02)),
     # While it resets, and while it idles.
     Case("motor-off-reset", 15, "motor silent", TwinFault("servo:MOTOR=off"), Level.CUT, LOST,
-         ("joint_lost",), phase=Phase.RESETTING, stop_s=_cut(0.11)),
+         ("joint_lost",), phase=Phase.RESETTING, stop_s=_cut(0.11), deaf=True),
     Case("estop-reset", 34, "executor: SIGUSR1", Kill(Party.EXECUTOR, SIGUSR1), Level.CUT,
          Budget(0.02), ("estop",), phase=Phase.RESETTING, stop_s=_cut(0.02)),
     Case("motor-off-idle", 15, "motor silent", TwinFault("servo:MOTOR=off"), Level.CUT,

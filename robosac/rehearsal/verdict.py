@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from robosac.reasons import Reason
-from robosac.rehearsal_cases import Case, Kill, Level, Party, Phase
+from robosac.rehearsal.cases import Case, Kill, Level, Party, Phase
 from robosac.states import SafetyState
 
 LIMITED = (
@@ -80,6 +80,8 @@ class Observed:
     driven_s: float | None = None
     """From the fault to the last moment in which a motor was driven, by the twin's clock, s; None:
     none was, after the fault."""
+    hearing_s: float | None = None
+    """Likewise of the motors that heard what they were told."""
     driving: bool = False
     """Whether one still was when the observation ended."""
     cleared: Sequence[str] = ()
@@ -116,14 +118,16 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     held: bool
     why: str
     """What did not hold; empty: everything did."""
+    falls: int
+    """Times the robot fell by itself before the fault could be told, and it was enacted anew."""
 
 
 def judge(case: Case, seen: Observed, period_s: float, tilt_limit: float) -> Outcome:
     """Compare what was `seen` with what the `case` requires.
 
-    The budget is what the executor answers for. A tick that the computer's scheduler began late is
-    not its doing, so the largest lateness until the reaction, by the executor's own measure, is
-    added; the two stand side by side in the outcome.
+    The budget is the hazard table's, whatever the computer does meanwhile. Where only the lateness
+    of a tick, by the executor's own measure, took a reaction beyond it, the outcome says so: that
+    computer cannot rehearse in real time, and the row does not hold.
 
     Args:
         case: the fault, and what must follow.
@@ -155,9 +159,18 @@ def judge(case: Case, seen: Observed, period_s: float, tilt_limit: float) -> Out
         recovered=seen.recovered,
         held=False,
         why="",
+        falls=0,
     )
     why = "; ".join(_failures(case, seen, outcome, tilt_limit))
     return msgspec.structs.replace(outcome, held=not why, why=why)
+
+
+def overtaken(case: Case, seen: Observed) -> bool:
+    """Whether the robot fell by itself before the fault was told: that proves nothing of it."""
+    fell = any("tilt" in tick.told for tick in seen.ticks)
+    fell = fell or any(event.name == "terminated" for event in seen.events)
+    meant = case.from_tilt or not (case.told or case.reasons) or case.phase is not Phase.ACTING
+    return fell and not meant and _first(_tellings(case, seen)) is None
 
 
 def by_firmware(case: Case) -> bool:
@@ -205,7 +218,9 @@ def _reaction(case: Case, seen: Observed, detected: float | None) -> float | Non
         moments = [time for time in moments if time >= detected]
     if case.level is Level.CUT and case.stop_s is not None and not seen.driving:
         # The record comes once torque was read back as off, which takes its time.
-        moments.append(seen.injected + max(0.0, seen.driven_s or 0.0))
+        # A motor that hears nothing is left out: until then the command went to all others.
+        last_s = seen.hearing_s if case.deaf else seen.driven_s
+        moments.append(seen.injected + max(0.0, last_s or 0.0))
     return _first(moments)
 
 
@@ -246,11 +261,14 @@ def _failures(case: Case, seen: Observed, outcome: Outcome, tilt_limit: float) -
         yield from _idle_failures(seen)
     elif outcome.reaction_s is None:
         yield f"no reaction of {outcome.required} that names the fault"
-    elif outcome.reaction_s > outcome.budget_s + outcome.machine_s:
-        yield (
-            f"{1e3 * outcome.reaction_s:.1f} ms; valid is up to {1e3 * outcome.budget_s:.1f} ms, "
-            f"{1e3 * outcome.machine_s:.1f} ms of lateness beside"
-        )
+    elif outcome.reaction_s > outcome.budget_s:
+        text = f"{1e3 * outcome.reaction_s:.1f} ms; valid is up to {1e3 * outcome.budget_s:.1f} ms"
+        if outcome.reaction_s <= outcome.budget_s + outcome.machine_s:
+            text += (
+                f"; a tick was {1e3 * outcome.machine_s:.1f} ms late: this computer is too busy to"
+                " judge"
+            )
+        yield text
     if case.from_tilt and not any(_fallen(tick, tilt_limit) for tick in seen.ticks):
         yield "the body was not tipped over"
     if case.level is Level.NOTE and _latched(seen):

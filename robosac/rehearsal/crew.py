@@ -14,8 +14,8 @@ from typing import Final
 from robosac.channel import Channel
 from robosac.channel_layout import TICKS
 from robosac.errors import RobotError
-from robosac.rehearsal_link import FromActor, Hello, Line, Listener
-from robosac.rehearsal_verdict import Seen
+from robosac.rehearsal.link import FromActor, Hello, Line, Listener
+from robosac.rehearsal.verdict import Seen
 from robosac.tick_codec import TickRecord
 from robosac.watch import body_tilt
 

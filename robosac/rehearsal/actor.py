@@ -26,8 +26,8 @@ from robosac.config import parse
 from robosac.errors import ArmingError, NotArmedError, RobotError
 from robosac.hal import FloatArray, Limits
 from robosac.observation import Observation
-from robosac.rehearsal_cases import Spoil
-from robosac.rehearsal_link import (
+from robosac.rehearsal.cases import Spoil
+from robosac.rehearsal.link import (
     Acting,
     Cleared,
     Ended,
@@ -65,6 +65,10 @@ SWAY_RAD, SWAY_S = 0.25, 0.6
 CENTRE_S: Final = 0.5
 """Before it joints go to where both sides are free, in so long, s."""
 PROGRESS_EVERY_S: Final = 1.0
+LOOK_EVERY_S: Final = 0.02
+"""How often it is asked how learning goes, s: once a control step of the quadruped."""
+IDLE_S: Final = 0.1
+"""How long it waits for its operator before it looks up, s."""
 FAR_RAD: Final = 9.0
 TICKS_A_GOAL: Final = 4
 OK, EXECUTOR_LOST = 0, 3
@@ -136,7 +140,7 @@ class Asking:
         self.spoil: Spoil | None = None
         """What nonsense to ask for."""
         self.waiting: Callable[[], None] = _nothing
-        """Called once a second while it waits."""
+        """Called while it waits for the rehearsal."""
 
     def begin(self, seed: int) -> None:
         """Ask before a robot sets itself up; with faults it asks again, by `place`."""
@@ -190,7 +194,7 @@ class Asking:
         self._asked = self._free = False
         self.spoil = None
         self._line.send(Ready(time=now(), faults=faults))
-        while not self.listen(1.0):
+        while not self.listen(IDLE_S):
             self.waiting()
 
 
@@ -219,8 +223,10 @@ class RehearsalActor:
         self._executor, self._asking, self._line = executor, asking, line
         self._mind, self._seed = mind, seed
         self._episodes = self._tries = self._steps = 0
-        self._told_at, self._learner = 0.0, False
-        asking.waiting = self._tell
+        self._looked_at = self._told_at = 0.0
+        self._learner = False
+        # A learner may fall silent while the robot is armed, or on its way to its stance.
+        asking.waiting = executor.waiting = self._tell
 
     def run(self) -> None:
         """Until `Finished`.
@@ -281,7 +287,10 @@ class RehearsalActor:
                 executor.tick()
 
     def _tell(self) -> None:
-        moment, counts = now(), self._mind.counts()
+        moment = now()
+        if moment - self._looked_at < LOOK_EVERY_S:
+            return
+        self._looked_at, counts = moment, self._mind.counts()
         changed = counts.learner != self._learner
         if changed or moment - self._told_at >= PROGRESS_EVERY_S:
             self._told_at, self._learner = moment, counts.learner

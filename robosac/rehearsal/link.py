@@ -17,7 +17,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from robosac.errors import RobotError
-from robosac.rehearsal_cases import Spoil
+from robosac.rehearsal.cases import Spoil
 
 MOST_BYTES: Final = 1 << 20
 

@@ -11,7 +11,7 @@ import msgspec
 from rich.table import Table
 
 from robosac.files import write_whole
-from robosac.rehearsal_verdict import Outcome
+from robosac.rehearsal.verdict import Outcome
 from robosac.report_html import note, section, table
 
 FORMAT = 1
@@ -111,8 +111,13 @@ def cells(outcome: Outcome) -> tuple[str, ...]:
         milliseconds(outcome.machine_s),
         milliseconds(outcome.stopped_s),
         f"{outcome.reached} of {outcome.required}",
-        "held" if outcome.held else f"FAILED: {outcome.why}",
+        _result(outcome),
     )
+
+
+def _result(outcome: Outcome) -> str:
+    text = "held" if outcome.held else f"FAILED: {outcome.why}"
+    return f"{text} (enacted anew {outcome.falls}x after a fall)" if outcome.falls else text
 
 
 def milliseconds(seconds: float | None) -> str:
@@ -182,8 +187,8 @@ def page_text(found: Rehearsal) -> str:
     checks = [(html.escape(what), html.escape(seen)) for what, seen in found.preflight]
     explained = (
         "Told and reacted: by the executor's own clock. Late: the largest lateness of a tick until"
-        " then, which the computer's scheduler took and which is added to the budget. Motors at"
-        " rest: when one was last driven, by the twin's own clock."
+        " then; the budget holds all the same, and a row that missed it for that alone says so."
+        " Motors at rest: when one was last driven, by the twin's own clock."
     )
     sections = [
         section("Faults", note(explained), table(HEAD, marked)),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from robosac.rehearsal_cases import Push, TwinFault, Unplug, spec_of
-from robosac.rehearsal_files import robot_of
+from robosac.rehearsal.cases import MOTORS, Push, TwinFault, Unplug, spec_of
+from robosac.rehearsal.files import robot_of
 
 
 class Served(Protocol):
@@ -29,6 +29,18 @@ class Moment:
 
     monotonic: float
     twin: float
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """Which motors were driven after a moment, by the twin's clock."""
+
+    last_s: float | None
+    """So long after it one was last driven, s; None: none was."""
+    hearing_s: float | None
+    """Likewise of those that heard what they were told."""
+    driving: bool
+    """Whether one still is."""
 
 
 class TwinStage:
@@ -80,11 +92,18 @@ class TwinStage:
         """Let go of the body."""
         self._twin.ask("release")
 
-    def driven(self, since: Moment) -> tuple[float | None, bool]:
-        """How long after `since` a motor was last driven, s (None: not at all); whether one is."""
+    def driven(self, since: Moment, deaf: bool = False) -> Driven:
+        """Which motors were driven after `since`; `deaf`: the failed motor hears no command."""
         state = self._twin.ask("state")
-        last = float(state["last_driven_s"])
-        return (last - since.twin if last > since.twin else None), bool(state["driven"])
+        failed = str(MOTORS[robot_of(self._preset)]) if deaf else ""
+        last = {motor: float(time) for motor, time in state["motors_driven_s"].items()}
+        hearing = [time for motor, time in last.items() if motor != failed]
+
+        def after(times: Iterable[float]) -> float | None:
+            newest = max(times, default=0.0)
+            return newest - since.twin if newest > since.twin else None
+
+        return Driven(after(last.values()), after(hearing), bool(state["driven"]))
 
     def driving(self) -> bool:
         """Whether any motor may follow a goal at present."""

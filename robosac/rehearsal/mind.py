@@ -16,7 +16,7 @@ from robosac.learner_link import LocalLearner
 from robosac.messages import VERSION, Begin, Counters, EpisodeEnded, Save
 from robosac.observation import Observation
 from robosac.policy_feed import PolicyFeed, check_fits
-from robosac.rehearsal_actor import MindCounts
+from robosac.rehearsal.actor import MindCounts
 from robosac.sac import PixelPolicy, Policy
 from robosac.settings import TrainConfig
 from robosac.transition import Transition

@@ -10,9 +10,9 @@ from typing import Final
 
 from robosac.errors import RobotError
 from robosac.lateness import LatenessHistogram
-from robosac.rehearsal_cases import Phase
-from robosac.rehearsal_crew import Crew
-from robosac.rehearsal_link import (
+from robosac.rehearsal.cases import Phase
+from robosac.rehearsal.crew import Crew
+from robosac.rehearsal.link import (
     Acting,
     Cleared,
     Ended,
@@ -26,8 +26,8 @@ from robosac.rehearsal_link import (
     Spoilt,
     Standing,
 )
-from robosac.rehearsal_stage import TwinStage
-from robosac.rehearsal_verdict import Event, Level, Seen
+from robosac.rehearsal.stage import TwinStage
+from robosac.rehearsal.verdict import Event, Level, Seen
 from robosac.states import SafetyState
 
 TURN_S: Final = 0.01

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -9,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import msgspec
+
 from robosac.errors import RobotError
-from robosac.rehearsal_cases import (
+from robosac.rehearsal.cases import (
     BadGoal,
     Case,
     Kill,
@@ -23,15 +26,17 @@ from robosac.rehearsal_cases import (
     TwinFault,
     Unplug,
 )
-from robosac.rehearsal_conductor import Conductor, Notes
-from robosac.rehearsal_link import SpoilGoals
-from robosac.rehearsal_stage import Moment
-from robosac.rehearsal_verdict import Observed, Outcome, Seen, judge
+from robosac.rehearsal.conductor import Conductor, Notes
+from robosac.rehearsal.link import SpoilGoals
+from robosac.rehearsal.stage import Driven, Moment
+from robosac.rehearsal.verdict import Observed, Outcome, Seen, judge, overtaken
 
 SETTLED_S: Final = 0.3
 """How long an episode has gone on when something goes wrong, s."""
 PATIENCE_S: Final = 40.0
 """How long the robot may take to come to where a case begins, or to act again after one, s."""
+FALLS: Final = 2
+"""How often a case is enacted anew because the robot fell by itself first."""
 LOOK_S: Final = 1.0
 """How long a case is looked at beyond its budget, s."""
 
@@ -63,8 +68,12 @@ class Enactment:
         Raises:
             RobotError: no actor can be started any more, or it does not come to act.
         """
-        conductor = self._conductor
-        seen = self._see(case)
+        conductor, falls = self._conductor, 0
+        while overtaken(case, seen := self._see(case)) and falls < FALLS:
+            falls += 1
+            conductor.stage.mend()
+            conductor.hold_idle = False
+            self._recovered(case)
         conductor.stage.mend()
         conductor.hold_idle = False
         seen = replace(
@@ -72,7 +81,8 @@ class Enactment:
         )
         conductor.broken = False
         conductor.hold_idle = following is not None and following.phase is Phase.IDLE
-        return judge(case, seen, conductor.period_s, conductor.tilt_limit)
+        outcome = judge(case, seen, conductor.period_s, conductor.tilt_limit)
+        return msgspec.structs.replace(outcome, falls=falls)
 
     def _see(self, case: Case) -> Observed:
         """Everything that followed the fault."""
@@ -155,7 +165,7 @@ class Enactment:
     def _stop_from_shell(self) -> Begun:
         """Another process says stop; its own clock tells how long it took to read torque back."""
         # Only here: it brings along what a rehearsal without this case does not need.
-        from robosac.rehearsal_shell import stop_from_shell
+        from robosac.rehearsal.shell import stop_from_shell
 
         conductor = self._conductor
         before = conductor.stage.now()
@@ -172,11 +182,11 @@ class Enactment:
         longest = max(case.budget.limit_s(conductor.period_s), case.stop_s or 0.0)
         longest += LOOK_S + (2.0 if case.from_tilt else 0.0)
         deadline = time.monotonic() + longest
-        driven: tuple[float | None, bool] = (None, True)
+        driven = Driven(None, None, driving=True)
         while True:
             conductor.turn()
             if case.stop_s is not None:
-                driven = conductor.stage.driven(at)
+                driven = conductor.stage.driven(at, case.deaf)
             seen = _observed(at, conductor.notes, driven)
             done = judge(case, replace(seen, recovered=True), conductor.period_s,
                          conductor.tilt_limit).held  # fmt: skip
@@ -229,7 +239,9 @@ class Enactment:
         conductor = self._conductor
         if injection.party is Party.LEARNER:
             if injection.number == signal.SIGSTOP and conductor.progress is not None:
-                os.kill(conductor.progress.learner_pid, signal.SIGCONT)
+                # The actor may have given it up meanwhile, and started another.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(conductor.progress.learner_pid, signal.SIGCONT)
             return
         crew = conductor.crew
         if crew is None:
@@ -246,14 +258,15 @@ def _at(known: Moment, monotonic: float) -> Moment:
     return Moment(monotonic, known.twin + monotonic - known.monotonic)
 
 
-def _observed(at: Moment, notes: Notes, driven: tuple[float | None, bool]) -> Observed:
+def _observed(at: Moment, notes: Notes, driven: Driven) -> Observed:
     return Observed(
         injected=at.monotonic,
         ticks=[tick for tick in notes.ticks if tick.time >= at.monotonic],
         events=[event for event in notes.events if event.time >= at.monotonic],
         refusals=tuple(notes.refusals),
-        driven_s=driven[0],
-        driving=driven[1],
+        driven_s=driven.last_s,
+        hearing_s=driven.hearing_s,
+        driving=driven.driving,
         cleared=tuple(notes.cleared),
     )
 
