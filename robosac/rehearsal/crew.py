@@ -21,7 +21,7 @@ from robosac.watch import body_tilt
 
 CALL_IN_S: Final = 90.0
 """How long an actor may take to open its robot and call in, s."""
-END_S: Final = 20.0
+END_S: Final = 30.0
 """How long a process may take to switch torque off and end, s."""
 
 
