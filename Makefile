@@ -28,7 +28,7 @@ demo: setup ## watch the twin learn to walk, then read the report (about 10 minu
 	$(BIN)/robosac evaluate $(RUN) --best --episodes 3
 	$(BIN)/robosac report $(RUN)
 
-dry-run: setup ## rehearse quadruped and hand on their twins in real time, faults included (under 5 minutes)
+dry-run: setup ## rehearse quadruped and hand on their twins in real time, faults included (about 5 minutes)
 	$(BIN)/robosac dry-run minitaur --out $(REHEARSAL)-minitaur
 	$(BIN)/robosac dry-run claw --out $(REHEARSAL)-claw
 
