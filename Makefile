@@ -2,6 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 RUN := runs/demo-$(shell date +%Y%m%d-%H%M%S)
+REHEARSAL := runs/dry-run-$(shell date +%Y%m%d-%H%M%S)
 STEPS ?= 20000
 RUNS ?= 100000
 SECONDS ?= 600
@@ -10,7 +11,7 @@ WORKERS ?= 2
 SOURCES := robosac drivers sim calibration tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench realtime sweep fault-matrix estop-sweep fuzz mutate clean
+.PHONY: help setup demo dry-run test check format lint types bench realtime sweep fault-matrix estop-sweep fuzz mutate clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +28,10 @@ demo: setup ## watch the twin learn to walk, then read the report (about 10 minu
 	$(BIN)/robosac train minitaur --run $(RUN) --seed 1 --steps $(STEPS) --evaluation.every-steps 2500
 	$(BIN)/robosac evaluate $(RUN) --best --episodes 3
 	$(BIN)/robosac report $(RUN)
+
+dry-run: setup ## rehearse quadruped and hand on their twins in real time, faults included (about 5 minutes)
+	$(BIN)/robosac dry-run minitaur --out $(REHEARSAL)-minitaur
+	$(BIN)/robosac dry-run claw --out $(REHEARSAL)-claw
 
 test: setup ## the whole test suite, no hardware needed
 	@status=0; \

@@ -198,6 +198,37 @@ def bench(
     _guarded(lambda: commands.bench(seconds, threads, json))
 
 
+@app.command("dry-run")
+def dry_run(
+    preset: Annotated[str, typer.Argument(help="`minitaur`, `claw` or `claw-pixels`.")],
+    seconds: Annotated[
+        float, typer.Option(min=2.0, help="It learns for at least so long, faults included, s.")
+    ] = 60.0,
+    faults: Annotated[
+        str, typer.Option(help="What goes wrong: all, none, or names with commas between them.")
+    ] = "all",
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder of the rehearsal; a new one.")] = None,
+    json: JsonFlag = False,
+) -> None:
+    """Rehearse on the twin in real time: executor, actor and learner as with a robot, and faults.
+
+    The twin's devices are behind pseudo-terminals. While it learns, motors, bus, sensors, camera,
+    supply and our own processes fail one after the other; each must be told, reacted to and
+    recovered from within its budget. Writes dry_run.json and dry_run.html; exit code 0 only if all
+    held.
+
+    Example: `robosac dry-run minitaur --seconds 60 --faults motor-off,bus-unplugged,estop-signal`
+    """
+    from robosac import commands
+
+    found: list[bool] = []
+    _guarded(
+        lambda: found.append(commands.dry_run(preset, seconds, faults, seed, out, as_json=json))
+    )
+    raise typer.Exit(OK if found == [True] else FAILED)
+
+
 @app.command()
 def twin(
     preset: Annotated[str, typer.Argument(help="`minitaur` or `claw`.")],

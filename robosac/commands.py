@@ -295,3 +295,30 @@ def replay(path: Path, as_json: bool) -> bool:
         for line in lines(path, log, replayed):
             typer.echo(line)
     return not replayed.differences
+
+
+def dry_run(
+    preset: str, seconds: float, faults: str, seed: int, out: Path | None, *, as_json: bool
+) -> bool:
+    """Rehearse on the twin; whether every check held."""
+    from robosac.dry_run import Request, rehearse
+    from robosac.rehearsal.report import console_table, remarks, write
+
+    console = Console(stderr=as_json)
+    with console.status("starting the twin") as line:
+
+        def told(text: str, left_s: float) -> None:
+            line.update(f"{text}; about {left_s:.0f} s left")
+            if not console.is_terminal:
+                console.print(f"{text}; about {left_s:.0f} s left", highlight=False)
+
+        folder, found = rehearse(Request(preset, seconds, faults, seed, out), told)
+    document, page = write(folder, found)
+    if as_json:
+        typer.echo(document.read_text(encoding="utf-8"))
+        return found.held
+    console.print(console_table(found))
+    for remark in remarks(found):
+        console.print(remark, highlight=False)
+    console.print(f"{document}\n{page}", highlight=False, soft_wrap=True)
+    return found.held

@@ -11,9 +11,9 @@ import cv2
 
 from drivers.camera.device import Camera
 from drivers.camera.settings import CameraControls, CameraSettings, CaptureFactory
-from drivers.camera.v4l2 import V4l2Camera
 from drivers.dynamixel import DynamixelBus
 from drivers.errors import DriverError
+from robosac.camera_path import camera_at
 from robosac.clock import MonotonicClock
 from robosac.connect import latency_warnings, open_port
 from robosac.connection import ClawConnection
@@ -26,7 +26,7 @@ from robosac.robots.claw_file import CameraSection, ClawFile
 
 def v4l2_camera(section: CameraSection) -> CaptureFactory:
     """How the camera of a robot file is opened under Linux."""
-    return V4l2Camera(section.path, section.power_line_hz, section.dynamic_framerate)
+    return camera_at(section.path, section.power_line_hz, section.dynamic_framerate)
 
 
 def connect(

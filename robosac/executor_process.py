@@ -100,7 +100,7 @@ def main(build: Build, arguments: Sequence[str] | None = None) -> int:
     )
     if custody is not None:
         custody.attach(executor)
-    # Before real-time priority is asked for, which its thread shall not have.
+    # Before real-time priority is asked for: its thread shall have less than the loop.
     recorder = built.record(executor)
     if recorder is not None:
         executor.afterwards.callback(recorder.close)

@@ -6,6 +6,7 @@ torch. It leaves when the actor does, and never opens a robot.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -29,8 +30,9 @@ from robosac.runs import RunFolder
 from robosac.settings import TrainConfig
 from robosac.stream import Stream
 
-NICE = 5
+NICE = 10
 """Added to this process' niceness: learning must never starve the control loop."""
+AUTOGROUP = Path("/proc/self/autogroup")
 BEGIN_S = 30.0
 """Longest wait for the actor's first message."""
 LAST_WORDS_S = 2.0
@@ -87,13 +89,26 @@ def main(make: Callable[[TrainConfig, Spaces], Learner], folder: Path) -> int:
     """Run `serve` on standard input; errors go to standard error, a log of the run."""
     # Ctrl-C is for the actor, which stops the robot first and then says what is to be done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(NICE)
+    _yield_to_control()
     try:
         serve(socket.socket(fileno=os.dup(0)), folder, make)
     except (RobosacError, OSError):
         traceback.print_exc()
         return 1
     return 0
+
+
+def _yield_to_control() -> None:
+    """Run behind whoever drives the robot.
+
+    Linux gives every session a share of the processor of its own (sched(7), autogroup), and
+    niceness counts only within it. The actor starts the learner in a new session, whose share is
+    lowered too; a shell's, where somebody starts it by hand, is left alone.
+    """
+    os.nice(NICE)
+    if os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):
+            AUTOGROUP.write_text(f"{NICE}", encoding="ascii")
 
 
 def _begin(stream: Stream) -> Begin:

@@ -11,9 +11,9 @@ from drivers.aruco.geometry import CameraModel, MarkerMount
 from drivers.aruco.tracker import ArucoSettings, ArucoTracker, CameraTracker
 from drivers.camera.device import Camera
 from drivers.camera.settings import CameraControls, CameraSettings, CaptureFactory
-from drivers.camera.v4l2 import V4l2Camera
 from drivers.errors import DriverError
 from drivers.tracker import PlanarFix
+from robosac.camera_path import camera_at
 from robosac.errors import ConfigError
 from robosac.robots.sections import TrackerSection
 
@@ -47,7 +47,7 @@ class OverheadCamera:
 
 def v4l2_camera(section: TrackerSection) -> CaptureFactory:
     """How the camera of a robot file is opened under Linux."""
-    return V4l2Camera(section.camera, section.power_line_hz, section.dynamic_framerate)
+    return camera_at(section.camera, section.power_line_hz, section.dynamic_framerate)
 
 
 def open_tracker(

@@ -28,6 +28,8 @@ FRESH_S: Final = 0.1
 """An older tick is not returned: a newer one is waited for, s."""
 START_TIMEOUT_S: Final = 60.0
 """Opening ports and letting a camera settle, s."""
+LOOK_S: Final = 0.05
+"""So long at most it waits without looking up, s."""
 COMMAND_TIMEOUT_S: Final = {
     Code.ARM: 60.0,
     Code.ARM_RECOVERING: 60.0,
@@ -57,6 +59,9 @@ class RemoteExecutor:
     Attributes:
         gate: trips the executor's e-stop gate, from any thread or signal handler.
         warnings: what the process was refused; one line each.
+        waiting: called again and again while it waits for the process, each time at most LOOK_S
+            after the last; for what must go on during a reset or while arming. Its errors are
+            raised on.
         missed: ticks that this side never returned, for it was busy or they were too old.
 
     Raises:
@@ -72,6 +77,7 @@ class RemoteExecutor:
         self._last: TickRecord | None = None
         self._failure = ""
         self._closed = False
+        self.waiting: Callable[[], None] = _nothing
         self.afterwards = ExitStack()
         """What is released once the process has ended."""
         self.gate = RemoteGate(child.channel, self._reset_gate)
@@ -92,6 +98,11 @@ class RemoteExecutor:
     def pid(self) -> int:
         """Of the executor's process."""
         return self._child.pid
+
+    @property
+    def descriptor(self) -> int:
+        """Of the channel's file, for a process that looks on."""
+        return self._channel.descriptor
 
     @property
     def period(self) -> float:
@@ -295,7 +306,8 @@ class RemoteExecutor:
         """Sleep until there may be something new; past the deadline kill the process and raise."""
         left = deadline - time.monotonic()
         if left > 0:
-            self._child.listen(left)
+            self._child.listen(min(left, LOOK_S))
+            self.waiting()
             return
         waited = self._within if timeout_s is None else timeout_s
         self._child.kill()
@@ -316,6 +328,10 @@ class RemoteExecutor:
                     "; the motors' own watchdogs stop them. Torque was not read back as off"
                 )
         raise RobotError(self._failure)
+
+
+def _nothing() -> None:
+    """Nothing has to go on."""
 
 
 def _text(answer: Answer) -> str:

@@ -52,10 +52,6 @@ class Slot:
         view[-8:] = done
         view[:8] = done
 
-    def version(self) -> int:
-        """The newest version that is or is being written; 0: none. A hint: only `read` is sure."""
-        return (_WORD.unpack(bytes(self._view[:8]))[0] + 1) // 2
-
     def read(self) -> tuple[int, bytes] | None:
         """The newest version and its contents; None: nothing yet, or it is just being written."""
         raw = bytes(self._view)

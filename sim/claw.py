@@ -96,11 +96,18 @@ class ClawTwin:
         self._view: RayView | None = None
         self.camera: ClawCamera | None = None
         if options.camera is not None:
-            model, data, clock = self.plant.model, self.plant.data, self.clock
-            rng = np.random.default_rng(0)
-            self.camera = ClawCamera(model, data, clock.now, clock.wait_until, options.camera, rng)
-            self.on_step.append(self.camera.device.expose_due)
+            self.look(options.camera)
         self.place(0)
+
+    def look(self, options: ClawCameraOptions) -> ClawCamera:
+        """Let a camera look at the hand, in the place of any other."""
+        if self.camera is not None:
+            self.on_step.remove(self.camera.device.expose_due)
+        model, data, clock = self.plant.model, self.plant.data, self.clock
+        rng = np.random.default_rng(0)
+        self.camera = ClawCamera(model, data, clock.now, clock.wait_until, options, rng)
+        self.on_step.append(self.camera.device.expose_due)
+        return self.camera
 
     def place(self, seed: int, faults: tuple[str, ...] = ()) -> None:
         """Switch the servos off and on, the fingers at home, the valve anywhere; all from `seed`.

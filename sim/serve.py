@@ -12,20 +12,23 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from sim.camera_port import CameraPort
 from sim.clock import RealTimePacer
 from sim.fault_plan import Faultable, FaultPlan, FaultyPort
 from sim.fault_spec import FaultSpecError, Kind, parse_faults
 from sim.pty_port import PtyPort
+from sim.punctual import be_punctual
 from sim.worlds import UnknownTwin, World, make_world
 
 CATCH_UP_S = 0.05
@@ -41,6 +44,14 @@ Say = Callable[[Mapping[str, object]], None]
 class Server:
     """A world and its ports; `turn` is one pass of the serving loop.
 
+    Args:
+        world: the twin.
+        ports: of its devices, by their names.
+        faults: see `sim.fault_spec`; what may fail from the start on.
+        rng: of everything random in the faults.
+        monotonic: real time, s.
+        cameras: of its cameras, by their names.
+
     Raises:
         FaultSpecError: the faults are not of this twin.
     """
@@ -52,8 +63,11 @@ class Server:
         faults: str,
         rng: np.random.Generator,
         monotonic: Callable[[], float] = time.monotonic,
+        cameras: Mapping[str, CameraPort] | None = None,
     ) -> None:
         self._world, self._ports, self._monotonic = world, ports, monotonic
+        self._cameras = cameras or {}
+        self._driven_s: dict[int, float] = {}
         now = world.clock.now
         self._devices = {
             name: FaultyPort(port.device, port.framing, now, rng)
@@ -67,6 +81,7 @@ class Server:
             servo_port=world.servo_port,
             imu=world.imu,
             imu_port=world.imu_port,
+            cameras={name: port.camera for name, port in self._cameras.items()},
         )
         self._plan = self._checked_plan(faults)
         self._pacer = RealTimePacer(world.clock, monotonic, CATCH_UP_S)
@@ -82,7 +97,11 @@ class Server:
         self._pacer.advance(CHUNK_S)
         self._plan.step(self._world.clock.now())
         for name in self._ports:
-            self._serve(name)
+            self._serve(name, ready)
+        for camera in self._cameras.values():
+            camera.turn()
+        for motor in self._world.driven():
+            self._driven_s[motor] = self._world.clock.now()
         return control in ready
 
     def command(self, line: str) -> Mapping[str, object]:
@@ -97,18 +116,33 @@ class Server:
                 return self.status() | dict(self._world.journal())
             case "release", "":
                 self._world.release()
+            case "place", seed if seed.isdecimal():
+                self._world.place(int(seed))
+            case "push", numbers:
+                self._push(numbers)
             case "faults", spec:
                 plan = self._checked_plan(spec)
                 self._plan.end()
                 self._plan = plan
-            case (("unplug" | "plug"), name) if name in self._ports:
+                plan.step(self._world.clock.now())
+            case (("unplug" | "plug"), name) if name in self._ports or name in self._cameras:
                 self._plug(name, word == "plug")
             case _:
                 raise ValueError(
-                    f"{line.strip()!r} is no command; valid are state, release, faults SPEC, "
-                    f"unplug PORT, plug PORT, with the ports {', '.join(self._ports)}"
+                    f"{line.strip()!r} is no command; valid are state, release, place SEED, push "
+                    "FX FY FZ SECONDS, faults SPEC, unplug PORT, plug PORT, with the ports "
+                    f"{', '.join([*self._ports, *self._cameras])}"
                 )
-        return {}
+        return {"monotonic_s": self._monotonic(), "time_s": self._world.clock.now()}
+
+    def _push(self, numbers: str) -> None:
+        """Push the body; raises ValueError for what is no push."""
+        push, values = self._world.push, [float(text) for text in numbers.split()]
+        if push is None:
+            raise ValueError("this twin has no body that could be pushed")
+        if len(values) != 4 or not all(map(math.isfinite, values)) or not values[3] > 0.0:
+            raise ValueError(f"push {numbers!r}: a push is FX FY FZ (N) and SECONDS above 0")
+        push((values[0], values[1], values[2]), values[3])
 
     def status(self) -> dict[str, object]:
         """How the serving goes; rates are those since the last call."""
@@ -118,6 +152,10 @@ class Server:
         elapsed = max(wall - before[0], 1e-9)
         return {
             "time_s": world,
+            "monotonic_s": wall,
+            "driven": bool(self._world.driven()),
+            "last_driven_s": max(self._driven_s.values(), default=0.0),
+            "motors_driven_s": self._driven_s,
             "real_time_factor": (world - before[1]) / elapsed,
             "requests_per_s": (requests - before[2]) / elapsed,
             "skipped_s": self._pacer.skipped_s,
@@ -130,17 +168,21 @@ class Server:
 
     def ports(self) -> dict[str, object]:
         """Every port's path, what is behind it, and the bit rate it wants (None: any)."""
-        return {
+        cameras: dict[str, object] = {
+            name: {"path": port.path, "what": port.what, "baud": None, "sheet": port.sheet}
+            for name, port in self._cameras.items()
+        }
+        return cameras | {
             name: {"path": port.path, "what": world.what, "baud": world.baud and world.baud()}
             for (name, port), world in zip(
                 self._ports.items(), self._world.ports.values(), strict=True
             )
         }
 
-    def _serve(self, name: str) -> None:
+    def _serve(self, name: str, ready: Sequence[int]) -> None:
         """Pass one port's bytes on, unless the client's bit rate makes noise of them."""
         port, device = self._ports[name], self._devices[name].line
-        if data := port.read():
+        if port.fileno() in ready and (data := port.read()):
             self._requests += name == self._world.servo_port
             if self._understood(name):
                 device.receive(data)
@@ -156,10 +198,11 @@ class Server:
         return world.baud is None or world.baud() == port.baud
 
     def _plug(self, name: str, on: bool) -> None:
+        port = self._cameras[name] if name in self._cameras else self._ports[name]
         if on:
-            self._ports[name].plug_in()
+            port.plug_in()
         else:
-            self._ports[name].unplug()
+            port.unplug()
 
     def _checked_plan(self, spec: str) -> FaultPlan:
         faults = parse_faults(spec)
@@ -178,6 +221,7 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: ending.append(number))
     ports: dict[str, PtyPort] = {}
+    cameras: dict[str, CameraPort] = {}
     try:
         try:
             world = make_world(options.preset, options.seed)
@@ -185,14 +229,22 @@ def main(arguments: list[str] | None = None) -> int:
                 world.release()
             for name in world.ports:
                 ports[name] = PtyPort(options.link and options.link / name)
-            server = Server(world, ports, options.faults, np.random.default_rng(options.seed))
+            for name, camera in world.cameras().items() if options.cameras else ():
+                place = options.cameras / name
+                cameras[name] = CameraPort(
+                    camera.device, place, time.monotonic, camera.what, camera.sheet
+                )
+            rng = np.random.default_rng(options.seed)
+            server = Server(world, ports, options.faults, rng, time.monotonic, cameras)
         except (UnknownTwin, FaultSpecError, OSError) as error:
             _say({"event": "error", "message": str(error)})
             return USAGE
-        _say({"event": "ready", "ports": server.ports(), "step_s": world.clock.dt})
+        refused = be_punctual(options.priority)
+        _say({"event": "ready", "ports": server.ports(), "step_s": world.clock.dt,
+              "refused": refused})  # fmt: skip
         _loop(server, sys.stdin.fileno(), ending, options.status)
     finally:
-        for port in ports.values():
+        for port in (*ports.values(), *cameras.values()):
             port.close()
     return OK
 
@@ -232,8 +284,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--faults", default="")
     parser.add_argument("--link", type=Path)
+    parser.add_argument("--cameras", type=Path)
     parser.add_argument("--floor", action="store_true")
     parser.add_argument("--status", action="store_true")
+    parser.add_argument("--priority", type=int, default=0)
     return parser
 
 

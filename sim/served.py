@@ -24,6 +24,7 @@ class ServedTwin:
     Attributes:
         ports: of every device `path`, `what` is there, and the `baud` it wants (None: any).
         step_s: the twin's physics step, s.
+        refused: why it has not the priority that was asked for; None: it has.
     """
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
@@ -33,6 +34,7 @@ class ServedTwin:
             raise ServeError(str(first["message"]))
         self.ports: Mapping[str, Mapping[str, Any]] = first["ports"]
         self.step_s: float = first["step_s"]
+        self.refused: str | None = first["refused"]
 
     @property
     def pid(self) -> int:
@@ -82,8 +84,10 @@ def served(
     seed: int = 0,
     faults: str = "",
     link: Path | None = None,
+    cameras: Path | None = None,
     floor: bool = False,
     status: bool = False,
+    priority: int = 0,
 ) -> Iterator[ServedTwin]:
     """Serve a twin in a process of its own, for as long as the block lasts.
 
@@ -92,17 +96,27 @@ def served(
         seed: of everything random in the twin and its faults.
         faults: see `sim.fault_spec`.
         link: a folder for stable names of the ports; it must exist.
+        cameras: a folder for the sockets of its cameras; None: no camera is served.
         floor: let the body go at once; otherwise it is held as on a stand.
         status: the server also says once a second how it goes.
+        priority: see `sim.punctual.be_punctual`.
 
     Raises:
         ServeError: the twin cannot be served.
     """
     command = [sys.executable, "-m", "sim.serve", preset, f"--seed={seed}", f"--faults={faults}"]
+    command += [f"--priority={priority}"]
     command += [f"--link={link}"] if link is not None else []
+    command += [f"--cameras={cameras}"] if cameras is not None else []
     command += ["--floor"] * floor + ["--status"] * status
+    # A session of its own: Ctrl-C is for whoever asked for the twin, and may need it to the end.
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+        start_new_session=True,
     )
     try:
         yield ServedTwin(process)

@@ -6,9 +6,11 @@ A twin's packages are imported when it is made, so that naming them costs nothin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from sim.clock import Steppable
 from sim.firmware.servo_hooks import ImuHooks, ServoHooks
@@ -16,6 +18,7 @@ from sim.wire import Device
 from sim.wire_framing import LINES, PACKETS, STREAM, Framing
 
 if TYPE_CHECKING:
+    from sim.camera_capture import RenderedCamera
     from sim.firmware.fdcanusb import Fdcanusb
     from sim.firmware.moteus.hooks import HookedMoteusBank
 
@@ -39,6 +42,17 @@ class WorldPort:
 
 
 @dataclass(frozen=True)
+class WorldCamera:
+    """A camera that looks at the twin."""
+
+    device: RenderedCamera
+    what: str
+    """What it sees, in words."""
+    sheet: Mapping[str, object]
+    """What a robot file says of such a camera, beside its path."""
+
+
+@dataclass(frozen=True)
 class World:
     """A twin, ready to be served."""
 
@@ -52,6 +66,14 @@ class World:
     """Lets go of a body that is held, if there is one."""
     journal: Callable[[], Mapping[str, object]] = field(default=dict)
     """What the twin knows of its motors and no wire tells."""
+    driven: Callable[[], Sequence[int]] = tuple
+    """Ids of the motors that may follow a goal at present."""
+    place: Callable[[int], object] = lambda seed: None
+    """Sets the robot up anew, as an operator would; everything random in it from the seed."""
+    push: Callable[[tuple[float, float, float], float], object] | None = None
+    """Pushes the body with a force (N, in the world) for so long (s); None: it has none."""
+    cameras: Callable[[], Mapping[str, WorldCamera]] = dict
+    """Makes the cameras that look at it, by name; they cost time, so only where they are served."""
 
 
 def make_world(name: str, seed: int) -> World:
@@ -81,7 +103,16 @@ def _minitaur(seed: int) -> World:
             "modes": {id: mode.name for id, mode in zip(bank.ids, bank.modes, strict=True)},
             "last_frame_s": _known(bank.last_frame),
             "last_position_s": _known(bank.last_position),
+            "tilt_rad": twin.plant.tilt,
         }
+
+    def cameras() -> Mapping[str, WorldCamera]:
+        from sim.overhead_camera import OverheadView, overhead_camera
+
+        clock, view = twin.clock, OverheadView()
+        pose, rng = twin.plant.planar_pose, np.random.default_rng(seed)
+        device = overhead_camera(pose, view, clock.now, clock.wait_until, rng)
+        return {"overhead": WorldCamera(device, "the floor from above", view.sheet())}
 
     return World(
         clock=twin.clock,
@@ -99,12 +130,17 @@ def _minitaur(seed: int) -> World:
         imu=imu,
         release=twin.released,
         journal=journal,
+        driven=lambda: bank.following,
+        place=twin.place,
+        push=lambda force, seconds: twin.plant.push(force, max(1, round(seconds / twin.clock.dt))),
+        cameras=cameras,
     )
 
 
 def _claw(seed: int) -> World:
     from drivers.dynamixel.constants import BAUD_RATES
     from sim.claw import ClawTwin
+    from sim.claw_camera import ClawCameraOptions
 
     twin = ClawTwin()
     twin.place(seed)
@@ -120,6 +156,13 @@ def _claw(seed: int) -> World:
         baud=lambda: BAUD_RATES[line.servos[0].baud_rate],
         set_client_baud=hear_at,
     )
+
+    def cameras() -> Mapping[str, WorldCamera]:
+        options = ClawCameraOptions()
+        size = list(options.size)
+        sheet = {"size": size, "picture": size, "fps": options.fps, "exposure_s": 0.01}
+        return {"hand": WorldCamera(twin.look(options).device, "the valve", sheet)}
+
     return World(
         clock=twin.clock,
         ports={"servos": port},
@@ -127,6 +170,13 @@ def _claw(seed: int) -> World:
         servos=twin.faults,
         release=twin.released,
         journal=twin.journal,
+        driven=lambda: [
+            id
+            for id, servo in zip(twin.ids, line.servos, strict=True)
+            if servo.motion.torque and not servo.motion.stopped
+        ],
+        place=twin.place,
+        cameras=cameras,
     )
 
 

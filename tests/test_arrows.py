@@ -39,6 +39,7 @@ ONLY_HERE_SIM = {
     "robosac/assembly_minitaur.py",
     "robosac/assembly_claw.py",
     "robosac/twin_server.py",
+    "robosac/dry_run.py",
 }
 """The files that may name the twin, and only inside a function."""
 

@@ -122,7 +122,8 @@ class FlightRecorder:
         self._orders: queue.Queue[_Order | None] = queue.Queue()
         self._open: _Order | None = None
         self._lock = threading.Lock()
-        # Started here, so that it has no real-time priority that its maker may ask for later.
+        # Started here, so that it does not inherit the real-time priority that its maker may ask
+        # for later; see `robosac.realtime.prepare` for what it gets.
         self._thread = threading.Thread(target=self._work, name="flight recorder", daemon=True)
         self._thread.start()
 

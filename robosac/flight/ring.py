@@ -146,5 +146,9 @@ class BusRing:
         index, stored = self._index.copy(), self._bytes.copy()
         oldest_byte = self._written - len(stored)
         begin = max(0, self._count + 1 - len(index)) if self._count >= len(index) else 0
-        kept = index[np.arange(min(begin, end), end) % len(index)]
-        return BusCopy(kept[kept["start"] >= oldest_byte], stored, tuple(self._ports))
+        # Slices and a search: picking entries one by one would keep the interpreter from the loop.
+        place, count = begin % len(index), max(0, end - begin)
+        newer = index[place : place + count]
+        kept = np.concatenate((newer, index[: count - len(newer)]))
+        whole = int(np.searchsorted(kept["start"], oldest_byte))
+        return BusCopy(kept[whole:], stored, tuple(self._ports))

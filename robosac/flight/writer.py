@@ -7,7 +7,6 @@ would take them from the loop. Data goes over a pipe, as plain bytes.
 from __future__ import annotations
 
 import contextlib
-import os
 import struct
 import subprocess
 import sys
@@ -25,7 +24,6 @@ from robosac.flight.rows import row_type
 from robosac.hal import Frame
 
 TIMEOUT_S: Final = 120.0
-NICENESS: Final = 10
 _LENGTH: Final = struct.Struct("<Q")
 
 
@@ -56,7 +54,7 @@ def save_aside(log: FlightLog, path: Path) -> None:
     Raises:
         FlightFileError: it could not be written.
     """
-    command = [sys.executable, "-m", "robosac.flight.writer"]
+    command = [sys.executable, "-m", "robosac.flight.aside"]
     pipe = subprocess.PIPE
     try:
         with subprocess.Popen(command, stdin=pipe, stderr=pipe, stdout=subprocess.DEVNULL) as child:
@@ -77,9 +75,12 @@ def save_aside(log: FlightLog, path: Path) -> None:
         raise FlightFileError(f"{lines[-1]} (writer ended with {child.returncode})")
 
 
-def main(source: BinaryIO) -> None:
-    """The other process: read one log from `source` and write it."""
-    _yield_to_others()
+def receive_and_save(source: BinaryIO) -> None:
+    """In the other process: read one log from `source` and write it.
+
+    Raises:
+        FlightFileError: it is not whole, or cannot be written.
+    """
     path, log = _received(source)
     # Only here: the robot's own process never needs it.
     from robosac.flight.file import save
@@ -135,17 +136,3 @@ def _exactly(source: BinaryIO, size: int) -> bytes:
 def _shape(frame: Frame) -> tuple[int, int, int]:
     height, width, colours = frame.image.shape
     return height, width, colours
-
-
-def _yield_to_others() -> None:
-    """Run behind everything else, whatever priority the robot's process has."""
-    with contextlib.suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-    os.nice(NICENESS)
-
-
-if __name__ == "__main__":
-    try:
-        main(sys.stdin.buffer)
-    except FlightFileError as failure:
-        sys.exit(str(failure))

@@ -142,6 +142,9 @@ class Servos:
         """One transaction, and the faults that it shows; a lost bus is a fault, not an error."""
         if self._gone:
             return self._lost("its port is gone; plug it in")
+        if command.drive is Drive.STOP and len(self._bus.infos) < len(self._names):
+            # Nobody has looked for the servos yet, and none can be driving for us.
+            return self._to_joints(self._bus.last_readings()), ()
         try:
             readings = self._bus.exchange(self.to_bus(command), deadline)
         except WireClosed as error:

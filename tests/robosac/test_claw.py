@@ -11,6 +11,7 @@ import pytest
 import calibration
 from calibration import JointCalibration
 from drivers.dynamixel import DynamixelBus, HardwareError
+from drivers.errors import DriverError
 from robosac.errors import CalibrationMismatch, RobotError
 from robosac.hal import Drive, JointCommand, RobotState
 from robosac.robots.claw import Claw, ClawDevices
@@ -224,6 +225,17 @@ def test_a_cable_that_is_pulled_is_a_fault_and_not_an_error() -> None:
     twin.servos.plug_in()
     rig.robot.configure()
     assert rig.hold(40).joints.driving.all()
+
+
+def test_before_anybody_looked_for_the_servos_nothing_is_known_of_them() -> None:
+    rig = build(ClawTwin())
+    state = rig.tick(JointCommand.stop(len(JOINTS)))
+    assert not state.joints.valid.any()
+    assert not state.joints.driving.any()
+    assert np.isneginf(state.joints.time).all()
+    assert not state.faults
+    with pytest.raises(DriverError, match="probe first"):
+        rig.tick(JointCommand.damp(len(JOINTS), rig.robot.limits.torque))
 
 
 def test_missing_servos_are_named() -> None:

@@ -6,16 +6,21 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+import yaml
 
+import robosac.robots
+from robosac.assembly import make_stage
 from robosac.channel_layout import Layout
 from robosac.config import load_preset
-from robosac.errors import ArmingError, NotArmedError, RobotError
+from robosac.errors import ArmingError, ConfigError, NotArmedError, RobotError
+from robosac.executor import Executor
 from robosac.executor_child import ExecutorChild
 from robosac.executor_process import ChildDocument
 from robosac.reasons import Reason
@@ -47,10 +52,14 @@ def twin(tmp_path: Path) -> Iterator[ServedTwin]:
 
 
 @pytest.fixture
-def remote(twin: ServedTwin, tmp_path: Path) -> RemoteExecutor:
+def remote(twin: ServedTwin, tmp_path: Path) -> Iterator[RemoteExecutor]:
     ports = Ports(str(tmp_path), twin.path("legs"), twin.path("imu"), OVERRIDES)
     document = ChildDocument(msgspec.json.encode(ports).decode(), 0)
-    return RemoteExecutor(ExecutorChild(document, Layout(8), MODULE), PATIENCE_S)
+    remote = RemoteExecutor(ExecutorChild(document, Layout(8), MODULE), PATIENCE_S)
+    yield remote
+    with suppress(RobotError):
+        # For a test that failed; one that did not has closed it.
+        remote.close()
 
 
 def stance() -> np.ndarray:
@@ -138,3 +147,36 @@ def test_it_stands_lets_go_and_dies_without_driving_on(
     # By the twin's own clock: from a motor's last frame to its last moment of drive.
     drove = [after["last_position_s"][id] - at for id, at in after["last_frame_s"].items()]
     assert 0.0 <= max(drove) <= WATCHDOG_S + twin.step_s + 1e-9
+
+
+def test_serial_ports_get_a_process_of_their_own(tmp_path: Path) -> None:
+    nominal = Path(robosac.robots.__file__).with_name("claw.yaml")
+    document = yaml.safe_load(nominal.read_text())
+    with served("claw") as twin:
+        port = twin.ports["servos"]
+        document["port"] = {"path": port["path"], "baud": port["baud"]}
+        file = tmp_path / "claw.yaml"
+        file.write_text(yaml.safe_dump(document, sort_keys=False))
+        overrides = [f"robot.file={file}", "robot.address=serial", "executor.answer_within_s=10"]
+        stage = make_stage(load_preset("claw", overrides))
+        executor = stage.executor
+        assert isinstance(executor, RemoteExecutor)
+        assert stage.gate is executor.gate
+        assert executor.limits.names == tuple(document["motors"])
+        assert executor.limits.tilt == np.inf
+        assert executor.tick().safety is SafetyState.DISARMED
+        stage.gate.trip("a test")
+        while executor.safety is not SafetyState.FAULT:
+            executor.tick()
+        assert executor.faults[0].fault.detail == "a test"
+        os.kill(executor.pid, signal.SIGKILL)
+        with pytest.raises(RobotError, match="not read back as off"):
+            stage.env.close()
+
+
+def test_a_twin_in_virtual_time_stays_in_this_process() -> None:
+    stage = make_stage(load_preset("claw"))
+    assert isinstance(stage.executor, Executor)
+    stage.env.close()
+    with pytest.raises(ConfigError, match=r"own needs robot.address serial, got twin://claw"):
+        make_stage(load_preset("claw", ["executor.process=own"]))

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from drivers.errors import WireClosed
-from drivers.moteus import MoteusBus, Stop
+from drivers.moteus import MoteusBus, PositionCommand, Stop
 from drivers.vectornav.port import VectorNavPort
 from drivers.wire import SerialWire
+from sim.camera_port import CameraPort
 from sim.fault_spec import FaultSpecError
 from sim.minitaur import MinitaurTwin, TwinOptions
 from sim.pty_port import PtyPort
@@ -297,3 +298,92 @@ def test_the_hand_is_served_at_its_own_bit_rate() -> None:
         assert heard(wire, 1, EXCHANGE_S) == b""
         wire.close()
         assert set(hand.ask("state")["torque"].values()) == {False}
+
+
+LocalServer = Callable[..., Server]
+
+
+@pytest.fixture
+def local_server(tmp_path: Path) -> Iterator[LocalServer]:
+    """Makes servers in this process; nothing turns them but the test."""
+    opened: list[PtyPort | CameraPort] = []
+
+    def make(preset: str, *, cameras: bool = False) -> Server:
+        world, folder = WORLDS[preset](0), tmp_path
+        ports = {name: PtyPort(folder / name) for name in world.ports}
+        eyes = {
+            name: CameraPort(
+                camera.device,
+                folder / f"{name}.camera",
+                time.monotonic,
+                camera.what,
+                camera.sheet,
+            )
+            for name, camera in (world.cameras() if cameras else {}).items()
+        }
+        opened.extend((*ports.values(), *eyes.values()))
+        return Server(world, ports, "", np.random.default_rng(0), time.monotonic, eyes)
+
+    yield make
+    for port in opened:
+        port.close()
+
+
+def test_a_command_tells_when_it_took_effect(local_server: LocalServer) -> None:
+    server = local_server("minitaur")
+    before = time.monotonic()
+    answer = server.command("faults servo:3=off")
+    assert server.status()["active_faults"] == ["servo=off"]
+    effect = answer["monotonic_s"]
+    assert isinstance(effect, float)
+    assert before <= effect <= time.monotonic()
+    assert answer["time_s"] == server.status()["time_s"]
+
+
+def test_a_robot_is_placed_and_pushed(local_server: LocalServer) -> None:
+    server = local_server("minitaur")
+    server.command("place 3")
+    server.command("release")
+    server.command("push 0 200 0 0.2")
+    end = time.monotonic() + PATIENCE_S
+    while abs(server._world.journal()["tilt_rad"]) < 0.3:  # type: ignore[operator, arg-type]
+        assert time.monotonic() < end
+        server.turn()
+    server.command("place 4")
+    assert server._world.journal()["tilt_rad"] == pytest.approx(0.0, abs=0.01)
+
+
+@pytest.mark.parametrize("push", ["push", "push 1 2 3", "push 0 0 0 0", "push 0 nan 0 1", "push a"])
+def test_what_is_no_push_is_refused(local_server: LocalServer, push: str) -> None:
+    server = local_server("minitaur")
+    with pytest.raises(ValueError, match=r"push|could not convert"):
+        server.command(push)
+    with pytest.raises(ValueError, match="no body"):
+        local_server("claw").command("push 0 1 0 1")
+
+
+def test_cameras_are_ports_too(local_server: LocalServer, tmp_path: Path) -> None:
+    server = local_server("claw", cameras=True)
+    sheet = server.ports()["hand"]
+    assert isinstance(sheet, dict)
+    assert sheet["path"] == f"unix:{tmp_path / 'hand.camera'}"
+    assert sheet["sheet"]["picture"] == [32, 32]
+    server.command("unplug hand")
+    assert not (tmp_path / "hand.camera").exists()
+    server.command("plug hand")
+    assert (tmp_path / "hand.camera").exists()
+    server.command("faults camera=wrong")
+    assert server.status()["active_faults"] == ["camera=wrong"]
+
+
+def test_the_server_tells_when_a_motor_was_last_driven(twin: ServedTwin, bus: MoteusBus) -> None:
+    assert stop(bus).all()
+    state = twin.ask("state")
+    assert state["driven"] is False
+    count = len(bus.ids)
+    zero, one, nan = np.zeros(count), np.ones(count), np.full(count, np.nan)
+    hold = PositionCommand(*(nan, zero, zero, one, one, 3.5 * one, nan, one, nan, -one))
+    bus.exchange(hold, time.monotonic() + EXCHANGE_S)
+    until(lambda: bool(twin.ask("state")["last_driven_s"] > state["time_s"]))
+    assert stop(bus).all()
+    until(lambda: twin.ask("state")["driven"] is False)

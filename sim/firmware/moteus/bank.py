@@ -81,6 +81,12 @@ class MoteusBank:
         return tuple(Mode(mode) for mode in self._servos.mode)
 
     @property
+    def following(self) -> list[int]:
+        """Ids of the controllers in position mode."""
+        modes = zip(self._ids, self._servos.mode, strict=True)
+        return [id for id, mode in modes if mode == Mode.POSITION]
+
+    @property
     def faults(self) -> tuple[FaultCode, ...]:
         """Every controller's latched fault."""
         return tuple(FaultCode(fault) for fault in self._servos.fault)
