@@ -8,6 +8,7 @@ RobosacError
 ├── CalibrationMismatch (ValueError)   the calibration belongs to another robot
 ├── NotArmedError      (RuntimeError)  motion was asked for in a state that forbids it
 ├── ArmingError        (RuntimeError)  the robot refused to arm; the message names the check
+├── SlowLimiterError   (RuntimeError)  the limiter took too long for its command to be sent
 ├── LearnerLost        (RuntimeError)  the learner is gone, or was silent for too long
 ├── PolicyRefused      (ValueError)    a policy that came is damaged or of another kind
 ├── LinkError          (ConnectionError)  what came over a link is no message of ours
@@ -46,6 +47,10 @@ class NotArmedError(RobosacError, RuntimeError):
 
 class ArmingError(RobosacError, RuntimeError):
     """The robot refused to arm."""
+
+
+class SlowLimiterError(RobosacError, RuntimeError):
+    """The limiter took so long that what it decided is not sent any more."""
 
 
 class LearnerLost(RobosacError, RuntimeError):

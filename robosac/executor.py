@@ -318,6 +318,7 @@ class Executor:
             return None, self._course.hold(self._measured.position, dt)
         target = request.target(now)
         limited = self._course.follow(target, self._measured.position, dt)
+        self.settings.refuse_slow(self._clock.now() - now)
         if not limited.reasons & (Reason.PERIOD | Reason.MEASURED):
             self._inbox.judge(limited.reasons)
             self._inbox.note_astray(target, limited.position, now)

@@ -90,7 +90,7 @@ class JointState:
     time: FloatArray
     """Monotonic time each joint's values arrived, s; -inf: never."""
     valid: BoolArray
-    """True where the joint answered in this exchange; if with old values, `time` stays old."""
+    """True where the joint answered in this exchange; with old values, `time` stays as it was."""
     position: FloatArray
     """rad"""
     velocity: FloatArray

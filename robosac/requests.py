@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from robosac.arming import ArmingSettings
+from robosac.errors import SlowLimiterError
 from robosac.hal import Fault, FloatArray
 from robosac.keepout import KeepOut
 from robosac.reasons import REJECTED, Reason
@@ -44,6 +45,8 @@ class ExecutorSettings:
     """Ticks in a row outside [T/2, 2T] that hold the robot."""
     max_distance: float = 1.0
     """How far a goal may lie from the measured position, rad."""
+    limiter_s: float = 0.05
+    """How long the limiter may take before torque is cut, s: half of the motors' watchdogs (41)."""
     astray_rad: float = 0.8
     """How far the limiter may leave a joint from where it was asked to be, rad; inf: any far.
 
@@ -82,6 +85,17 @@ class ExecutorSettings:
             raise ValueError(
                 "executor.astray_rad and astray_window_s must be positive and astray_share in "
                 f"(0, 1], got {self.astray_rad}, {self.astray_window_s}, {self.astray_share}"
+            )
+
+    def refuse_slow(self, taken: float) -> None:
+        """Refuse a command that the limiter took `taken` s for: what it began from is over.
+
+        Raises:
+            SlowLimiterError: that is more than `limiter_s`.
+        """
+        if not taken <= self.limiter_s:
+            raise SlowLimiterError(
+                f"the limiter took {taken:.3f} s; valid is up to {self.limiter_s:g} s"
             )
 
 

@@ -150,17 +150,20 @@ def look(
     # A joint that did not answer repeats its old reading: that is a miss, not a frozen encoder.
     old = joints.valid & ~(elapsed > 0.0)
     same = (moved == 0.0) & joints.valid & ~old
+    limp = identical = none = np.zeros(len(position), dtype=np.bool_)
     if command.drive is Drive.POSITION:
         away = command.position - position
         above, below = away > settings.freeze_error, away < -settings.freeze_error
-        stiffness = settings.stiffness * command.stiffness
-        push = np.minimum(stiffness * np.abs(away), command.max_torque)
-        # False where either is not known; a motor that is not driven is another fault.
-        limp = joints.torque * np.sign(away) < settings.limp_share * push
-        limp &= (above | below) & joints.driving
-        identical = same if settings.identical_ticks else np.zeros_like(same)
+        if settings.stiffness:
+            stiffness = settings.stiffness * command.stiffness
+            push = np.minimum(stiffness * np.abs(away), command.max_torque)
+            # False for a torque that is not known; a motor that is not driven is another fault.
+            limp = joints.torque * np.sign(away) < settings.limp_share * push
+            limp &= (above | below) & joints.driving
+        if settings.identical_ticks:
+            identical = same
     else:
-        above = below = limp = identical = np.zeros(len(position), dtype=np.bool_)
+        above = below = none
     if command.free is not None:
         held = ~command.free
         beyond, fast, undriven = beyond & held, fast & held, undriven & held

@@ -45,11 +45,11 @@ class WatchSettings:
     and one whose motor does not push as a stalled one would.
     """
     identical_ticks: int = 0
-    """Ticks in a row of bit-identical positions before torque is cut, wherever the joint is sent;
+    """Ticks in a row of bit-identical positions, wherever the joint is sent, before torque is cut;
     0: never. For encoders finer than their noise, which tell the same twice by chance alone."""
-    stiffness: float = math.nan
-    """What a motor that stands pushes with for each rad to its goal, N m/rad, up to its torque;
-    NaN: not known."""
+    stiffness: float = 0.0
+    """What a motor that stands pushes with for each rad to its goal, N m/rad, up to its torque.
+    0: not known, so never judged."""
     limp_share: float = 0.5
     """Share of that below which a motor is not stalled but moves, whatever its encoder tells: room
     for a hot winding (resistance +20 % at 50 K) and a low supply (20 of 24 V)."""

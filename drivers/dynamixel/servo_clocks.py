@@ -48,7 +48,7 @@ class ServoClocks:
             ticks: realtime_tick of each servo; NaN where nothing was heard.
             asked: when all were asked, s.
             arrived: when each answer came, s; NaN where none did.
-            nothing_old: nothing old can be on its way: what is heard first is true and sets a clock.
+            nothing_old: nothing old can be on its way: what is heard first sets a clock.
         """
         heard = ~np.isnan(ticks)
         going = ~self._stuck(ticks, arrived)

@@ -261,14 +261,14 @@ class Servos:
 
 
 def stiffness_n_m_per_rad(file: ClawFile) -> float:
-    """What a servo that stands pushes with for each rad to its goal; NaN: no known model.
+    """What a servo that stands pushes with for each rad to its goal; 0: no known model.
 
     Its law: PWM = gain / 128 times the error in counts; all of the PWM is its stall torque. Source:
     ROBOTIS e-manual, X series, Position PID Gain (84) and PWM Limit (36).
     """
     table = next((table for table in TABLES.values() if table.name == file.model), None)
     if table is None:
-        return math.nan
+        return 0.0
     gain, full, count = table["position_p_gain"], table["goal_pwm"], table["goal_position"]
     return file.position_p_gain * gain.scale * full.scale / count.scale * table.stall_torque_nm
 

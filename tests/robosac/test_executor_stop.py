@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
-from robosac.errors import ArmingError, NotArmedError, RobotError
+import robosac.course
+from robosac.errors import ArmingError, NotArmedError, RobotError, SlowLimiterError
 from robosac.executor import ExecutorSettings
 from robosac.hal import Drive, Fault
 from robosac.states import TRANSITIONS, SafetyState, allowed
@@ -33,6 +35,30 @@ def test_estop_cuts_torque_from_every_state(rig: Rig, state: str) -> None:
     assert rig.robot.drive is Drive.STOP
     assert rig.robot.stop_calls == 1
     assert rig.executor.faults[0].fault == Fault("estop", "gate", "button")
+
+
+@pytest.mark.parametrize(("taken_s", "refused"), [(0.003, False), (0.051, True)])
+def test_what_a_slow_limiter_decided_is_not_sent(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, taken_s: float, refused: bool
+) -> None:
+    limit, end = robosac.course.limit, rig.armed().run(3)
+
+    def slow(*arguments: Any) -> Any:
+        rig.clock.wait_until(rig.clock.now() + taken_s)
+        return limit(*arguments)
+
+    monkeypatch.setattr(robosac.course, "limit", slow)
+    rig.executor.request(end.executed + 0.01)
+    sent = len(rig.robot.commands)
+    if not refused:
+        rig.executor.tick()
+        assert rig.robot.commands[-1].drive is Drive.POSITION
+        return
+    with pytest.raises(SlowLimiterError, match=r"0\.051 s; valid is up to 0\.05 s"):
+        rig.executor.tick()
+    assert len(rig.robot.commands) == sent
+    assert rig.robot.drive is Drive.STOP
+    assert [latched.fault.source for latched in rig.executor.faults] == ["SlowLimiterError"]
 
 
 def test_estop_while_arming_leaves_torque_off(rig: Rig) -> None:

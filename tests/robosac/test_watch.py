@@ -119,6 +119,82 @@ def test_a_joint_sent_to_both_sides_has_to_move() -> None:
     assert robot.until("encoder_frozen") == robot.settings.freeze_ticks // 4
 
 
+STIFF = WatchSettings(stalls=True, stiffness=2.0)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(st.floats(0.0, 0.9), min_size=1, max_size=8), st.floats(0.6, 1.2))
+def test_a_joint_that_stalls_pushes_and_raises_no_alarm(errors: list[float], share: float) -> None:
+    robot = Watched(settings=STIFF)
+    before = np.zeros(JOINTS)
+    for error in errors:
+        robot.goal = np.full(JOINTS, error)
+        for _ in range(40):
+            # What is read answers the goal of the tick before.
+            assert robot.names(torque=share * 2.0 * before) == set()
+            before = np.minimum(robot.goal, robot.limits.torque / 2.0)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_frozen_encoder_is_told_by_a_motor_that_does_not_push(sign: float) -> None:
+    robot = Watched(settings=STIFF)
+    robot.tick()
+    robot.goal = one_of(0.4 * sign, 0.0)
+    limp = one_of(0.39 * sign, 0.0)
+    assert robot.until("encoder_frozen", torque=limp) == STIFF.limp_ticks
+
+
+def test_a_motor_pushed_the_other_way_does_not_stand() -> None:
+    robot = Watched(settings=STIFF)
+    robot.tick()
+    robot.goal = one_of(0.4, 0.0)
+    assert robot.until("encoder_frozen", torque=one_of(-1.0, 0.0)) == STIFF.limp_ticks
+
+
+def test_one_push_in_between_is_a_stall() -> None:
+    robot = Watched(settings=STIFF)
+    robot.tick()
+    robot.goal = one_of(0.4, 0.0)
+    for tick in range(100):
+        torque = 0.8 if tick % STIFF.limp_ticks == 0 else 0.0
+        assert robot.names(torque=one_of(torque, 0.0)) == set()
+
+
+def test_a_motor_of_unknown_torque_is_not_judged_by_it() -> None:
+    robot = Watched(settings=STIFF)
+    robot.goal = one_of(0.4, 0.0)
+    for _ in range(40):
+        assert robot.names(torque=np.full(JOINTS, np.nan)) == set()
+
+
+def test_identical_readings_of_a_fine_encoder_are_a_fault_wherever_it_is_sent() -> None:
+    robot = Watched(settings=WatchSettings(identical_ticks=32), noise=0.001)
+    for _ in range(100):
+        assert robot.names() == set()
+    frozen = robot.memory.last.position[2]
+    for _ in range(31):
+        position = robot.rng.normal(0.0, 0.001, JOINTS)
+        position[2] = frozen
+        assert robot.names(position=position) == set()
+    position[2] = frozen
+    assert robot.names(position=position) == {"encoder_frozen"}
+
+
+def test_an_answer_with_old_values_holds_by_their_age_and_counts_nothing_else() -> None:
+    robot = Watched()
+    robot.tick()
+    beyond = one_of(1.0 + robot.settings.position_tolerance + 0.02, 0.0)
+    robot.position = beyond
+    robot.tick()
+    taken = robot.time + 1e-6
+    for age in range(1, 7):
+        time = np.full(JOINTS, robot.time + PERIOD)
+        time[2] = taken
+        found = robot.tick(time=time)
+        assert {fault.name for fault in found.faults} == ({"joint_stale"} if age > 2 else set())
+        assert found.reaction == (0 if age <= 2 else Reaction.HOLD if age <= 5 else Reaction.FAULT)
+
+
 def test_a_silent_joint_is_lost_and_not_frozen() -> None:
     robot = Watched()
     robot.tick()

@@ -21,7 +21,7 @@ from unittest import mock
 
 import numpy as np
 
-from robosac.errors import ArmingError, NotArmedError, RobotError
+from robosac.errors import ArmingError, NotArmedError, RobotError, SlowLimiterError
 from robosac.states import SafetyState
 from tests.sweeps.fault_rows import ROWS, Level, Phase, Row
 from tests.sweeps.fault_scene import WATCHDOG_S, Scene
@@ -37,7 +37,7 @@ _LEVELS = {
     SafetyState.DISARMED: Level.CUT,
     SafetyState.FAULT: Level.CUT,
 }
-_ENDS = (RobotError, ArmingError, NotArmedError, ZeroDivisionError)
+_ENDS = (RobotError, ArmingError, NotArmedError, SlowLimiterError, ZeroDivisionError)
 """What a reset, a step or a tick may end with."""
 
 

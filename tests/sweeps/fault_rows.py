@@ -170,6 +170,17 @@ def limiter_raises(scene: Scene) -> None:
     mock.patch.object(robosac.course, "limit", broken).start()
 
 
+def limiter_hangs(scene: Scene) -> None:
+    """The limiter takes longer than half of the motors' watchdogs."""
+    limit = robosac.course.limit
+
+    def slow(*arguments: Any) -> Any:
+        scene.clock.wait_until(scene.now() + 0.06)
+        return limit(*arguments)
+
+    mock.patch.object(robosac.course, "limit", slow).start()
+
+
 def forget_options(scene: Scene) -> None:
     """A controller's gains were set and not saved, it was armed so, and its supply is cycled."""
     from dataclasses import replace
@@ -290,6 +301,7 @@ ROWS: tuple[Row, ...] = (
     Row(34, "emergency stop", lambda scene: scene.stage.gate.trip("test"), CUT, seconds(0.02),
         ("estop",)),
     Row(41, "limiter raises", limiter_raises, CUT, ticks(1), ("exception",), DRIVEN),
+    Row(41, "limiter takes 60 ms", limiter_hangs, CUT, seconds(WATCHDOG_S), ("exception",), DRIVEN),
     Row(19, "camera unplugged", lambda scene: _eye(scene, "unplugged"), HOLD, seconds(0.3), (),
         MOVING, EYES),
     Row(20, "camera frozen", spec("camera=stuck"), HOLD, seconds(0.3), (), MOVING, EYES),
