@@ -112,7 +112,6 @@ def test_a_slot_is_marked_before_it_is_changed_and_until_it_is_whole() -> None:
     for half in halves:
         assert int.from_bytes(half[:8], "little") == 3
         assert Slot(memoryview(bytearray(half))).read() is None
-        assert Slot(memoryview(bytearray(half))).version() == 2
     assert Slot(memoryview(bytearray(whole))).read() == (2, b"b" * SIZE)
 
 

@@ -171,12 +171,12 @@ def test_identical_readings_of_a_fine_encoder_are_a_fault_wherever_it_is_sent() 
     robot = Watched(settings=WatchSettings(identical_ticks=32), noise=0.001)
     for _ in range(100):
         assert robot.names() == set()
-    frozen = robot.memory.last.position[2]
+    position = robot.memory.last.position.copy()
+    frozen = position[2]
     for _ in range(31):
         position = robot.rng.normal(0.0, 0.001, JOINTS)
         position[2] = frozen
         assert robot.names(position=position) == set()
-    position[2] = frozen
     assert robot.names(position=position) == {"encoder_frozen"}
 
 
