@@ -168,6 +168,8 @@ def look(
         held = ~command.free
         beyond, fast, undriven = beyond & held, fast & held, undriven & held
         impossible, same, identical = impossible & held, same & held, identical & held
+        # Nothing is sent to it by what it says; that it must not fall silent holds for it, too.
+        stale = stale & held
     return JointLook(
         *(beyond, fast, impossible, missed, undriven, stale, old),
         *(same, above, below, limp, identical),

@@ -28,7 +28,8 @@ def live_functions(path: Path) -> Functions:
     """All functions of this process that were compiled from the file at `path`."""
     found: Functions = defaultdict(list)
     for thing in gc.get_objects():
-        if isinstance(thing, FunctionType) and thing.__code__.co_filename == str(path):
+        # Not `isinstance`: some things there answer to being asked for their class with a warning.
+        if type(thing) is FunctionType and thing.__code__.co_filename == str(path):
             code = thing.__code__
             found[code.co_qualname, code.co_firstlineno].append(thing)
     return found

@@ -291,6 +291,7 @@ def test_the_bounds_are_those_of_the_safety_document() -> None:
         "limit_tolerance": math.radians(5.0),
         "voltage_min": 9.0,
         "voltage_max": 48.0,
+        "joint_age_s": 0.04,
         "imu_age_s": 0.04,
         "imu_force": 2.0,
         "imu_turn": 0.3,
