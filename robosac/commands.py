@@ -21,6 +21,8 @@ from robosac.progress import Progress
 from robosac.runs import FLIGHT, RunFolder, run_path, utc_now
 from robosac.settings import RobotConfig, TrainConfig
 
+LOG_COLUMNS = 160
+"""Of a table that goes to no terminal."""
 PICTURE_SIZE = (480, 270)
 FRESH_EPISODES = 1_000_000
 """Number of the first episode here: none was seen when the best policy was chosen."""
@@ -317,7 +319,8 @@ def dry_run(
     if as_json:
         typer.echo(document.read_text(encoding="utf-8"))
         return found.held
-    console.print(console_table(found))
+    # Nobody reads a log in columns of eight letters.
+    console.print(console_table(found), width=None if console.is_terminal else LOG_COLUMNS)
     for remark in remarks(found):
         console.print(remark, highlight=False)
     console.print(f"{document}\n{page}", highlight=False, soft_wrap=True)

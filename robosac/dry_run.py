@@ -100,7 +100,7 @@ class _Run:
         self._request, self._folder, self._ports = request, folder, ports
         self._told = told
         self._config = _configured(request, folder)
-        self._served = twin.ports
+        self._served, self._refused = twin.ports, twin.refused
         self._stage = TwinStage(twin, request.preset)
         # Neither locks nor faults of a real robot of the same name are touched.
         self._environment = {
@@ -162,6 +162,8 @@ class _Run:
 
     def _found(self, conductor: Conductor, checks: tuple[tuple[str, str], ...]) -> Rehearsal:
         totals, warnings = conductor.totals, list(conductor.warnings)
+        if self._refused is not None:
+            warnings.append(self._refused)
         factor = self._stage.real_time_factor()
         if factor < SLOW:
             warnings.append(f"this computer is too slow: {factor:.2f} of real time")

@@ -29,14 +29,14 @@ from robosac.rehearsal.cases import (
 from robosac.rehearsal.conductor import Conductor, Notes
 from robosac.rehearsal.link import SpoilGoals
 from robosac.rehearsal.stage import Driven, Moment
-from robosac.rehearsal.verdict import Observed, Outcome, Seen, judge, overtaken
+from robosac.rehearsal.verdict import Observed, Outcome, Seen, judge
 
 SETTLED_S: Final = 0.3
 """How long an episode has gone on when something goes wrong, s."""
 PATIENCE_S: Final = 40.0
 """How long the robot may take to come to where a case begins, or to act again after one, s."""
-FALLS: Final = 2
-"""How often a case is enacted anew because the robot fell by itself first."""
+MOST_ANEW: Final = 2
+"""How often a case that nothing can be concluded from is enacted anew."""
 LOOK_S: Final = 1.0
 """How long a case is looked at beyond its budget, s."""
 
@@ -68,21 +68,21 @@ class Enactment:
         Raises:
             RobotError: no actor can be started any more, or it does not come to act.
         """
-        conductor, falls = self._conductor, 0
-        while overtaken(case, seen := self._see(case)) and falls < FALLS:
-            falls += 1
-            conductor.stage.mend()
-            conductor.hold_idle = False
-            self._recovered(case)
-        conductor.stage.mend()
-        conductor.hold_idle = False
-        seen = replace(
-            seen, recovered=self._recovered(case), cleared=tuple(conductor.notes.cleared)
-        )
+        conductor, anew = self._conductor, 0
+        while not (outcome := self._played(case)).conclusive and anew < MOST_ANEW:
+            anew += 1
         conductor.broken = False
         conductor.hold_idle = following is not None and following.phase is Phase.IDLE
-        outcome = judge(case, seen, conductor.period_s, conductor.tilt_limit)
-        return msgspec.structs.replace(outcome, falls=falls)
+        return msgspec.structs.replace(outcome, anew=anew)
+
+    def _played(self, case: Case) -> Outcome:
+        """Enact a case once, and judge it."""
+        conductor, seen = self._conductor, self._see(case)
+        conductor.stage.mend()
+        conductor.hold_idle = False
+        recovered = self._recovered(case)
+        seen = replace(seen, recovered=recovered, cleared=tuple(conductor.notes.cleared))
+        return judge(case, seen, conductor.period_s, conductor.tilt_limit)
 
     def _see(self, case: Case) -> Observed:
         """Everything that followed the fault."""

@@ -117,7 +117,7 @@ def cells(outcome: Outcome) -> tuple[str, ...]:
 
 def _result(outcome: Outcome) -> str:
     text = "held" if outcome.held else f"FAILED: {outcome.why}"
-    return f"{text} (enacted anew {outcome.falls}x after a fall)" if outcome.falls else text
+    return f"{text} (enacted anew {outcome.anew}x)" if outcome.anew else text
 
 
 def milliseconds(seconds: float | None) -> str:

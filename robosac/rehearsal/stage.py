@@ -18,6 +18,11 @@ class Served(Protocol):
         """Of every device `path` and so on."""
         ...
 
+    @property
+    def refused(self) -> str | None:
+        """Why it has not the priority that was asked for; None: it has."""
+        ...
+
     def ask(self, command: str) -> Mapping[str, Any]:
         """Have a command carried out (`sim.serve.Server.command`) and return the answer."""
         ...

@@ -118,8 +118,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     held: bool
     why: str
     """What did not hold; empty: everything did."""
-    falls: int
-    """Times the robot fell by itself before the fault could be told, and it was enacted anew."""
+    conclusive: bool
+    """False: the robot fell by itself before the fault could be told, or it did not hold for the
+    lateness of a tick alone."""
+    anew: int
+    """How often it was enacted anew, for what came before was not conclusive."""
 
 
 def judge(case: Case, seen: Observed, period_s: float, tilt_limit: float) -> Outcome:
@@ -159,13 +162,27 @@ def judge(case: Case, seen: Observed, period_s: float, tilt_limit: float) -> Out
         recovered=seen.recovered,
         held=False,
         why="",
-        falls=0,
+        conclusive=not _overtaken(case, seen),
+        anew=0,
     )
-    why = "; ".join(_failures(case, seen, outcome, tilt_limit))
-    return msgspec.structs.replace(outcome, held=not why, why=why)
+    failures = [*_failures(case, seen, outcome, tilt_limit)]
+    busy = len(failures) == 1 and _busy(outcome)
+    return msgspec.structs.replace(
+        outcome,
+        held=not failures,
+        why="; ".join(failures),
+        conclusive=outcome.conclusive and not busy,
+    )
 
 
-def overtaken(case: Case, seen: Observed) -> bool:
+def _busy(outcome: Outcome) -> bool:
+    """Whether the reaction came beyond its budget by no more than a tick was late."""
+    if outcome.reaction_s is None or outcome.reaction_s <= outcome.budget_s:
+        return False
+    return outcome.reaction_s <= outcome.budget_s + outcome.machine_s
+
+
+def _overtaken(case: Case, seen: Observed) -> bool:
     """Whether the robot fell by itself before the fault was told: that proves nothing of it."""
     fell = any("tilt" in tick.told for tick in seen.ticks)
     fell = fell or any(event.name == "terminated" for event in seen.events)
@@ -263,7 +280,7 @@ def _failures(case: Case, seen: Observed, outcome: Outcome, tilt_limit: float) -
         yield f"no reaction of {outcome.required} that names the fault"
     elif outcome.reaction_s > outcome.budget_s:
         text = f"{1e3 * outcome.reaction_s:.1f} ms; valid is up to {1e3 * outcome.budget_s:.1f} ms"
-        if outcome.reaction_s <= outcome.budget_s + outcome.machine_s:
+        if _busy(outcome):
             text += (
                 f"; a tick was {1e3 * outcome.machine_s:.1f} ms late: this computer is too busy to"
                 " judge"

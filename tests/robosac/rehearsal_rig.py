@@ -36,6 +36,7 @@ class FakeTwin:
 
     def __init__(self) -> None:
         self.ports: Mapping[str, Mapping[str, Any]] = {}
+        self.refused: str | None = None
         self.asked: list[str] = []
         self.broken = ""
         self.driven_until = 0.0

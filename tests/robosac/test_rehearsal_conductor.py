@@ -202,7 +202,7 @@ def test_a_robot_that_falls_before_its_fault_is_told_does_it_again(
     monkeypatch.setattr(tests.robosac.rehearsal_rig, "FAULT_OF", Falling())
     outcome = play(Rig(), "motor-off")
     assert outcome.held, outcome.why
-    assert outcome.falls == 1
+    assert outcome.anew == 1
 
 
 def test_only_motors_that_hear_are_waited_for() -> None:

@@ -43,7 +43,8 @@ HELD = Outcome(
     recovered=True,
     held=True,
     why="",
-    falls=0,
+    conclusive=True,
+    anew=0,
 )
 FAILED = msgspec.structs.replace(
     HELD, name="bad", fault="<script>alert(1)</script>", held=False, why="a & b < c",
@@ -151,6 +152,6 @@ def test_what_did_not_hold_is_said_first() -> None:
 
 
 def test_a_case_that_was_enacted_anew_says_so() -> None:
-    again = msgspec.structs.replace(HELD, falls=1)
-    assert cells(again)[-1] == "held (enacted anew 1x after a fall)"
+    again = msgspec.structs.replace(HELD, anew=1)
+    assert cells(again)[-1] == "held (enacted anew 1x)"
     assert cells(HELD)[-1] == "held"

@@ -20,7 +20,7 @@ from robosac.rehearsal.cases import (
     Spoil,
     TwinFault,
 )
-from robosac.rehearsal.verdict import Event, Observed, Outcome, Seen, judge, overtaken
+from robosac.rehearsal.verdict import Event, Observed, Outcome, Seen, judge
 from robosac.states import SafetyState
 
 T = 0.005
@@ -92,6 +92,14 @@ def test_a_tick_too_late_is_too_late() -> None:
     assert "57.5 ms; valid is up to 55.0 ms" in outcome.why
 
 
+def test_only_what_failed_for_lateness_alone_is_not_conclusive() -> None:
+    late = observed(*cut_at(14, late=0.02))
+    assert not verdict(LOST, late).conclusive
+    assert verdict(LOST, observed(*cut_at(14, late=0.01))).conclusive
+    assert verdict(LOST, replace(late, recovered=False)).conclusive
+    assert verdict(LOST, observed(*cut_at(10, late=0.02))).conclusive
+
+
 def test_lateness_of_the_computer_is_told_and_excuses_nothing() -> None:
     outcome = verdict(LOST, observed(*cut_at(14, late=0.02)))
     assert not outcome.held
@@ -112,10 +120,10 @@ def test_a_motor_that_hears_nothing_is_not_waited_for() -> None:
 
 def test_a_fall_before_the_fault_is_told_proves_nothing() -> None:
     fallen = [tick(n, SafetyState.FAULT, "tilt") for n in range(2, 9)]
-    assert overtaken(LOST, observed(*fallen))
-    assert not overtaken(LOST, observed(tick(1, told="joint_lost"), *fallen))
-    assert not overtaken(replace(LOST, from_tilt=True), observed(*fallen))
-    assert not overtaken(replace(LOST, told=()), observed(*fallen))
+    assert not verdict(LOST, observed(*fallen)).conclusive
+    assert verdict(LOST, observed(tick(1, told="joint_lost"), *fallen)).conclusive
+    assert verdict(replace(LOST, from_tilt=True), observed(*fallen)).conclusive
+    assert verdict(replace(LOST, told=()), observed(*fallen)).conclusive
 
 
 def test_lateness_after_the_reaction_excuses_nothing() -> None:
