@@ -7,11 +7,12 @@ STEPS ?= 20000
 RUNS ?= 100000
 SECONDS ?= 600
 TRIALS ?= 10000
+KILLS ?= 1000
 WORKERS ?= 2
 SOURCES := robosac drivers sim calibration tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dry-run test check format lint types bench realtime sweep fault-matrix estop-sweep fuzz mutate clean
+.PHONY: help setup demo dry-run test check format lint types bench realtime sweep fault-matrix kill-sweep estop-sweep fuzz mutate clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -72,6 +73,9 @@ sweep: setup ## ACTIONS adversarial and LEGAL legal actions through the limiter,
 
 fault-matrix: setup ## every fault the twins can enact, in every phase, in virtual time
 	$(BIN)/python -m tests.sweeps.fault_matrix
+
+kill-sweep: setup ## KILLS times an executor or actor is killed or stopped; the motors must stop within 100 ms
+	$(BIN)/python -m tests.sweeps.process_kill_sweep --trials $(KILLS)
 
 estop-sweep: setup ## TRIALS trips of the gate over every state, in virtual and in real time
 	$(BIN)/python -m tests.sweeps.estop_sweep --trials $(TRIALS) --time virtual

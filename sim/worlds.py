@@ -103,6 +103,7 @@ def _minitaur(seed: int) -> World:
             "modes": {id: mode.name for id, mode in zip(bank.ids, bank.modes, strict=True)},
             "last_frame_s": _known(bank.last_frame),
             "last_position_s": _known(bank.last_position),
+            "last_change_s": _known(bank.last_change),
             "tilt_rad": twin.plant.tilt,
         }
 

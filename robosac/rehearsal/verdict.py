@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import msgspec
 
@@ -108,7 +109,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     reaction_s: float | None
     """Likewise to the required reaction."""
     machine_s: float
-    """The largest lateness of a tick until then: what this computer's scheduler took."""
+    """The largest lateness of a tick until then: what this computer took."""
     stop_budget_s: float | None
     stopped_s: float | None
     """From the fault to the last moment in which a motor was driven, by the twin's clock."""
@@ -141,7 +142,7 @@ def judge(case: Case, seen: Observed, period_s: float, tilt_limit: float) -> Out
     began = _beginning(case, seen, tilt_limit)
     detected = _first(_tellings(case, seen))
     reacted = _reaction(case, seen, detected)
-    machine_s = _machine(seen, reacted)
+    machine_s = _machine(seen, reacted, period_s)
     budget_s = case.budget.limit_s(period_s)
     after = [tick for tick in seen.ticks if reacted is None or tick.time <= reacted + 1e-9]
     outcome = Outcome(
@@ -245,12 +246,15 @@ def _latched(seen: Observed) -> bool:
     return any(tick.safety is SafetyState.FAULT for tick in seen.ticks)
 
 
-def _machine(seen: Observed, reacted: float | None) -> float:
-    """The largest lateness of a tick up to the reaction, s."""
-    return max(
-        (tick.lateness for tick in seen.ticks if reacted is not None and tick.time <= reacted),
-        default=0.0,
-    )
+def _machine(seen: Observed, reacted: float | None, period_s: float) -> float:
+    """The largest lateness up to the reaction, s: of a tick's begin, or of its end after another."""
+    ticks = [tick for tick in seen.ticks if reacted is not None and tick.time <= reacted]
+    if not ticks:
+        return 0.0
+    # Whatever was going on when the fault came: the second tick from then on has ended by now.
+    first = ticks[0].time - seen.injected - 2.0 * period_s
+    ends = [after.time - before.time - period_s for before, after in pairwise(ticks)]
+    return max(0.0, first, *(tick.lateness for tick in ticks), *ends)
 
 
 def _reached(case: Case, seen: Observed, ticks: Sequence[Seen], reacted: float | None) -> Level:

@@ -41,6 +41,7 @@ class HookedMoteusBank(MoteusBank):
         time: by the controllers' own clock, s since the start.
         last_frame: when each was last spoken to, s.
         last_position: when each was last in position mode, s; -inf: never.
+        last_change: when each was last told another goal than before, s; -inf: never.
     """
 
     def __init__(self, ids: Sequence[int], config: MoteusConfig | None = None) -> None:
@@ -49,6 +50,8 @@ class HookedMoteusBank(MoteusBank):
         self.time = 0.0
         self.last_frame = dict.fromkeys(ids, -math.inf)
         self.last_position = dict.fromkeys(ids, -math.inf)
+        self.last_change = dict.fromkeys(ids, -math.inf)
+        self._goals = dict.fromkeys(ids, math.nan)
         self._failing = {id: _Controller(ReadingFaults()) for id in ids}
         self._held: list[tuple[float, tuple[int, bytes]]] = []
         self._sag_v = math.inf
@@ -133,6 +136,9 @@ class HookedMoteusBank(MoteusBank):
                 self.last_frame[id] = self.time
                 frame_id = arbitration_id & ~_ID_MASK | id
                 replies += self._answers(id, super().handle_frame(frame_id, data))
+                goal = self._servos.set_point(self._index[id]).position
+                if math.isfinite(goal) and goal != self._goals[id]:
+                    self._goals[id], self.last_change[id] = goal, self.time
         return replies
 
     def late_frames(self) -> CanFrames:
