@@ -190,7 +190,7 @@ CASES: tuple[Case, ...] = (
     Case("motor-reboot", 13, "motor reboots", TwinFault("servo:MOTOR=reboot"), Level.HOLD,
          Budget(0.1), ("joint_lost", "motor_restarted", "motor_not_driving", "motor_watchdog")),
     Case("motor-stuck", 14, "motor tells old values", TwinFault("servo:MOTOR=stuck"), Level.CUT,
-         Budget(0.5), ("encoder_frozen", "joint_lost"), stop_s=0.6, meanwhile=Spoil.SWAY),
+         Budget(0.5), ("encoder_frozen", "joint_lost", "joint_stale"), stop_s=0.6, meanwhile=Spoil.SWAY),
     _motor("motor-off", 15, "motor silent", "servo:MOTOR=off", LOST, "joint_lost"),
     _motor("motor-garbage", 15, "motor says garbage", "servo:MOTOR=garbage", LOST, "joint_lost"),
     _motor("motor-slow", 15, "motor answers 50 ms late", "servo:MOTOR=slow:0.05", LOST,

@@ -9,8 +9,9 @@ SIGKILL and SIGSTOP, executor and actor take turns; the moment is random.
 - actor gone or stopped: the executor cuts torque, or its goals stand still (HOLD).
 
 A trial holds if that came within 100 ms of the signal, by the twin's own journal, and no motor was
-left in position mode. (A learner that goes is no reason to stop: hazard 24.) Trials in which
-the twin itself did not keep up, or motors had stopped before, are told and made anew. Exit code 0 only if all hold.
+left in position mode. (A learner that goes is no reason to stop: hazard 24.) Trials in which the
+twin itself did not keep up, or motors had stopped before, are told and made anew. Exit code 0 only
+if all hold.
 """
 
 from __future__ import annotations
