@@ -247,7 +247,7 @@ def _latched(seen: Observed) -> bool:
 
 
 def _machine(seen: Observed, reacted: float | None, period_s: float) -> float:
-    """The largest lateness up to the reaction, s: of a tick's begin, or of its end after another."""
+    """The largest lateness up to the reaction, s: of a tick's begin, or of its end."""
     ticks = [tick for tick in seen.ticks if reacted is not None and tick.time <= reacted]
     if not ticks:
         return 0.0
