@@ -30,7 +30,7 @@ class WatchSettings:
     """Speed over the commanded limit that is too fast: legs swing past their target (6)."""
     overspeed_ticks: int = 2
     """Of the last three ticks, before torque is cut; measured or differentiated speeds."""
-    impossible_factor: float = 3.0
+    impossible_factor: float = 2.5
     """Speed over the commanded limit that no motor reaches (10)."""
     position_noise: float = 0.1
     """What two readings of a position may differ by without a motion, rad; noise, and timing."""

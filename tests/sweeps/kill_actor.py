@@ -40,8 +40,8 @@ def main(folder: Path) -> int:
             "robot.address=serial",
             f"robot.file={folder / ROBOT_FILE}",
             f"robot.calibration={folder / CALIBRATION_FILE}",
-            f"robot.stop.state_folder={folder / 'state'}",
-            "robot.stop.console_key=false",
+            f"stop.state_folder={folder / 'state'}",
+            "stop.console_key=false",
         ),
     )
     assert isinstance(config, MinitaurConfig)

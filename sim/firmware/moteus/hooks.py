@@ -41,7 +41,7 @@ class HookedMoteusBank(MoteusBank):
         time: by the controllers' own clock, s since the start.
         last_frame: when each was last spoken to, s.
         last_position: when each was last in position mode, s; -inf: never.
-        last_change: when each was last told another goal than before, s; -inf: never.
+        last_change: when each, in position mode, was last told another goal, s; -inf: never.
     """
 
     def __init__(self, ids: Sequence[int], config: MoteusConfig | None = None) -> None:
@@ -136,10 +136,14 @@ class HookedMoteusBank(MoteusBank):
                 self.last_frame[id] = self.time
                 frame_id = arbitration_id & ~_ID_MASK | id
                 replies += self._answers(id, super().handle_frame(frame_id, data))
-                goal = self._servos.set_point(self._index[id]).position
-                if math.isfinite(goal) and goal != self._goals[id]:
-                    self._goals[id], self.last_change[id] = goal, self.time
+                self._note_goal(id)
         return replies
+
+    def _note_goal(self, id: int) -> None:
+        index = self._index[id]
+        goal = self._servos.set_point(index).position
+        if self._servos.mode[index] == Mode.POSITION and goal != self._goals[id]:
+            self._goals[id], self.last_change[id] = goal, self.time
 
     def late_frames(self) -> CanFrames:
         """The answers that were held back until now."""
