@@ -172,12 +172,12 @@ def test_identical_readings_of_a_fine_encoder_are_a_fault_wherever_it_is_sent() 
     for _ in range(100):
         assert robot.names() == set()
     frozen = robot.memory.last.position[2]
-    for _ in range(31):
+    seen: list[set[str]] = []
+    for _ in range(32):
         position = robot.rng.normal(0.0, 0.001, JOINTS)
         position[2] = frozen
-        assert robot.names(position=position) == set()
-    position[2] = frozen
-    assert robot.names(position=position) == {"encoder_frozen"}
+        seen.append(robot.names(position=position))
+    assert seen == [set()] * 31 + [{"encoder_frozen"}]
 
 
 def test_an_answer_with_old_values_holds_by_their_age_and_counts_nothing_else() -> None:
@@ -185,8 +185,8 @@ def test_an_answer_with_old_values_holds_by_their_age_and_counts_nothing_else() 
     robot.tick()
     beyond = one_of(1.0 + robot.settings.position_tolerance + 0.02, 0.0)
     robot.position = beyond
-    robot.tick()
-    taken = robot.time + 1e-6
+    taken = robot.time + PERIOD + 1e-6
+    robot.tick(time=np.full(JOINTS, taken))
     for age in range(1, 7):
         time = np.full(JOINTS, robot.time + PERIOD)
         time[2] = taken
