@@ -181,28 +181,27 @@ def count(seen: JointLook, counters: JointCounters) -> JointCounters:
 
     A joint that says nothing new leaves the counters of its measured values as they are.
     """
-    misses = np.where(seen.missed, counters.misses + 1, 0).astype(np.int32)
-    missed = seen.missed | seen.old
-    outside = _row(seen.beyond, counters.beyond, missed)
-    limp = _row(seen.undriven, counters.undriven, missed)
-    swift = np.where(missed, counters.fast, ((counters.fast << 1) | seen.fast) & 0b111)
+    missed = seen.missed
+    silent = missed | seen.old
+    misses = (counters.misses + 1) * missed
+    # Stacked, for numpy's cost is by the call.
+    before = np.array((counters.beyond, counters.undriven, counters.identical))
+    found = np.array((seen.beyond, seen.undriven, seen.identical))
+    rows = np.where(silent, before, (before + 1) * found)
+    swift = np.where(silent, counters.fast, ((counters.fast << 1) | seen.fast) & 0b111)
     # Rows of one and the same reading: time spent sent nowhere neither counts nor ends them.
-    unmoved = seen.same | missed
-    above = np.where(unmoved, counters.above + (seen.same & seen.above), 0).astype(np.int32)
-    below = np.where(unmoved, counters.below + (seen.same & seen.below), 0).astype(np.int32)
-    sent = seen.same & (seen.above | seen.below)
-    slack = np.where(sent, np.where(seen.limp, counters.limp + 1, 0), counters.limp)
-    slack = np.where(unmoved, slack, 0).astype(np.int32)
-    identical = _row(seen.identical, counters.identical, missed)
-    rows = (misses, outside, limp, swift, above, below, slack, identical)
-    quiet = not any(row.any() for row in rows)
-    fast = swift.astype(np.uint8)
-    return JointCounters(misses, outside, limp, fast, above, below, slack, identical, quiet)
-
-
-def _row(seen: BoolArray, before: CountArray, missed: BoolArray) -> CountArray:
-    """Length of the row of ticks in which something was `seen`."""
-    return np.where(missed, before, np.where(seen, before + 1, 0)).astype(np.int32)
+    unmoved = seen.same | silent
+    sent = np.array((seen.above, seen.below)) & seen.same
+    sides = (np.array((counters.above, counters.below)) + sent) * unmoved
+    pushed = (sent[0] | sent[1]) & ~seen.limp
+    limp = (counters.limp + (sent[0] | sent[1])) * (unmoved & ~pushed)
+    counted = np.array((misses, *rows, swift, *sides, limp), dtype=np.int32)
+    outside, undriven, identical = counted[1:4]
+    return JointCounters(
+        *(counted[0], outside, undriven, counted[4].astype(np.uint8)),
+        *(counted[5], counted[6], counted[7], identical),
+        quiet=not np.count_nonzero(counted),
+    )
 
 
 def judge(

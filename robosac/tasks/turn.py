@@ -47,6 +47,8 @@ from robosac.tasks.turn_reset import ClawReset
 from robosac.ticks import Tick
 
 VALVE = "valve"
+LOST = ("joint_lost", "joint_stale")
+"""The monitor's faults of a joint that does not answer, or only with old values."""
 CAMERA_WAIT_S = 5.0
 """How long a hand at rest waits for a picture before an episode, s."""
 HOLD_S = 0.2
@@ -263,7 +265,7 @@ class ClawTurn(gymnasium.Env[Any, np.ndarray]):
         names = {fault.name for fault in tick.faults}
         if "servo_overload" in names:
             return EpisodeEnd.SERVO_OVERLOADED
-        lost = {fault.source for fault in tick.faults if fault.name == "joint_lost"}
+        lost = {fault.source for fault in tick.faults if fault.name in LOST}
         joints = tick.state.joints
         age = _age(tick.state, float(joints.time[FINGERS]))
         unknown = not (age <= self.settings.joint_age_s and math.isfinite(joints.position[FINGERS]))

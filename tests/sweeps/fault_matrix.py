@@ -333,6 +333,14 @@ def _line(result: Result) -> str:
     )
 
 
+def _plain(result: Result) -> dict[str, Any]:
+    """What JSON can hold: null for what is not a number."""
+    return {
+        key: None if isinstance(value, float) and math.isnan(value) else value
+        for key, value in asdict(result).items()
+    }
+
+
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
@@ -367,9 +375,9 @@ def main(arguments: list[str] | None = None) -> int:
             "cells": len(results),
             "held": passed,
             "hazards": sorted(hazards),
-            "results": [asdict(result) for result in results],
+            "results": [_plain(result) for result in results],
         }
-        options.json.write_text(json.dumps(document, indent=1).replace("NaN", "null") + "\n")
+        options.json.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
     return 0 if results and passed == len(results) else 1
 
 
