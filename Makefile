@@ -26,7 +26,7 @@ setup: .venv/ready ## the virtual environment, with pinned dependencies
 	@touch $@
 
 demo: setup ## watch the twin learn to walk, then read the report (about 10 minutes)
-	$(BIN)/robosac train minitaur --run $(RUN) --seed 1 --steps $(STEPS) --evaluation.every-steps 2500
+	$(BIN)/robosac train minitaur --run $(RUN) --seed 2 --steps $(STEPS) --evaluation.every-steps 2500
 	$(BIN)/robosac evaluate $(RUN) --best --episodes 3
 	$(BIN)/robosac report $(RUN)
 
