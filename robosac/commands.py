@@ -307,6 +307,9 @@ def dry_run(
     from robosac.rehearsal.report import console_table, remarks, write
 
     console = Console(stderr=as_json)
+    if not console.is_terminal:
+        # Nobody reads a log in columns of eight letters.
+        console = Console(stderr=as_json, width=LOG_COLUMNS)
     with console.status("starting the twin") as line:
 
         def told(text: str, left_s: float) -> None:
@@ -319,8 +322,7 @@ def dry_run(
     if as_json:
         typer.echo(document.read_text(encoding="utf-8"))
         return found.held
-    # Nobody reads a log in columns of eight letters.
-    console.print(console_table(found), width=None if console.is_terminal else LOG_COLUMNS)
+    console.print(console_table(found))
     for remark in remarks(found):
         console.print(remark, highlight=False)
     console.print(f"{document}\n{page}", highlight=False, soft_wrap=True)
