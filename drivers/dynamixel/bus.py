@@ -329,7 +329,7 @@ class DynamixelBus:
             heard -= old
             tick.roll.doubt()
             self.port.missed()
-        valid = tick.store.accept(values, times, fresh)
+        valid = tick.store.accept(values, times, fresh, tick.roll.asked_at)
         counters.implausible += heard - int(np.count_nonzero(valid))
         return valid
 

@@ -133,12 +133,13 @@ class ReadingStore:
         self._slack = SLACK_RAD / self._scale[2]
         self._counts = np.full((3, count), math.nan)
         self._times = np.full(count, -math.inf)
+        self._asked = np.full(count, -math.inf)
         self.alerts = np.zeros(count, dtype=np.bool_)
         self.errors = np.zeros(count, dtype=np.int64)
         self._jumped, self._old = np.zeros((2, count), dtype=np.bool_)
 
     def accept(
-        self, counts: FloatArray, times: FloatArray, fresh: NDArray[np.bool_]
+        self, counts: FloatArray, times: FloatArray, fresh: NDArray[np.bool_], asked: float
     ) -> NDArray[np.bool_]:
         """Keep what is `fresh` and what servos can mean; where that is, shape (n,).
 
@@ -146,6 +147,8 @@ class ReadingStore:
             counts: effort, velocity and position, shape (3, n); NaN where nothing was heard.
             times: when each servo's answer arrived, s; NaN where none did.
             fresh: whose is not old.
+            asked: when all were asked, s. A reading may have been taken so early: only what no
+                servo can have done since the last was asked for is a jump, however we stall.
         """
         self._old = ~(np.isnan(times) | fresh)
         reach = times - self._times
@@ -154,15 +157,18 @@ class ReadingStore:
         # Comparisons with NaN are false: nothing heard is not kept, a first position not refused.
         kept = np.logical_and.reduce(np.abs(counts) <= self._most)
         kept &= fresh
-        self._jumped = fresh & (np.abs(counts[2] - self._counts[2]) > reach)
-        kept &= ~self._jumped
+        moved = np.abs(counts[2] - self._counts[2])
+        kept &= ~(moved > reach)
+        self._jumped = fresh & (moved > (times - self._asked) * self._counts_per_s + self._slack)
         np.copyto(self._counts, counts, where=kept)
         np.copyto(self._times, times, where=kept)
+        np.copyto(self._asked, asked, where=kept)
         return kept
 
     def forget(self, index: int) -> None:
         """Believe the next position of servo `index` wherever: it may count from elsewhere."""
-        self._counts[:, index], self._times[index] = math.nan, -math.inf
+        self._counts[:, index] = math.nan
+        self._times[index] = self._asked[index] = -math.inf
 
     def collect(
         self,

@@ -328,3 +328,47 @@ def test_nothing_stale_or_wrong_is_ever_called_valid(seed: int) -> None:
     assert heard > 2300, "most of 3000 readings come through"
     counted = rig.bus.statistics
     assert min(counted.lost, counted.late, counted.corrupt, counted.resyncs) > 0
+
+
+def test_a_position_out_of_reach_is_told_once_and_not_kept() -> None:
+    rig = TickRig()
+    for _ in range(3):
+        assert not without_telemetry(rig).jumped.any()
+    rig.place(11, 2000 + 782)
+    readings = without_telemetry(rig)
+    assert readings.jumped.tolist() == [False, True, False], "1.2 rad in 10 ms"
+    assert readings.valid.tolist() == [True, False, True]
+    assert readings.position_rad[1] == pytest.approx(2000 * RAD)
+    assert not rig.bus.last_readings().jumped.any()
+    rig.place(11, 2000)
+    readings = without_telemetry(rig)
+    assert readings.valid.all()
+    assert not readings.jumped.any()
+
+
+def test_what_a_stalled_computer_stamps_too_late_is_no_jump() -> None:
+    rig = TickRig()
+    without_telemetry(rig)
+
+    def stall(reply: bytes) -> bytes:
+        rig.wire.time += 0.1
+        return reply
+
+    rig.hook(stall)
+    without_telemetry(rig)
+    rig.hook(lambda reply: reply)
+    rig.place(11, 2000 + 782)
+    readings = without_telemetry(rig)
+    assert not readings.jumped.any(), "it may have moved while we stood still"
+
+
+def test_an_answer_with_old_values_is_told_and_not_kept() -> None:
+    rig = TickRig()
+    for _ in range(3):
+        assert not without_telemetry(rig).old.any()
+    taken = rig.wire.time
+    rig.servos.now = lambda: taken
+    readings = without_telemetry(rig)
+    assert readings.old.all()
+    assert not readings.valid.any()
+    assert (readings.time < rig.wire.time - TICK / 2).all()
