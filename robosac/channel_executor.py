@@ -68,6 +68,7 @@ class ChannelExecutor(Executor):
     def _tick(self, lateness: float) -> Tick:
         self._obey_trip()
         self._take_goal()
+        self._note_look()
         tick = super()._tick(lateness)
         self._show(tick, lateness)
         return tick
@@ -86,12 +87,15 @@ class ChannelExecutor(Executor):
         driven = self.safety in (SafetyState.ACTIVE, SafetyState.HOLD)
         return why | Reason.AGE if driven and self._silent(now) else why
 
-    def _silent(self, now: float) -> bool:
-        """Whether the actor has not looked for too long: hung, or stopped within a long goal."""
+    def _note_look(self) -> None:
+        """Note, once a tick, when the actor last looked."""
         pulse = self._channel.pulse()
         # A time to come would keep a hung actor alive.
-        if pulse is not None and self._looked_at < pulse <= now:
+        if pulse is not None and self._looked_at < pulse <= self._clock.now():
             self._looked_at = pulse
+
+    def _silent(self, now: float) -> bool:
+        """Whether the actor has not looked for too long: hung, or stopped within a long goal."""
         return interval(self._looked_at, now) > self.settings.silence
 
     def _arming_tick(self, command: JointCommand) -> tuple[RobotState, Findings]:
