@@ -20,7 +20,8 @@ class ListeningThread:
         self._listen = listen
         self._wake, self._woken = os.pipe()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._closed = False
+        self.closed = False
+        """Whether `close` was called."""
 
     def start(self) -> None:
         """Begin. Raises RuntimeError: there can be no more threads."""
@@ -28,9 +29,9 @@ class ListeningThread:
 
     def close(self) -> None:
         """Wake the thread and wait until it has ended; safe to call twice, and before `start`."""
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
+        self.closed = True
         if self._thread.ident is not None:
             os.write(self._woken, b"x")
             self._thread.join()

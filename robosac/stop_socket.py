@@ -86,15 +86,13 @@ class StopServer:
             raise
         self._listener.setblocking(False)
         self._clients: dict[socket.socket, tuple[bytearray, float]] = {}
-        self._closed = False
         self._thread = ListeningThread("stop-socket", self._listen)
         self._thread.start()
 
     def close(self) -> None:
         """End the thread and remove the socket; safe to call twice."""
-        if self._closed:
+        if self._thread.closed:
             return
-        self._closed = True
         self._thread.close()
         # Whoever owns the robot next may have a socket of the same name by the second call.
         self._path.unlink(missing_ok=True)
