@@ -57,16 +57,17 @@ def kill_host(twin: ServedTwin, rng: np.random.Generator) -> Trial:
         host.wait()
         host.stdout.close()
     patience = time.monotonic() + PATIENCE_S
-    while _driving(after := twin.ask("state")) and time.monotonic() < patience:
+    while motors_driving(after := twin.ask("state")) and time.monotonic() < patience:
         continue
     last_frame, last_position = after["last_frame_s"], after["last_position_s"]
     return Trial(
-        driving=_driving(before),
-        still_driving=_driving(after),
+        driving=motors_driving(before),
+        still_driving=motors_driving(after),
         longest_s=max(last_position[id] - last_frame[id] for id in last_frame),
         step_s=twin.step_s,
     )
 
 
-def _driving(state: Mapping[str, Any]) -> int:
+def motors_driving(state: Mapping[str, Any]) -> int:
+    """Motors in position mode, by the twin's journal."""
     return sum(mode == "POSITION" for mode in state["modes"].values())

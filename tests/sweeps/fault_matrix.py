@@ -25,6 +25,7 @@ from robosac.errors import ArmingError, NotArmedError, RobotError, SlowLimiterEr
 from robosac.states import SafetyState
 from tests.sweeps.fault_rows import ROWS, Level, Phase, Row
 from tests.sweeps.fault_scene import WATCHDOG_S, Scene
+from tests.sweeps.saying import say
 
 DELAY_S = 0.3013
 """From the begin of a phase to the fault: not a whole number of ticks."""
@@ -341,11 +342,6 @@ def _plain(result: Result) -> dict[str, Any]:
     }
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Print the matrix; the exit code."""
     parser = argparse.ArgumentParser(prog="fault_matrix", description=__doc__)
@@ -363,10 +359,10 @@ def main(arguments: list[str] | None = None) -> int:
             and options.phase in (None, phase.value)
         )
 
-    results = matrix(wanted, _say)
+    results = matrix(wanted, say)
     passed = sum(result.passed for result in results)
     hazards = {result.hazard for result in results}
-    _say(
+    say(
         f"{passed} of {len(results)} cells hold ({100 * passed / max(len(results), 1):.1f} %), "
         f"{len(hazards)} of 43 hazards enacted, in {time.perf_counter() - started:.0f} s"
     )

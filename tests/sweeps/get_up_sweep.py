@@ -27,6 +27,7 @@ from robosac.tasks.walk import MinitaurWalk
 from robosac.ticks import Tick
 from sim.fallen import ATTITUDES, FOLDED
 from sim.minitaur import MinitaurTwin
+from tests.sweeps.saying import say
 
 EPISODE = "episode"
 """As an episode of the twin leaves the robot behind."""
@@ -92,11 +93,6 @@ def _side(tilt: float) -> str:
     return "back" if tilt > math.radians(135.0) else "side"
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
 def main() -> int:
     """Print the table, and write it where asked."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -106,14 +102,14 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="also write the rows here")
     chosen = parser.parse_args()
     rows: list[Row] = []
-    _say("| fall | lay on | stood | at the first attempt | mistaken | not safe at the end |")
-    _say("|---|---|---|---|---|---|")
+    say("| fall | lay on | stood | at the first attempt | mistaken | not safe at the end |")
+    say("|---|---|---|---|---|---|")
     for kind in chosen.kinds.split(","):
         row = sweep(kind, chosen.trials, chosen.seed)
         rows.append(row)
         lay = ", ".join(f"{name} {count}" for name, count in row.lay.most_common())
         cells = (kind, lay, f"{row.stood} of {row.trials}", row.first, row.mistaken, row.unsafe)
-        _say("| " + " | ".join(map(str, cells)) + " |")
+        say("| " + " | ".join(map(str, cells)) + " |")
         for problem, count in row.problems.most_common():
             sys.stderr.write(f"  {count} x {problem}\n")
         if chosen.json is not None:

@@ -26,6 +26,7 @@ from robosac.settings import MinitaurConfig
 from robosac.states import SafetyState
 from robosac.tasks.driving import Driver
 from robosac.tasks.legs import joints_from_legs
+from tests.sweeps.saying import say
 
 JOINTS = 8
 SWAY_RAD, SWAY_S = 0.1, 0.5
@@ -42,6 +43,7 @@ def main(folder: Path) -> int:
             f"robot.calibration={folder / CALIBRATION_FILE}",
             f"stop.state_folder={folder / 'state'}",
             "stop.console_key=false",
+            f"flight.folder={folder / 'flight'}",
         ),
     )
     assert isinstance(config, MinitaurConfig)
@@ -50,7 +52,7 @@ def main(folder: Path) -> int:
         executor = RemoteExecutor(ExecutorChild(document, Layout(JOINTS)))
         drive(executor, config)
     except RobosacError as error:
-        say({"problem": str(error)})
+        say(json.dumps({"problem": str(error)}))
     return 1
 
 
@@ -67,17 +69,12 @@ def drive(executor: RemoteExecutor, config: MinitaurConfig) -> None:
         swing = task.swing_centre_rad + SWAY_RAD * math.sin(2 * math.pi * elapsed / SWAY_S)
         tick = driver.drive(joints_from_legs(np.full(4, swing), extension))[-1]
         if tick.safety not in (SafetyState.ACTIVE, SafetyState.HOLD):
-            say({"problem": f"{tick.safety}: {tick.faults}"})
+            say(json.dumps({"problem": f"{tick.safety}: {tick.faults}"}))
             return
         elapsed += period
         if not said and elapsed > DRIVEN_S:
             said = True
-            say({"executor": executor.pid})
-
-
-def say(line: dict[str, object]) -> None:
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+            say(json.dumps({"executor": executor.pid}))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import numpy as np
 
 from sim.served import served
 from tests.conformance.killing import Trial, kill_host
+from tests.sweeps.saying import say
 
 
 def main() -> int:
@@ -29,26 +30,24 @@ def main() -> int:
             trials.append(kill_host(twin, rng))
             if number % 10 == 0 or number == options.trials:
                 left = (time.monotonic() - began) / number * (options.trials - number)
-                say(f"\r{number} of {options.trials}, {passed(trials)} stopped, {left:.0f} s left ")
+                say(
+                    f"\r{number} of {options.trials}, {passed(trials)} stopped, {left:.0f} s left ",
+                    end="",
+                )
         skipped = twin.ask("state")["skipped_s"]
     longest = 1000 * max(trial.longest_s for trial in trials)
     say(
         f"\n{passed(trials)} of {len(trials)}: every motor stopped within its watchdog's time; "
-        f"longest {longest:.1f} ms by the twin's clock, which skipped {skipped:.2f} s\n"
+        f"longest {longest:.1f} ms by the twin's clock, which skipped {skipped:.2f} s"
     )
     for trial in trials:
         if not trial.passed:
-            say(f"{trial}\n")
+            say(str(trial))
     return 0 if passed(trials) == len(trials) else 1
 
 
 def passed(trials: list[Trial]) -> int:
     return sum(trial.passed for trial in trials)
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -24,15 +24,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from robosac.rehearsal.files import write_robot
 from sim.served import ServedTwin, served
+from tests.conformance.killing import motors_driving
+from tests.sweeps.saying import say
 
 BUDGET_S = 0.1
 PATIENCE_S = 6.0
@@ -72,6 +72,7 @@ class Actor:
     """An actor that drives, with its executor."""
 
     def __init__(self, folder: Path) -> None:
+        self.executor: int | None = None
         problem = ""
         for _ in range(STARTS):
             self.process = subprocess.Popen(
@@ -89,6 +90,7 @@ class Actor:
         raise SystemExit(f"the actor did not come to drive in {STARTS} tries: {problem}")
 
     def signal(self, victim: str, number: signal.Signals) -> None:
+        assert self.executor is not None
         os.kill(self.process.pid if victim == "actor" else self.executor, number)
 
     def end(self) -> None:
@@ -97,9 +99,8 @@ class Actor:
         self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
-        executor = getattr(self, "executor", None)
-        if executor is not None:
-            _finish(executor)
+        if self.executor is not None:
+            _finish(self.executor)
 
 
 def _finish(pid: int) -> None:
@@ -127,7 +128,7 @@ def try_once(
         # Both are read within the twin's own step of one another.
         sent = before["time_s"] + time.monotonic() - before["monotonic_s"]
         deadline = time.monotonic() + PATIENCE_S
-        while _driving(after := twin.ask("state")) and time.monotonic() < deadline:
+        while motors_driving(after := twin.ask("state")) and time.monotonic() < deadline:
             time.sleep(0.02)
     finally:
         actor.end()
@@ -138,14 +139,10 @@ def try_once(
         signal=number.name,
         stopped_s=max(0.0, off if victim == "executor" else min(off, sent_on)),
         off_s=max(0.0, off),
-        driving=_driving(before),
-        left_driving=_driving(after),
+        driving=motors_driving(before),
+        left_driving=motors_driving(after),
         skipped_s=after["skipped_s"] - before["skipped_s"],
     )
-
-
-def _driving(state: Mapping[str, Any]) -> int:
-    return sum(mode == "POSITION" for mode in state["modes"].values())
 
 
 def sweep(trials: int, seed: int) -> tuple[list[Trial], int]:
@@ -157,7 +154,7 @@ def sweep(trials: int, seed: int) -> tuple[list[Trial], int]:
         served("minitaur", seed=seed, cameras=Path(place), priority=TWIN_PRIORITY) as twin,
     ):
         folder = Path(place)
-        write_files(folder, twin)
+        write_robot(folder, "minitaur", twin.ports)
         while len(made) < trials:
             turn = len(made) % 4
             trial = try_once(twin, folder, VICTIMS[turn % 2], SIGNALS[turn // 2], rng)
@@ -168,14 +165,9 @@ def sweep(trials: int, seed: int) -> tuple[list[Trial], int]:
             made.append(trial)
             left = (time.monotonic() - began) / (len(made) + anew) * (trials - len(made))
             held = sum(one.held for one in made)
-            say(f"\r{len(made)} of {trials}, {held} held, {anew} anew, {left:.0f} s left ")
-    say("\n")
+            say(f"\r{len(made)} of {trials}, {held} held, {anew} anew, {left:.0f} s left ", end="")
+    say("")
     return made, anew
-
-
-def write_files(folder: Path, twin: ServedTwin) -> None:
-    """robot.yaml and calibration.yaml of the served twin."""
-    write_robot(folder, "minitaur", twin.ports)
 
 
 def main() -> int:
@@ -195,21 +187,16 @@ def main() -> int:
                     f"{victim} {number.name}: {sum(one.held for one in some)} of {len(some)} held;"
                     f" stopped after {stopped[len(stopped) // 2]:.0f} ms (median),"
                     f" {stopped[-1]:.0f} (worst)"
-                    f"; torque off {off[len(off) // 2]:.0f}, {off[-1]:.0f}\n"
+                    f"; torque off {off[len(off) // 2]:.0f}, {off[-1]:.0f}"
                 )
-    say(f"{anew} made anew: the twin had skipped time, or motors had stopped before\n")
+    say(f"{anew} made anew: the twin had skipped time, or motors had stopped before")
     if options.json:
         rows = [asdict(one) for one in trials]
         options.json.write_text(json.dumps({"trials": rows, "anew": anew}), encoding="utf-8")
     for one in trials:
         if not one.held:
-            say(f"{one}\n")
+            say(str(one))
     return 0 if all(one.held for one in trials) else 1
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
