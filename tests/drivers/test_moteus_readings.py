@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from drivers.errors import ProtocolError
 from drivers.moteus.readings import (
     TAGS,
+    UNKNOWN_MODE,
     Plausibility,
     ReadingTable,
+    ServoReading,
     ServoReadings,
     parse_block,
     parse_reading,
@@ -92,6 +94,107 @@ def test_a_block_with_another_tag_is_none() -> None:
     table = ReadingTable(2, Plausibility())
     assert not table.take_all(row, TAG, 1.0)
     assert known(table).time.tolist() == [-math.inf, -math.inf]
+
+
+USUAL = ServoReading(10, 0, 0.25, -1.0, 0.5, 10.0, 16.0, 25.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "lowest", "highest"),
+    [
+        ("mode", 0, 15),
+        ("fault", 0, 255),
+        ("position_rev", -32768.0, 32768.0),
+        ("velocity_rev_s", -50.0, 50.0),
+        ("torque_nm", -100.0, 100.0),
+        ("power_w", -1638.36, 1638.4),
+        ("voltage_v", 0.0, 60.0),
+        ("temperature_c", -40.0, 150.0),
+    ],
+)
+def test_a_reading_may_be_as_far_as_its_bounds(name: str, lowest: float, highest: float) -> None:
+    for end, beyond in ((lowest, -0.01), (highest, 0.01)):
+        table = ReadingTable(1, Plausibility())
+        assert table.take(0, USUAL._replace(**{name: end}), 1.0)
+        table = ReadingTable(1, Plausibility())
+        assert not table.take(0, USUAL._replace(**{name: end + beyond}), 1.0)
+        assert not table.take(0, USUAL._replace(**{name: math.nan}), 1.0)
+        assert table.implausible == 2
+
+
+@pytest.mark.parametrize("whole_row", [True, False])
+def test_fifty_revolutions_a_second_and_a_twentieth_of_one(whole_row: bool) -> None:
+    """The defaults, exactly; 1/64 s at 50 rev/s are 0.78125 rev."""
+    reach = 50.0 / 64 + 0.05
+
+    def moves(to: float, mode: int = POSITION) -> bool:
+        table = ReadingTable(1, Plausibility())
+        assert table.take_all(frame(0.0, mode=mode), TAG, 1.0)
+        if whole_row:
+            return table.take_all(frame(to, mode=mode), TAG, 1.0 + 1 / 64)
+        return table.take(0, USUAL._replace(position_rev=to, mode=mode), 1.0 + 1 / 64)
+
+    assert moves(reach - 1e-6)
+    assert not moves(reach + 1e-6)
+    assert not moves(reach + 1e-6, mode=5), "PWM is the first mode that drives"
+    assert moves(9.0, mode=4)
+
+
+@pytest.mark.parametrize("whole_row", [True, False])
+def test_exactly_as_far_as_it_can_is_not_too_far(whole_row: bool) -> None:
+    table = ReadingTable(2, Plausibility(maximum_speed_rev_s=16.0, position_slack_rev=0.25))
+    assert table.take_all(frame(0.0) + frame(0.0), TAG, 1.0)
+    if whole_row:
+        assert table.take_all(frame(0.5) + frame(0.0), TAG, 1.0 + 1 / 64)
+    else:
+        assert table.take(0, USUAL._replace(position_rev=0.5), 1.0 + 1 / 64)
+
+
+def test_each_reading_has_its_own_time() -> None:
+    """Joint 0 was last heard long ago and may have moved far, joint 1 just now."""
+    table = ReadingTable(2, Plausibility(maximum_speed_rev_s=16.0, position_slack_rev=0.25))
+    assert table.take(0, USUAL._replace(position_rev=0.0), 1.0)
+    assert table.take(1, USUAL._replace(position_rev=0.0), 1.5)
+    assert known(table).time.tolist() == [1.0, 1.5]
+    assert not table.take_all(frame(0.0) + frame(4.0), TAG, 1.5 + 1 / 64)
+    assert table.take_all(frame(4.0) + frame(0.0), TAG, 1.5 + 1 / 64)
+    assert known(table).time.tolist() == [1.5 + 1 / 64] * 2
+    assert known(table).position_rev.tolist() == [4.0, 0.0]
+    assert not table.take_all(frame(4.0) + frame(4.0), TAG, 1.5 + 2 / 64)
+
+
+def test_a_row_after_single_readings_is_judged_one_by_one() -> None:
+    table = ReadingTable(2, Plausibility(maximum_speed_rev_s=16.0, position_slack_rev=0.25))
+    assert table.take_all(frame(0.0) + frame(0.0), TAG, 1.0)
+    assert table.take(1, USUAL._replace(position_rev=0.0), 2.0)
+    assert table.take_all(frame(15.0) + frame(0.25), TAG, 2.0)
+
+
+def test_what_was_told_is_not_changed_by_what_comes() -> None:
+    table = ReadingTable(2, Plausibility())
+    before = known(table)
+    assert before.mode.tolist() == [UNKNOWN_MODE] * 2
+    assert before.fault.tolist() == [0, 0]
+    assert take(table, 0, frame(), 1.0)
+    first = known(table)
+    assert take(table, 0, frame(0.26, fault=33), 2.0)
+    table.forget_position(0)
+    assert first.time.tolist() == [1.0, -math.inf]
+    assert first.position_rev[0] == 0.25
+    assert known(table).time[0] == 2.0
+    assert (first.fault[0], known(table).fault[0]) == (0, 33)
+    assert first.mode.dtype == first.fault.dtype == np.int64
+
+
+def test_every_value_is_told_by_its_name() -> None:
+    table = ReadingTable(2, Plausibility())
+    assert table.implausible == 0
+    values = ServoReading(10, 33, 0.5, 2.0, 3.0, 4.0, 5.0, 6.0)
+    assert table.take(1, values, 7.0)
+    told = table.readings(np.array([False, True]))
+    for name, value in values._asdict().items():
+        assert getattr(told, name)[1] == value
+    assert told.valid.tolist() == [False, True]
 
 
 IMPOSSIBLE: dict[str, dict[str, Any]] = {
