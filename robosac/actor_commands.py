@@ -175,6 +175,7 @@ class Told:
             step=step,
             replay_bytes=standing.replay_bytes,
             note=f"{self._note}; here: {here}; {standing.owed:,.0f} updates owed",
+            wait=board.trouble,
         )
 
 

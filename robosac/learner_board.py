@@ -60,6 +60,8 @@ class Board:
         """Serial numbers of the newest policy, and of the newest means."""
         self.failure: str | None = None
         """Why it cannot go on."""
+        self.trouble = ""
+        """What it cannot do at present, for people."""
 
     # For the loop.
 
@@ -90,6 +92,11 @@ class Board:
         with self._changed:
             self.told_means += 1
             self._means.append((self.told_means, means))
+
+    def tell_trouble(self, what: str) -> None:
+        """Say what cannot be done at present; empty: all can."""
+        with self._changed:
+            self.trouble = what
 
     def fail(self, why: str) -> None:
         """Say that it cannot go on."""

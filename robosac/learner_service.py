@@ -26,6 +26,8 @@ ROWS_AT_ONCE: Final = 64
 BYTES_AT_ONCE: Final = 4_000_000
 SAVING_S: Final = 120.0
 """Longest time a checkpoint may take to be written."""
+SAVE_AGAIN_S: Final = 10.0
+"""Time until a checkpoint that the disk refused is tried again."""
 TELL_EVERY_S: Final = 0.1
 """How often it says how far it is, while it updates."""
 
@@ -85,7 +87,7 @@ class LearnerService:
         self._learned: dict[bytes, int] = {}
         self._episodes = 0
         """Ends of episodes that were learned from."""
-        self._saved_at = (0, clock())
+        self._save_after = clock()
         self._offered = (-1, clock())
         self._policy_is_due = self._save_is_due = False
         self._asked: dict[bytes, int] = {}
@@ -139,7 +141,6 @@ class LearnerService:
                 read = row.arrival + 1
         self._learned = {bytes.fromhex(k): v for k, v in document["learned"].items()}
         self._episodes = document["episodes"]
-        self._saved_at = (step, self._clock())
         self._board.tell_saved(self._inbox.mark_checkpointed(step - 1))
 
     def _take(self) -> bool:
@@ -186,9 +187,9 @@ class LearnerService:
         self._asked |= self._board.take_saves()
         asked = {s: n for s, n in self._asked.items() if self._learned.get(s, -1) < n}
         reached, self._asked = len(asked) < len(self._asked), asked
-        if reached or self._save_is_due:
-            self._save_is_due = False
-            self._save()
+        self._save_is_due = self._save_is_due or reached
+        if self._save_is_due and self._clock() >= self._save_after:
+            self._try_to_save()
 
     def _offer(self) -> None:
         """Seal the policy as it is now; the newest wins."""
@@ -196,6 +197,20 @@ class LearnerService:
         learned = {stream.hex(): sequence for stream, sequence in self._learned.items()}
         self._board.offer(self._publish_sealed(self.learning.learner.policy(), version, learned))
         self._offered = (version, self._clock())
+
+    def _try_to_save(self) -> None:
+        """Write a checkpoint; where the disk refuses, learn on and try again.
+
+        Nothing is lost by that: the rows are in the inbox, and actors keep theirs.
+        """
+        try:
+            self._save()
+        except OSError as error:
+            self._save_after = self._clock() + SAVE_AGAIN_S
+            self._board.tell_trouble(f"no checkpoint: {error}")
+            return
+        self._save_is_due = False
+        self._board.tell_trouble("")
 
     def _save(self) -> None:
         """Write a checkpoint, unless this step has one: then nothing has happened since."""

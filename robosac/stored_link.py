@@ -195,15 +195,12 @@ class StoredLink:
     @property
     def newest(self) -> Sealed | None:
         """The newest policy that came."""
-        came = self._uplink.take_policies()
-        self.refused += self._uplink.take_refused()
-        self._policies = [*self._policies, *came][-2:]
+        self._collect()
         return self._policies[-1] if self._policies else None
 
     def policy_after(self, sequence: int) -> Sealed | None:
         """The policy that has learned from this actor's transitions up to `sequence`, no more."""
-        newest = self.newest
-        del newest
+        self._collect()
         for sealed in reversed(self._policies):
             if sealed.learned.get(self.stream, -1) == sequence:
                 return sealed
@@ -274,6 +271,12 @@ class StoredLink:
             finally:
                 if self._child is not None:
                     self._child.close()
+
+    def _collect(self) -> None:
+        """Take what the uplink's thread has put on the shelf."""
+        came = self._uplink.take_policies()
+        self.refused += self._uplink.take_refused()
+        self._policies = [*self._policies, *came][-2:]
 
     def _require_equal(self, sequence: int, data: bytes) -> None:
         try:

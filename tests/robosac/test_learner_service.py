@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,6 +93,7 @@ def served(
     board: Offers | None = None,
     turns: int | None = None,
     before_turn: Callable[[int], None] = lambda _: None,
+    clock: Callable[[], float] = lambda: 0.0,
 ) -> LearnerService:
     """A loop that ran until there was nothing left to do, or for so many turns."""
     if folder.exists():
@@ -104,7 +106,7 @@ def served(
     offers = board or Offers()
     offers.board.wait = lambda seconds: None  # type: ignore[method-assign]
     service = LearnerService(
-        run, learning, inbox, shelf.publish, offers.board, lambda means: None, lambda: 0.0
+        run, learning, inbox, shelf.publish, offers.board, lambda means: None, clock
     )
     looked = 0
 
@@ -232,6 +234,39 @@ def test_a_checkpoint_that_was_asked_for_is_taken_once_it_holds_that_row(folder:
     )
     assert checkpoint.latest(folder) == checkpoint.folder_for(folder, 120)
     assert offers.board.standing().saved == {STREAM: 119}
+
+
+def test_a_disk_that_refuses_a_checkpoint_ends_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive, tries, now = Learning.save, 0, 0.0
+
+    def save(learning: Learning, *arguments: Any, **more: Any) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise OSError(28, "no space left")
+        alive(learning, *arguments, **more)
+
+    monkeypatch.setattr(Learning, "save", save)
+    offers = Offers()
+    offers.board.ask_to_save(STREAM, 9)
+    seen: list[str] = []
+
+    def pass_time(turn: int) -> None:
+        nonlocal now
+        now += 1.0
+        seen.append(offers.board.trouble)
+
+    inbox = MemoryInbox([row(number) for number in range(10)])
+    served(
+        folder, inbox, "learner_process.lockstep=true", board=offers, turns=40,
+        before_turn=pass_time, clock=lambda: now,
+    )  # fmt: skip
+    assert tries == 2
+    assert any("no space left" in text for text in seen)
+    assert offers.board.trouble == ""
+    assert offers.board.standing().saved == {STREAM: 9}
 
 
 def test_the_spaces_are_those_that_were_told() -> None:
