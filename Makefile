@@ -76,7 +76,7 @@ fault-matrix: setup ## every fault the twins can enact, in every phase, in virtu
 	$(BIN)/python -m tests.sweeps.fault_matrix
 
 kill-sweep: setup ## KILLS times an executor or actor is killed or stopped; the motors must stop within 100 ms
-	$(BIN)/python -m tests.sweeps.process_kill_sweep --trials $(KILLS)
+	$(BIN)/python -m tests.sweeps.process_kill_sweep --trials $(KILLS) $(if $(STATE),--resume $(STATE))
 
 estop-sweep: setup ## TRIALS trips of the gate over every state, in virtual and in real time
 	$(BIN)/python -m tests.sweeps.estop_sweep --trials $(TRIALS) --time virtual

@@ -1,6 +1,6 @@
 """Many times: executor or actor is killed or stopped, and the motors are stopped within 100 ms.
 
-    python -m tests.sweeps.process_kill_sweep --trials 1000
+    python -m tests.sweeps.process_kill_sweep --trials 1000 --resume kills.json
 
 from the repository's root. Real processes over a served quadruped's pseudo-terminals, in real time.
 SIGKILL and SIGSTOP, executor and actor take turns; the moment is random.
@@ -10,8 +10,9 @@ SIGKILL and SIGSTOP, executor and actor take turns; the moment is random.
 
 A trial holds if that came within 100 ms of the signal, by the twin's own journal, and no motor was
 left in position mode. (A learner that goes is no reason to stop: hazard 24.) Trials in which the
-twin itself did not keep up, or motors had stopped before, are told and made anew. Exit code 0 only
-if all hold.
+twin itself did not keep up, or motors had stopped before, are told and made anew. With `--resume`
+every trial is kept as soon as it is made, and the same command goes on where it was. Exit code 0
+only if all hold.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
+from robosac.files import write_whole
 from robosac.rehearsal.files import write_robot
 from sim.served import ServedTwin, served
 from tests.conformance.killing import motors_driving
@@ -145,10 +147,27 @@ def try_once(
     )
 
 
-def sweep(trials: int, seed: int) -> tuple[list[Trial], int]:
-    """The trials that count, and how many were made anew."""
-    rng, made, anew = np.random.default_rng(seed), list[Trial](), 0
-    began = time.monotonic()
+def kept(path: Path | None) -> tuple[list[Trial], int]:
+    """The trials that are there already, and how many were made anew."""
+    if path is None or not path.exists():
+        return [], 0
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return [Trial(**row) for row in document["trials"]], document["anew"]
+
+
+def keep(path: Path | None, made: list[Trial], anew: int) -> None:
+    """Write every trial, whole or not at all."""
+    if path is not None:
+        rows = [asdict(one) for one in made]
+        write_whole(path, json.dumps({"trials": rows, "anew": anew}).encode())
+
+
+def sweep(trials: int, seed: int, path: Path | None = None) -> tuple[list[Trial], int]:
+    """The trials that count, those in `path` included, and how many were made anew."""
+    made, anew = kept(path)
+    before = len(made)
+    # Another sitting draws other moments.
+    rng, began = np.random.default_rng((seed, before)), time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="robosac-") as place,
         served("minitaur", seed=seed, cameras=Path(place), priority=TWIN_PRIORITY) as twin,
@@ -163,7 +182,8 @@ def sweep(trials: int, seed: int) -> tuple[list[Trial], int]:
                 anew += 1
                 continue
             made.append(trial)
-            left = (time.monotonic() - began) / (len(made) + anew) * (trials - len(made))
+            keep(path, made, anew)
+            left = (time.monotonic() - began) / (len(made) - before) * (trials - len(made))
             held = sum(one.held for one in made)
             say(f"\r{len(made)} of {trials}, {held} held, {anew} anew, {left:.0f} s left ", end="")
     say("")
@@ -174,9 +194,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="where to write every trial")
+    parser.add_argument("--resume", type=Path, help="where every trial is kept, and gone on from")
     options = parser.parse_args()
-    trials, anew = sweep(options.trials, options.seed)
+    trials, anew = sweep(options.trials, options.seed, options.resume)
     for victim in VICTIMS:
         for number in SIGNALS:
             some = [one for one in trials if (one.victim, one.signal) == (victim, number.name)]
@@ -190,9 +210,6 @@ def main() -> int:
                     f"; torque off {off[len(off) // 2]:.0f}, {off[-1]:.0f}"
                 )
     say(f"{anew} made anew: the twin had skipped time, or motors had stopped before")
-    if options.json:
-        rows = [asdict(one) for one in trials]
-        options.json.write_text(json.dumps({"trials": rows, "anew": anew}), encoding="utf-8")
     for one in trials:
         if not one.held:
             say(str(one))
