@@ -24,6 +24,8 @@ _ID, _LENGTH, _BODY, _ERROR, _PARAMETERS = 4, 5, 7, 8, 9
 _CRC_SIZE = 2
 _LEAST_LENGTH, _MOST_LENGTH = 4, MAX_PACKET - _BODY
 _STATUS, _ERROR_BITS = int(Instruction.STATUS), 0x7F
+_NO_PACKET, _INCOMPLETE = 0, -1
+"""In place of where a packet ends."""
 
 
 class Status(NamedTuple):
@@ -102,17 +104,16 @@ class StatusParser:
 
     def feed(self, data: bytes) -> list[Status]:
         """The packets that `data` completes. Keeps at most MAX_PACKET bytes for the next call."""
-        buffer = self._pending + data if self._pending else data
+        buffer = self._pending + data
         found: list[Status] = []
         at = 0
         while (begin := buffer.find(HEADER, at)) >= 0:
-            if begin > at:
-                self._discard(begin - at)
+            self._discard(begin - at)
             end = _end(buffer, begin)
-            if end < 0:
+            if end == _INCOMPLETE:
                 self._pending = buffer[begin:]
                 return found
-            status = _parse(buffer, begin, end) if end else None
+            status = None if end == _NO_PACKET else _parse(buffer, begin, end)
             if status is None:
                 self._discard(1)
                 at = begin + 1
@@ -144,20 +145,20 @@ class StatusParser:
 
 
 def _end(buffer: bytes, begin: int) -> int:
-    """Where the packet with its header at `begin` ends; -1: not all here, 0: it is none."""
+    """Where the packet with its header at `begin` ends; _INCOMPLETE: not all here."""
     available = len(buffer)
     if available > begin + _ID and buffer[begin + _ID] > MAX_ID:
-        return 0
+        return _NO_PACKET
     if available < begin + _BODY:
-        return -1
+        return _INCOMPLETE
     length = buffer[begin + _LENGTH] | buffer[begin + _LENGTH + 1] << 8
     if not _LEAST_LENGTH <= length <= _MOST_LENGTH:
-        return 0
+        return _NO_PACKET
     end = begin + _BODY + length
     # The last two bytes of a body and the CRC may look like a header by chance, nothing before.
-    if buffer.find(HEADER, begin + _ID, end - 1) >= 0:
-        return 0
-    return end if end <= available else -1
+    if HEADER in buffer[begin + _ID : end - 1]:
+        return _NO_PACKET
+    return end if end <= available else _INCOMPLETE
 
 
 def _parse(buffer: bytes, begin: int, end: int) -> Status | None:
@@ -168,15 +169,14 @@ def _parse(buffer: bytes, begin: int, end: int) -> Status | None:
     if crc16_buypass(buffer[begin:tail]) != buffer[tail] | buffer[tail + 1] << 8:
         return None
     error = buffer[begin + _ERROR]
-    parameters = buffer[begin + _PARAMETERS : tail]
-    if _MARK in parameters or error == 0xFF:
-        parameters = unstuff(buffer[begin + _BODY : tail])[_PARAMETERS - _BODY :]
+    # An error byte of FF may be the first of a mark.
+    parameters = unstuff(buffer[begin + _BODY : tail])[_PARAMETERS - _BODY :]
     return Status(buffer[begin + _ID], error & _ERROR_BITS, error >= ALERT, parameters)
 
 
 def _partial_header(buffer: bytes, at: int) -> int:
     """How many bytes at the end of buffer[at:] may be the beginning of a header."""
-    for size in range(min(len(HEADER) - 1, len(buffer) - at), 0, -1):
-        if buffer.endswith(HEADER[:size]):
+    for size in range(len(HEADER), 0, -1):
+        if buffer.endswith(HEADER[:size], at):
             return size
     return 0

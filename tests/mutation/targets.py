@@ -50,7 +50,7 @@ TARGETS = (
     # What bounds a command.
     _robosac("lowpass"),
     _robosac("thermal"),
-    _robosac("braking", "safety"),
+    _robosac("braking"),
     _robosac("keepout"),
     _robosac("finger_keepout"),
     _robosac("safety", "safety", "soft_zone"),
