@@ -31,10 +31,6 @@ from robosac.hal import BoolArray, FloatArray
 from robosac.reasons import Reason
 from robosac.safety import Envelope, Limited, Memory, inside
 
-_NO_MOTION = 1e-12
-"""Rounding of a velocity that stands for none, rad/s."""
-
-
 class KeepOut(Protocol):
     """Regions of joint positions to stay out of."""
 
@@ -88,9 +84,7 @@ def _braked(memory: Memory, envelope: Envelope, dt: float) -> tuple[list[float],
     velocities = [velocity * share for velocity in last]
     for joint, bounds in enumerate(envelope.joints):
         start = positions[joint]
-        place = start + velocities[joint] * dt
-        within = bounds[0] <= place <= bounds[1]
-        positions[joint] = place if within else inside(place, start, bounds)
+        positions[joint] = inside(start + velocities[joint] * dt, start, bounds)
     return positions, velocities
 
 
@@ -195,8 +189,7 @@ def _points(start: list[float], end: list[float], spacing: float) -> list[list[f
 
 def _standstill_time(velocity: list[float], envelope: Envelope) -> float:
     """How long joints that brake together need to stand, s."""
-    needed = max(map(truediv, map(abs, velocity), envelope.accelerations))
-    return 0.0 if needed < _NO_MOTION else needed
+    return max(map(truediv, map(abs, velocity), envelope.accelerations))
 
 
 class FrontLegsForward:

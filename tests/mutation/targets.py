@@ -51,7 +51,7 @@ TARGETS = (
     _robosac("lowpass"),
     _robosac("thermal"),
     _robosac("braking"),
-    _robosac("keepout"),
+    _robosac("keepout", "keepout_steps", "keepout"),
     _robosac("finger_keepout"),
     _robosac("safety", "safety", "soft_zone"),
 )
