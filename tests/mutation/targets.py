@@ -53,5 +53,5 @@ TARGETS = (
     _robosac("braking"),
     _robosac("keepout", "keepout_steps", "keepout"),
     _robosac("finger_keepout"),
-    _robosac("safety", "safety", "soft_zone"),
+    _robosac("safety", "safety_steps", "safety", "soft_zone"),
 )
