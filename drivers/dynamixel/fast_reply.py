@@ -69,16 +69,14 @@ class FastReply:
             self.done = True
         if self.done:
             self.discarded += len(self._buffer)
-            self._buffer = b""
         return found
 
     def _find_head(self) -> bool:
         at = self._buffer.find(self._head)
         if at < 0:
-            surplus = len(self._buffer) - (_HEAD_SIZE - 1)
-            if surplus > 0:
-                self.discarded += surplus
-                self._buffer = self._buffer[surplus:]
+            surplus = max(0, len(self._buffer) - (_HEAD_SIZE - 1))
+            self.discarded += surplus
+            self._buffer = self._buffer[surplus:]
             return False
         self.discarded += at
         self._buffer = self._buffer[at + _HEAD_SIZE :]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from drivers.dynamixel import instructions as send
 from drivers.dynamixel.constants import BROADCAST_ID, FactoryReset
 from drivers.dynamixel.instructions import BulkRead, BulkWrite, PingReply, parse_ping
-from drivers.dynamixel.packet import decode_status
+from drivers.dynamixel.packet import Status, decode_status
 from drivers.errors import ProtocolError
 from tests.drivers import dynamixel_vectors as vectors
 
@@ -40,6 +40,7 @@ MANUAL = [
     ),
     (send.fast_sync_read(132, 4, (3, 7, 4)), vectors.FAST_SYNC_READ),
 ]
+LONGEST = 1024
 
 
 @pytest.mark.parametrize(("ours", "manual"), MANUAL)
@@ -73,11 +74,48 @@ def test_ping_replies() -> None:
         lambda: send.fast_sync_read(0, 100, range(12)),
         lambda: send.fast_bulk_read([BulkRead(1, 0, 600), BulkRead(2, 0, 600)]),
         lambda: send.factory_reset(BROADCAST_ID, FactoryReset.ALL),
+        lambda: send.read(-1, 132, 4),
+        lambda: send.read(1, -1, 1),
+        lambda: send.read(1, 0, LONGEST - 10),
+        lambda: send.write(1, 0x10000, b"1"),
+        lambda: send.reg_write(1, 116, b""),
+        lambda: send.sync_write(116, 1, {253: b"1"}),
+        lambda: send.sync_write(116, 1, {1: b"1", 2: b"22"}),
+        lambda: send.bulk_read([BulkRead(253, 144, 2)]),
+        lambda: send.bulk_read([]),
+        lambda: send.bulk_write([BulkWrite(253, 32, b"1")]),
+        lambda: send.bulk_write([BulkWrite(1, 32, b"1"), BulkWrite(1, 33, b"1")]),
+        lambda: send.fast_sync_read(0, 505, (1, 2)),
+        lambda: send.fast_bulk_read([BulkRead(1, 0, LONGEST - 11)]),
     ],
 )
 def test_what_must_not_be_sent_is_refused(call: Callable[[], bytes]) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         call()
+
+
+def test_the_ends_of_what_may_be_asked_for() -> None:
+    assert send.read(0, 0, 1)[4:12] == bytes.fromhex("00 0700 02 0000 0100")
+    assert send.read(252, 0xFFFF, LONGEST - 11)[4:12] == bytes.fromhex("FC 0700 02 FFFF F503")
+    assert send.write(BROADCAST_ID, 64, b"\x01")[4:11] == bytes.fromhex("FE 0600 03 4000 01")
+    assert send.fast_sync_read(0, 504, (1, 2))[7] == 0x8A
+    assert send.fast_bulk_read([BulkRead(1, 0, 504), BulkRead(2, 0, 504)])[7] == 0x9A
+    assert send.fast_bulk_read([BulkRead(1, 0, LONGEST - 12)])[7] == 0x9A
+
+
+def test_an_action_is_for_all_and_a_factory_reset_of_one_may_take_everything() -> None:
+    assert send.action() == send.action(BROADCAST_ID)
+    assert send.factory_reset(1, FactoryReset.ALL)[7:9] == bytes.fromhex("06FF")
+    assert send.factory_reset(BROADCAST_ID, FactoryReset.KEEP_ID)[4:9] == bytes.fromhex(
+        "FE 0400 06 01"
+    )
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_a_ping_is_answered_with_three_bytes(count: int) -> None:
+    with pytest.raises(ProtocolError, match="3 bytes"):
+        parse_ping(Status(1, 0, False, bytes(count)))
+    assert parse_ping(Status(2, 0, False, b"\x01\x02\x03")) == PingReply(2, 0x0201, 3)
 
 
 class Recorder:
