@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 from drivers.errors import ProtocolError
 from drivers.vectornav.codec import (
+    BAUDS,
+    ERRORS,
     FRAME_SIZE,
+    IMU_RATE_HZ,
     LONGEST_ASCII,
     Check,
     StreamParser,
@@ -122,6 +125,9 @@ def test_sixteen_bit_check() -> None:
             b"$VNRRG,11*073\r\n",
             b"$VNRRG,11* 73\r\n",
             b"$VNRRG,11*73 \r\n",
+            b"$VNRRG,11*73X\r\n",
+            b"X$VNRRG,11*73\r\n",
+            b"$$VNRRG,11*73\r\n",
             b"",
             b"*",
             b"$",
@@ -149,6 +155,64 @@ def frame_at(time_ns: int) -> bytes:
 
 
 MESSAGE = b"$VNRRG,11*73\r\n"
+
+
+def test_numbers_of_the_manual() -> None:
+    assert IMU_RATE_HZ == 800
+    assert set(BAUDS) == {9600, 19200, 38400, 57600, 115200, 128000, 230400, 460800, 921600}
+    assert len(BAUDS) == 9
+    assert BAUDS[0] == 115200
+    assert set(ERRORS) == {*range(1, 13), 255}
+    assert (ERRORS[1], ERRORS[12]) == ("hard fault", "insufficient baud rate")
+    assert [int(check) for check in Check] == [1, 3]
+
+
+def test_a_star_in_the_text_is_text() -> None:
+    assert parse_message(encode_command("A*B,C")) == ["A*B", "C"]
+
+
+def test_a_message_may_be_as_long_as_a_frame() -> None:
+    command = encode_command("VNWRG," + "0" * (FRAME_SIZE - 12))
+    assert len(command) == FRAME_SIZE
+    parser = StreamParser()
+    assert parser.feed(command)[1] == [["VNWRG", "0" * (FRAME_SIZE - 12)]]
+    assert parser.skipped == 0
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_message_longer_than_the_longest_is_none(more: int) -> None:
+    command = encode_command("A" * (LONGEST_ASCII - 6 + more))
+    assert len(command) == LONGEST_ASCII + more == 256 + more
+    parser = StreamParser()
+    messages = parser.feed(command + MESSAGE)[1]
+    assert messages[-1] == ["VNRRG", "11"]
+    assert len(messages) == 2 - more
+    assert parser.skipped == (0, len(command))[more]
+
+
+def test_what_cannot_become_a_message_is_not_kept() -> None:
+    parser = StreamParser()
+    parser.feed(b"$" + b"a" * (LONGEST_ASCII - 2))
+    assert parser.skipped == 0
+    parser.feed(b"a")
+    assert parser.skipped == LONGEST_ASCII
+    parser.feed(b"$\x80")
+    assert parser.skipped == LONGEST_ASCII + 2
+    parser.feed(b"$abc")
+    parser.clear()
+    assert parser.feed(MESSAGE)[1] == [["VNRRG", "11"]]
+    assert parser.skipped == LONGEST_ASCII + 2
+
+
+@pytest.mark.parametrize("before", [b"a", b"ab", b"\x00\xfb$", b"ab\xfa\x01a"])
+def test_garbage_ends_where_a_message_begins(before: bytes) -> None:
+    parser = StreamParser()
+    assert parser.feed(before)[1] == []
+    assert parser.feed(MESSAGE + before + frame_at(1) + before + MESSAGE) == (
+        [parse_frame(frame_at(1))],
+        [["VNRRG", "11"]] * 2,
+    )
+    assert parser.skipped == 3 * len(before)
 
 
 @given(st.data())
