@@ -9,8 +9,14 @@ from hypothesis import strategies as st
 
 from drivers.errors import ProtocolError
 from drivers.hipnuc.codec import (
+    BAUDS,
+    DIVISORS,
     FRAME_SIZE,
+    G_M_S2,
     LONGEST_LINE,
+    SAMPLING_RATE_HZ,
+    TICK_NS,
+    TICKS,
     Status,
     StreamParser,
     attitude_to_ned,
@@ -104,6 +110,92 @@ def test_another_tag_is_another_frame() -> None:
         parse_frame(FRAME[:4] + crc(FRAME[:4] + body).to_bytes(2, "little") + body)
 
 
+def test_numbers_of_the_vendors_documents() -> None:
+    assert SAMPLING_RATE_HZ == 1000
+    assert DIVISORS == (1, 2, 4, 5, 10, 20, 50, 100, 200, 500, 1000)
+    assert set(BAUDS) == {
+        *(4800, 9600, 19200, 38400, 57600, 115200),
+        *(230400, 256000, 460800, 921600),
+    }
+    assert (len(BAUDS), BAUDS[0]) == (10, 115200)
+    assert G_M_S2 == 9.8
+    assert (TICK_NS, TICKS) == (1_000_000, 2**32)
+    bits = {status.name: status.value.bit_length() - 1 for status in Status}
+    assert bits == {
+        "GYRO_BIAS_NOT_CONVERGED": 3,
+        "MAGNETIC_DISTURBANCE": 4,
+        "ACCELERATION_SATURATED": 5,
+        "ANGULAR_RATE_SATURATED": 6,
+        "ATTITUDE_NOT_CONVERGED": 7,
+        "STATIC": 9,
+        "MAGNETIC_AIDING": 10,
+        "TIME_NOT_SYNCHRONISED": 11,
+        "SYNC_OUT_PULSE": 12,
+    }
+    assert all(status.value.bit_count() == 1 for status in Status)
+
+
+def with_crc(head: bytes, body: bytes) -> bytes:
+    return head + crc(head + body).to_bytes(2, "little") + body
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        with_crc(FRAME[:4], FRAME[6:] + b"\x00"),
+        with_crc(FRAME[:4], FRAME[6:-1]),
+        with_crc(b"\x5a\xa5\x4d\x00", FRAME[6:]),
+        with_crc(b"\x5b\xa5\x4c\x00", FRAME[6:]),
+    ],
+)
+def test_another_length_or_header_is_another_frame_whatever_its_crc(frame: bytes) -> None:
+    with pytest.raises(ProtocolError, match="not a HI91"):
+        parse_frame(frame)
+
+
+@pytest.mark.parametrize("before", [b"\xa5", b"a\xa5", b"\x5a", b"\x5a\x5a", b"\x5a\xa5\x4c\x01"])
+def test_frames_are_found_behind_what_looks_like_them(before: bytes) -> None:
+    parser = StreamParser()
+    frames, lines = parser.feed(before + frame_at(1) + before + frame_at(2))
+    assert [frame.time_ms for frame in frames] == [1, 2]
+    assert lines == []
+
+
+def test_a_line_may_be_as_long_as_the_longest() -> None:
+    parser = StreamParser()
+    assert LONGEST_LINE == 256
+    assert parser.feed(b"a" * 256 + b"\r\n")[1] == ["a" * 256]
+    assert parser.skipped == 0
+    assert parser.feed(b"a" * 257 + b"\r\n")[1] == []
+    assert parser.skipped == 257 + 2
+    assert parser.feed(b"b" * 256)[1] == []
+    assert parser.skipped == 259
+    assert parser.feed(b"\nc\n")[1] == ["b" * 256, "c"]
+    assert parser.feed(b"d" * 257)[1] == []
+    assert parser.skipped == 259 + 257
+    assert parser.feed(b"e\n")[1] == ["e"]
+
+
+def test_what_is_no_text_is_counted_and_empty_lines_are_not() -> None:
+    parser = StreamParser()
+    assert parser.feed(b"\r\n\n\rOK\r\n\r\n")[1] == ["OK"]
+    assert parser.skipped == 0
+    assert parser.feed(b"\x07OK\r\nOK\n")[1] == ["OK"]
+    assert parser.skipped == 5
+    assert parser.feed(b"ab\x80")[1] == []
+    assert parser.skipped == 8
+    assert parser.feed(b"cd\x80\nOK\n")[1] == ["OK"]
+    assert parser.skipped == 12
+
+
+def test_what_is_cleared_is_forgotten() -> None:
+    parser = StreamParser()
+    parser.feed(b"half a li" + frame_at(1)[:40])
+    parser.clear()
+    assert parser.feed(b"OK\n" + frame_at(2))[1] == ["OK"]
+    assert parser.skipped == 0
+
+
 @given(st.data())
 def test_a_stream_is_understood_however_it_is_cut(data: st.DataObject) -> None:
     stream = frame_at(1) + b"PNAME=HI14\r\n" + frame_at(2) + frame_at(3) + b"OK\r\n" + frame_at(4)
@@ -159,3 +251,4 @@ def test_commands_and_the_answer_to_who_are_you() -> None:
     assert encode_command("LOG VERSION") == b"LOG VERSION\r\n"
     lines = ["PNAME=HI14", "APP_VER=172", "noise", "UUID = a=b"]
     assert parse_identity(lines) == {"PNAME": "HI14", "APP_VER": "172", "UUID": "a=b"}
+    assert parse_identity([" pname = Hi14 ", "A="]) == {"PNAME": "Hi14", "A": ""}

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 
 from drivers.errors import ProtocolError
 from drivers.moteus.diagnostic import (
+    LARGEST_POLL,
+    LARGEST_WRITE,
     LONGEST_ANSWER,
+    LONGEST_LINE,
     LineReader,
     StreamChunk,
     check_name,
@@ -28,6 +31,12 @@ def test_frames_as_captured() -> None:
     assert encode_poll(48) == bytes.fromhex("420130")
     assert encode_flow_poll(7, 48) == bytes.fromhex("44010730")
     assert encode_flow_poll(255, 48) == bytes.fromhex("4401ff30")
+
+
+def test_lengths_that_the_controller_takes() -> None:
+    assert (LARGEST_WRITE, LARGEST_POLL, LONGEST_LINE, LONGEST_ANSWER) == (61, 48, 99, 16384)
+    assert encode_poll() == bytes.fromhex("420130")
+    assert encode_flow_poll(0) == bytes.fromhex("44010030")
 
 
 def test_longest_text() -> None:
@@ -58,6 +67,23 @@ def test_broken_output_is_refused(frame: str) -> None:
         parse_chunk(bytes.fromhex(frame))
 
 
+@pytest.mark.parametrize(
+    ("frame", "told"),
+    [
+        ("", "no console output"),
+        ("42010131", "no console output"),
+        ("44010131", "no console output"),
+        ("41020131", "channel 2 instead of 1"),
+        ("4301", "console output is cut short"),
+        ("41010231", "2 bytes of console output are cut short"),
+        ("4301050231", "2 bytes of console output are cut short"),
+    ],
+)
+def test_what_is_wrong_with_output_is_told(frame: str, told: str) -> None:
+    with pytest.raises(ProtocolError, match=told):
+        parse_chunk(bytes.fromhex(frame))
+
+
 @given(st.binary(max_size=64))
 def test_any_bytes_are_output_or_a_protocol_error(frame: bytes) -> None:
     with contextlib.suppress(ProtocolError):
@@ -83,6 +109,18 @@ def test_an_answer_without_end_is_refused() -> None:
         reader.feed(b"x")
     reader.clear()
     assert reader.feed(b"OK\n") == ["OK"]
+    assert reader.feed(b"x" * (LONGEST_ANSWER - 3)) == []
+    with pytest.raises(ProtocolError, match="longer"):
+        reader.feed(b"x")
+    reader.clear()
+    assert reader.feed(b"x" * LONGEST_ANSWER) == [], "as much again after a clear"
+
+
+def test_lines_end_with_either_and_what_is_no_ascii_is_replaced() -> None:
+    reader = LineReader()
+    assert reader.feed(b"one\rtwo\n\r\nthr\xffee\r\nrest") == ["one", "two", "thr\ufffdee"]
+    reader.clear()
+    assert reader.feed(b"four\n") == ["four"]
 
 
 @pytest.mark.parametrize(
@@ -101,6 +139,21 @@ def test_only_names_reach_the_console(name: str) -> None:
 def test_values_as_the_console_takes_them(value: float, text: str) -> None:
     assert format_value(value) == text
     assert parse_value(text) == value or math.isnan(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1234567890.0, "1234567890"),
+        (-1234567890.0, "-1234567890"),
+        (2.0**53 - 1.0, "9007199254740991"),
+        (2.0**53, "9.00719925e+15"),
+        (-(2.0**53), "-9.00719925e+15"),
+        (0.1234567891, "0.123456789"),
+    ],
+)
+def test_great_and_precise_values(value: float, text: str) -> None:
+    assert format_value(value) == text
 
 
 def test_infinite_values_are_no_options() -> None:

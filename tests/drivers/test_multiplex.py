@@ -19,9 +19,12 @@ from drivers.moteus.multiplex import (
     from_count,
     pad,
     parse,
+    quantity_of,
+    reply_size,
     reply_values,
     to_count,
     varuint,
+    varuint_at,
 )
 from drivers.moteus.registers import FRAME_SIZES, REGISTERS, Quantity, Register, Resolution
 
@@ -81,6 +84,102 @@ def test_register_errors() -> None:
 )
 def test_varuint(value: int, encoded: str) -> None:
     assert varuint(value) == bytes.fromhex(encoded)
+
+
+def test_varuints_are_read_where_they_are() -> None:
+    for value in (0, 0x7F, 0x80, 0x3FFF, 0x4000, 0x1FFFFF, 0xFFFF_FFFF, 2**35 - 1):
+        encoded = varuint(value)
+        assert len(encoded) == max(1, -(-value.bit_length() // 7))
+        assert varuint_at(b"ab" + encoded + b"\xff", 2) == (value, 2 + len(encoded))
+    with pytest.raises(ValueError, match="not negative"):
+        varuint(-1)
+
+
+@pytest.mark.parametrize(
+    ("frame", "told"),
+    [
+        ("80", "cut short"),
+        ("", "cut short"),
+        ("8080808080", "longer than five bytes"),
+        ("808080808001", "longer than five bytes"),
+    ],
+)
+def test_a_varuint_that_is_none(frame: str, told: str) -> None:
+    with pytest.raises(ProtocolError, match=told):
+        varuint_at(bytes.fromhex(frame), 0)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 127, 128])
+@pytest.mark.parametrize("register", [0, 0x7F, 0x80, 0x150])
+@pytest.mark.parametrize("resolution", Resolution)
+def test_the_size_of_a_reply(count: int, register: int, resolution: Resolution) -> None:
+    numbers = (1 if count < 4 else 2 if count < 128 else 3) + (1 if register < 0x80 else 2)
+    size = numbers + count * (1, 2, 4, 4)[resolution]
+    read = Read(register, resolution, count)
+    assert reply_size(read) == size
+    if size <= 64:
+        frame = encode([Reply(register, resolution, (0.0,) * count)])
+        assert frame == pad(frame[:size])
+        assert parse(frame) == [Reply(register, resolution, (0.0,) * count)]
+
+
+def test_whole_numbers_are_read_in_the_unit_of_their_register() -> None:
+    for resolution in INTEGERS:
+        subframes = [
+            Write(Register.POSITION, resolution, (0.25, -0.5)),
+            Reply(Register.VOLTAGE, resolution, (12.0, 30.0, 3.0)),
+            Reply(0x3000, resolution, (5.0, -7.0)),
+        ]
+        found = parse(encode(subframes))
+        for given_, again in zip(subframes, found, strict=True):
+            assert (type(again), again.register) == (type(given_), given_.register)
+            assert isinstance(again, Write | Reply)
+            assert again.values == pytest.approx(given_.values, abs=0.06)
+            assert again.resolution is resolution
+    assert quantity_of(0x3000) is Quantity.INTEGER
+    assert quantity_of(Register.VOLTAGE) is Quantity.VOLTAGE
+
+
+def test_only_replies_and_refusals_tell_of_registers() -> None:
+    frame = encode(
+        [
+            Write(1, INT16, (0.5,)),
+            Read(2, INT16),
+            Reply(0x3000, INT16, (7.0, 8.0)),
+            RegisterError(9, 3, writing=True),
+            RegisterError(10, 1, writing=False),
+        ]
+    )
+    values, errors = reply_values(frame)
+    assert values == {0x3000: 7.0, 0x3001: 8.0}
+    assert errors == [RegisterError(9, 3, writing=True), RegisterError(10, 1, writing=False)]
+
+
+@pytest.mark.parametrize(
+    "subframe", [Read(1, INT8, 0), Write(1, FLOAT, ()), Reply(1, INT8, ()), Read(1, INT8, -1)]
+)
+def test_a_subframe_without_registers_is_refused(subframe: Subframe) -> None:
+    with pytest.raises(ValueError, match="at least one register"):
+        encode([subframe])
+    assert Read(1, INT8).count == 1
+
+
+@pytest.mark.parametrize("kind", [0x32, 0x33, 0x3F, 0x40, 0x51, 0xFF])
+def test_an_unknown_subframe_is_told(kind: int) -> None:
+    with pytest.raises(ProtocolError, match=f"unknown subframe 0x{kind:02x} at byte 1"):
+        parse(bytes([0x50, kind, 1, 1]))
+
+
+def test_values_that_are_cut_short_are_told() -> None:
+    whole = encode([Reply(1, INT32, (0.5, 0.25))])[:10]
+    assert parse(whole) == [Reply(1, INT32, (0.5, 0.25))]
+    with pytest.raises(ProtocolError, match="2 values are cut short"):
+        parse(whole[:-1])
+
+
+def test_a_float_has_no_count() -> None:
+    with pytest.raises(ValueError, match="no integer count"):
+        to_count(1.0, Quantity.POSITION, FLOAT)
 
 
 @pytest.mark.parametrize("quantity", Quantity)
