@@ -10,14 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.errors import ProtocolError
+from drivers.moteus.multiplex import Read, RegisterError, Reply, Subframe, encode
 from drivers.moteus.readings import (
+    NEVER,
+    REFUSED,
+    REPLY_SIZE,
     TAGS,
+    UNKNOWN_MODE,
     Plausibility,
     ReadingTable,
+    ServoReading,
     ServoReadings,
     parse_block,
     parse_reading,
+    query,
 )
+from drivers.moteus.registers import Register, Resolution
 
 STOPPED, ENABLING, POSITION = 0, 2, 10
 TAG, OTHER_TAG = 0x25, 0x28
@@ -92,6 +100,212 @@ def test_a_block_with_another_tag_is_none() -> None:
     table = ReadingTable(2, Plausibility())
     assert not table.take_all(row, TAG, 1.0)
     assert known(table).time.tolist() == [-math.inf, -math.inf]
+
+
+INT8, INT16, INT32, FLOAT = Resolution
+
+
+def test_tags_are_the_registers_of_a_position_command() -> None:
+    """Writing 0x020 to 0x029 sets position, velocity, torque, gains and limits (registers.md)."""
+    assert TAGS == (0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28, 0x29)
+    assert (REFUSED, UNKNOWN_MODE, REPLY_SIZE) == (-1, -1, 32)
+    assert (NEVER.mode, NEVER.fault) == (-1, 0)
+    assert all(map(math.isnan, NEVER[2:]))
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_a_query_asks_for_what_a_reading_is(tag: int) -> None:
+    wanted = [
+        Read(Register.MODE, INT8),
+        Read(Register.POSITION, FLOAT, 3),
+        Read(Register.POWER, INT16),
+        Read(Register.VOLTAGE, INT16, 3),
+        Read(tag, INT8),
+    ]
+    assert encode(wanted).startswith(query(tag))
+    assert len(query(tag)) == 10
+
+
+def reply(*left_out: int, tags: tuple[int, ...] = (TAG,), more: tuple[Subframe, ...] = ()) -> bytes:
+    """A reading in a layout that is not the firmware's own."""
+    values = {
+        Register.FAULT: 33.0,
+        Register.MODE: 10.0,
+        Register.POSITION: 0.25,
+        Register.VELOCITY: -1.0,
+        Register.TORQUE: 0.5,
+        Register.POWER: 10.0,
+        Register.VOLTAGE: 16.0,
+        Register.TEMPERATURE: 25.0,
+    }
+    told: list[Subframe] = [
+        Reply(register, INT16, (value,))
+        for register, value in values.items()
+        if register not in left_out
+    ]
+    return encode([*told, *(Reply(tag, INT8, (7.0,)) for tag in tags), *more])
+
+
+def test_a_reply_in_any_layout_is_the_same_reading() -> None:
+    reading, tag = parse_reading(reply())
+    assert reading == pytest.approx((10, 33, 0.25, -1.0, 0.5, 10.0, 16.0, 25.0), abs=1e-3)
+    assert tag == TAG
+    assert isinstance(reading, ServoReading)
+    own, _ = parse_reading(frame(fault=33))
+    assert own == pytest.approx(tuple(reading), abs=1e-3)
+
+
+def test_a_reply_that_refuses_a_register_says_so() -> None:
+    refusal = RegisterError(Register.MODE, 2, writing=True)
+    assert parse_reading(reply(tags=(), more=(refusal,)))[1] == REFUSED
+    assert parse_reading(reply(more=(refusal,)))[1] == REFUSED
+
+
+@pytest.mark.parametrize("register", [0x00, 0x01, 0x02, 0x03, 0x07, 0x0D, 0x0E, 0x0F])
+def test_a_reply_that_lacks_a_register_is_none(register: int) -> None:
+    with pytest.raises(ProtocolError, match=rf"without registers \[{register}\]"):
+        parse_reading(reply(register))
+
+
+@pytest.mark.parametrize("tags", [(), (TAG, OTHER_TAG), (0x2A,), (0x1F,)])
+def test_a_reply_has_one_tag(tags: tuple[int, ...]) -> None:
+    with pytest.raises(ProtocolError, match="reply with tags"):
+        parse_reading(reply(tags=tags))
+
+
+def test_a_reply_in_the_firmwares_layout_has_a_tag_of_ours() -> None:
+    with pytest.raises(ProtocolError, match="reply with tags"):
+        parse_reading(frame(tag=0x2A))
+    for tag in TAGS:
+        assert parse_reading(frame(tag=tag))[1] == tag
+
+
+@pytest.mark.parametrize(
+    "what", [{"mode": -128}, {"power": -32768}, {"volts": -32768}, {"heat": -32768}]
+)
+def test_the_most_negative_count_is_no_number(what: dict[str, Any]) -> None:
+    with pytest.raises(ProtocolError, match="not finite"):
+        parse_reading(frame(**what))
+    nearly = {name: value + 1 for name, value in what.items()}
+    assert all(map(math.isfinite, parse_reading(frame(**nearly))[0]))
+
+
+def test_counts_are_scaled_as_documented() -> None:
+    """Power in steps of 0.05 W, voltage of 0.1 V, temperature of 0.1 degrees (registers.md)."""
+    reading, _ = parse_reading(frame(power=-7, volts=241, heat=-3, fault=33, mode=5))
+    expected = (5, 33, 0.25, -1.0, 0.5, -7 * 0.05, 241 * 0.1, -3 * 0.1)
+    assert tuple(reading) == expected
+    row = parse_block(frame(power=-7, volts=241, heat=-3, fault=33, mode=5), 1, TAG)
+    assert row is not None
+    assert row.shape == (8, 1)
+    assert row[:, 0].tolist() == list(expected)
+
+
+def test_a_block_of_another_length_is_none() -> None:
+    assert parse_block(frame(), 2, TAG) is None
+    assert parse_block(frame() + frame() + b"\x50", 2, TAG) is None
+    assert parse_block(3 * frame(), 2, TAG) is None
+
+
+USUAL = ServoReading(10, 0, 0.25, -1.0, 0.5, 10.0, 16.0, 25.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "lowest", "highest"),
+    [
+        ("mode", 0, 15),
+        ("fault", 0, 255),
+        ("position_rev", -32768.0, 32768.0),
+        ("velocity_rev_s", -50.0, 50.0),
+        ("torque_nm", -100.0, 100.0),
+        ("power_w", -1638.36, 1638.4),
+        ("voltage_v", 0.0, 60.0),
+        ("temperature_c", -40.0, 150.0),
+    ],
+)
+def test_a_reading_may_be_as_far_as_its_bounds(name: str, lowest: float, highest: float) -> None:
+    for end, beyond in ((lowest, -0.01), (highest, 0.01)):
+        table = ReadingTable(1, Plausibility())
+        assert table.take(0, USUAL._replace(**{name: end}), 1.0)
+        table = ReadingTable(1, Plausibility())
+        assert not table.take(0, USUAL._replace(**{name: end + beyond}), 1.0)
+        assert not table.take(0, USUAL._replace(**{name: math.nan}), 1.0)
+        assert table.implausible == 2
+
+
+@pytest.mark.parametrize("whole_row", [True, False])
+def test_fifty_revolutions_a_second_and_a_twentieth_of_one(whole_row: bool) -> None:
+    """The defaults, exactly; 1/64 s at 50 rev/s are 0.78125 rev."""
+    reach = 50.0 / 64 + 0.05
+
+    def moves(to: float, mode: int = POSITION) -> bool:
+        table = ReadingTable(1, Plausibility())
+        assert table.take_all(frame(0.0, mode=mode), TAG, 1.0)
+        if whole_row:
+            return table.take_all(frame(to, mode=mode), TAG, 1.0 + 1 / 64)
+        return table.take(0, USUAL._replace(position_rev=to, mode=mode), 1.0 + 1 / 64)
+
+    assert moves(reach - 1e-6)
+    assert not moves(reach + 1e-6)
+    assert not moves(reach + 1e-6, mode=5), "PWM is the first mode that drives"
+    assert moves(9.0, mode=4)
+
+
+@pytest.mark.parametrize("whole_row", [True, False])
+def test_exactly_as_far_as_it_can_is_not_too_far(whole_row: bool) -> None:
+    table = ReadingTable(2, Plausibility(maximum_speed_rev_s=16.0, position_slack_rev=0.25))
+    assert table.take_all(frame(0.0) + frame(0.0), TAG, 1.0)
+    if whole_row:
+        assert table.take_all(frame(0.5) + frame(0.0), TAG, 1.0 + 1 / 64)
+    else:
+        assert table.take(0, USUAL._replace(position_rev=0.5), 1.0 + 1 / 64)
+
+
+def test_each_reading_has_its_own_time() -> None:
+    """Joint 0 was last heard long ago and may have moved far, joint 1 just now."""
+    table = ReadingTable(2, Plausibility(maximum_speed_rev_s=16.0, position_slack_rev=0.25))
+    assert table.take(0, USUAL._replace(position_rev=0.0), 1.0)
+    assert table.take(1, USUAL._replace(position_rev=0.0), 1.5)
+    assert known(table).time.tolist() == [1.0, 1.5]
+    assert not table.take_all(frame(0.0) + frame(4.0), TAG, 1.5 + 1 / 64)
+    assert table.take_all(frame(4.0) + frame(0.0), TAG, 1.5 + 1 / 64)
+    assert known(table).time.tolist() == [1.5 + 1 / 64] * 2
+    assert known(table).position_rev.tolist() == [4.0, 0.0]
+    assert not table.take_all(frame(4.0) + frame(4.0), TAG, 1.5 + 2 / 64)
+
+
+def test_a_row_after_single_readings_is_judged_one_by_one() -> None:
+    table = ReadingTable(2, Plausibility(maximum_speed_rev_s=16.0, position_slack_rev=0.25))
+    assert table.take_all(frame(0.0) + frame(0.0), TAG, 1.0)
+    assert table.take(1, USUAL._replace(position_rev=0.0), 2.0)
+    assert table.take_all(frame(15.0) + frame(0.25), TAG, 2.0)
+
+
+def test_what_was_told_is_not_changed_by_what_comes() -> None:
+    table = ReadingTable(2, Plausibility())
+    before = known(table)
+    assert before.mode.tolist() == [UNKNOWN_MODE] * 2
+    assert before.fault.tolist() == [0, 0]
+    assert take(table, 0, frame(), 1.0)
+    first = known(table)
+    assert take(table, 0, frame(0.26, fault=33), 2.0)
+    table.forget_position(0)
+    assert first.time.tolist() == [1.0, -math.inf]
+    assert first.position_rev[0] == 0.25
+    assert known(table).time[0] == 2.0
+    assert (first.fault[0], known(table).fault[0]) == (0, 33)
+    assert first.mode.dtype == first.fault.dtype == np.int64
+
+
+def test_every_value_is_told_by_its_name() -> None:
+    table = ReadingTable(2, Plausibility())
+    assert table.implausible == 0
+    values = ServoReading(10, 33, 0.5, 2.0, 3.0, 4.0, 5.0, 6.0)
+    assert table.take(1, values, 7.0)
+    told = table.readings(np.array([False, True]))
+    for name, value in values._asdict().items():
+        assert getattr(told, name)[1] == value
+    assert told.valid.tolist() == [False, True]
 
 
 IMPOSSIBLE: dict[str, dict[str, Any]] = {
