@@ -290,6 +290,20 @@ def test_front_legs_are_the_first_and_the_third() -> None:
     ]
 
 
+@pytest.mark.parametrize("more", [0.0, 2.0**-20])
+def test_a_front_leg_may_swing_back_up_to_the_fold(more: float) -> None:
+    """All of it: swing is linear, so nothing is lost between the points of a way."""
+    fold = FrontLegsForward(0.25)
+    back = 0.25 + more
+    kept, asked = step([0.0] * 8, [back, -back, *[0.0] * 6], [0.0] * 8, fold)
+    assert (kept is asked) == (more == 0.0)
+    # 2 rad/s, and all of the way that braking takes from there.
+    fold = FrontLegsForward(STOPPING)
+    start = [-1.0 + more, 1.0 - more, *[0.0] * 6]
+    kept, asked = step(start, [more, -more, *[0.0] * 6], [2.0, -2.0, *[0.0] * 6], fold)
+    assert (kept is asked) == (more == 0.0)
+
+
 @pytest.mark.parametrize("keep_out", [FrontLegsForward(0.65), FingersApart(joints=10)])
 def test_plain_lists_hold_the_same_numbers(keep_out: KeepOut) -> None:
     joints = keep_out.involved.shape[1]
