@@ -31,6 +31,7 @@ from robosac.hal import BoolArray, FloatArray
 from robosac.reasons import Reason
 from robosac.safety import Envelope, Limited, Memory, inside
 
+
 class KeepOut(Protocol):
     """Regions of joint positions to stay out of."""
 

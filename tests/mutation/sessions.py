@@ -13,6 +13,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,7 +22,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 
-from tests.mutation.inject import exchange_code, import_mutated, live_functions
+from tests.mutation.inject import Functions, exchange_code, import_mutated, live_functions
 from tests.mutation.keys import Mutant
 from tests.mutation.pool import KILLED, MUST_IMPORT, SURVIVED, run_all
 
@@ -122,6 +124,7 @@ class WarmRun:
         functions = live_functions(self._path)
         self._measure()
         session.config.pluginmanager.register(_EndsAtOnce())
+        self._check_forks(functions)
 
         def work(mutant: Mutant) -> int:
             try:
@@ -139,6 +142,19 @@ class WarmRun:
             self._verdict((mutant, MUST_IMPORT if unsure else status))
         return True
 
+    def _check_forks(self, functions: Functions) -> None:
+        """A fork with the file as it is must pass, or every mutant would count as killed."""
+
+        def work(text: str) -> int:
+            exchange_code(functions, self._path, text)
+            self._run(range(len(self._items)))
+            return SURVIVED
+
+        limit_s = LEAST_S + TIMES * sum(self._took.values())
+        ((_, status),) = run_all([self._path.read_text()], work, lambda _: limit_s, 1)
+        if status != SURVIVED:
+            raise pytest.UsageError("the tests fail in a fork without any mutant")
+
     def _tests(self, mutant: Mutant) -> list[int]:
         """Those that reach the statement, quickest first."""
         lines = _lines_of(mutant)
@@ -147,7 +163,8 @@ class WarmRun:
 
     def _run(self, indices: Sequence[int]) -> None:
         items = [self._items[index] for index in indices]
-        for item, following in zip(items, [*items[1:], None], strict=True):
+        # Nothing to run where no test reaches the line: the mutant survives.
+        for item, following in zip_longest(items, items[1:]):
             item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
 
     def _measure(self) -> None:
@@ -178,7 +195,10 @@ def judge_warm(
 def judge_cold(
     root: Path, file: str, tests: Sequence[str], mutants: list[Mutant], at_once: int
 ) -> Iterator[Verdict]:
-    """Judge `mutants` by importing each; nothing of ours may be imported yet that `file` needs."""
+    """Judge `mutants` by importing each; nothing of ours may be imported yet that `file` needs.
+
+    Raises RuntimeError where the tests do not pass with the file as it is.
+    """
     name = file.removesuffix(".py").replace("/", ".")
 
     def work(mutant: Mutant) -> int:
@@ -186,4 +206,12 @@ def judge_cold(
         status = pytest.main(_arguments(root, tests), plugins=[_EndsAtOnce()])
         return SURVIVED if status == pytest.ExitCode.OK else KILLED
 
-    return run_all(mutants, work, lambda mutant: COLLECTION_S + 30.0, at_once)
+    def limit_s(mutant: Mutant) -> float:
+        return COLLECTION_S + 30.0
+
+    if mutants:
+        unchanged = replace(mutants[0], text=(root / file).read_text())
+        ((_, status),) = run_all([unchanged], work, limit_s, 1)
+        if status != SURVIVED:
+            raise RuntimeError(f"the tests of {file} fail in a fork without any mutant")
+    yield from run_all(mutants, work, limit_s, at_once)

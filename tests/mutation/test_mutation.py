@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -133,6 +134,64 @@ def test_a_mutant_is_imported_in_place_of_its_file(
         assert importlib.import_module("other_victim").X == 2
     finally:
         del sys.modules["other_victim"]
+
+
+JUDGE = """
+import os
+import sys
+from pathlib import Path
+from tests.mutation.keys import Key, Mutant
+from tests.mutation.pool import SURVIVED
+from tests.mutation.sessions import judge_cold, judge_warm
+
+os.environ["JUDGE"] = str(os.getpid())
+root = Path(sys.argv[1])
+path = root / "arithmetic.py"
+text = path.read_text()
+changes = {"twice": ("2 * x", "3 * x", 2), "thrice": ("3 * x", "4 * x", 6)}
+mutants = [
+    Mutant(Key("arithmetic.py", name, before, after), text.replace(before, after), line, line, True)
+    for name, (before, after, line) in changes.items()
+]
+sys.path.insert(0, str(root))
+tests = [str(root / "test_arithmetic.py")]
+found = {}
+if sys.argv[2] == "warm":
+    tell = lambda verdict: found.update([(verdict[0].key.where, verdict[1] == SURVIVED)])
+    assert judge_warm(root, path, tests, mutants, 1, tell) == 0
+else:
+    for mutant, status in judge_cold(root, "arithmetic.py", tests, mutants, 1):
+        found[mutant.key.where] = status == SURVIVED
+assert found == {"twice": False, "thrice": True}, found
+"""
+ARITHMETIC = """def twice(x):
+    return 2 * x
+
+
+def thrice(x):
+    return 3 * x
+"""
+ITS_TEST = """import os
+
+from arithmetic import twice
+
+
+def test_twice():
+    assert twice(2) == 4
+"""
+
+
+@pytest.mark.parametrize("how", ["warm", "cold"])
+@pytest.mark.parametrize("in_forks_too", [True, False])
+def test_what_no_test_reaches_survives_and_tests_must_pass_in_forks(
+    tmp_path: Path, how: str, in_forks_too: bool
+) -> None:
+    (tmp_path / "arithmetic.py").write_text(ARITHMETIC)
+    only_here = "    assert os.environ['JUDGE'] == str(os.getpid())\n"
+    (tmp_path / "test_arithmetic.py").write_text(ITS_TEST + ("" if in_forks_too else only_here))
+    command = [sys.executable, "-c", JUDGE, str(tmp_path), how]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode == 0) == in_forks_too, ended.stderr
 
 
 def test_what_is_changed_and_what_is_not(tmp_path: Path) -> None:

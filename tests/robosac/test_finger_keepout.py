@@ -195,7 +195,7 @@ Capsule = tuple[np.ndarray, np.ndarray, float]
 def capsules_of(part: HandGeometry, finger: int, angles: np.ndarray) -> list[Capsule]:
     """Base, middle and tip link, joint after joint: ends and radius."""
     frame = turn(2, part.yaws[finger]) @ turn(2, math.pi) @ turn(1, angles[0])
-    at = np.array(part.bases[finger]) + [0.0, 0.0, part.hip]
+    at = np.array(part.bases[finger]) + np.array([0.0, 0.0, part.hip])
     found: list[Capsule] = []
     lengths = (part.base, part.middle, part.tip)
     ends = (part.body_end, part.body_end, part.tip)
