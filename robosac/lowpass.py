@@ -50,7 +50,7 @@ def smooth(
         return request, memory
     g = math.tan(math.pi * cutoff * dt)
     share = 1.0 / (1.0 + g * (g + _DAMPING))
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore"):
         ahead = request - memory.level
         slope = share * (memory.slope + g * ahead)
         level = memory.level + g * slope

@@ -10,9 +10,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from robosac.arming import ArmingSettings, bring_up, not_ready, refusal
-from robosac.errors import ArmingError
+from robosac.arming import ArmingSettings, bring_up, not_ready, refusal, refuse_arming
+from robosac.errors import ArmingError, NotArmedError
+from robosac.estop import EStopGate
 from robosac.hal import Drive, Fault, ImuSample, JointCommand, JointState, Limits, RobotState
+from robosac.states import SafetyState
 from robosac.watch import Findings, Reaction, WatchMemory, body_tilt
 from tests.robosac.fake_robot import make_limits
 
@@ -68,6 +70,8 @@ def test_a_robot_at_rest_is_ready_and_may_be_armed() -> None:
     ("joint", "says"),
     [
         ({"valid": False}, "answers: none from joint_1; every joint must answer"),
+        ({"time": -0.041}, "age: values of joint_1 0.041 s; valid is up to 0.04 s"),
+        ({"time": math.nan}, "age: values of joint_1 nan s"),
         ({"position": math.nan}, "position: .* is not finite"),
         ({"velocity": 0.501}, "rest: joint_1 0.501 rad/s; valid is 0.5"),
         ({"velocity": -0.501}, "rest: joint_1 0.501"),
@@ -80,9 +84,22 @@ def test_what_may_come_right_by_waiting(joint: dict[str, float], says: str) -> N
     assert re.match(says, ready(robot(None, (), **joint)))
 
 
-@pytest.mark.parametrize("joint", [{"velocity": 0.5}, {"position": math.radians(2.0)}])
+@pytest.mark.parametrize("joint", [{"velocity": 0.5}, {"position": math.radians(2.0)}, {"time": -0.04}])
 def test_at_the_bound_it_is_ready(joint: dict[str, float]) -> None:
     assert ready(robot(None, (), **joint)) == ""
+
+
+@pytest.mark.parametrize("safety", SafetyState)
+def test_the_states_from_which_arming_may_begin(safety: SafetyState) -> None:
+    gate = EStopGate()
+    if safety in (SafetyState.ACTIVE, SafetyState.HOLD):
+        with pytest.raises(NotArmedError, match=rf"arm\(\) while {safety.value}; valid after"):
+            refuse_arming(safety, (), gate)
+    elif safety is SafetyState.FAULT:
+        with pytest.raises(ArmingError, match="latched faults: fell, hot; clear each by name"):
+            refuse_arming(safety, ("fell", "hot"), gate)
+    else:
+        refuse_arming(safety, (), gate)
 
 
 def test_two_readings_are_needed() -> None:

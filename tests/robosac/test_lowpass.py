@@ -62,12 +62,25 @@ def test_what_is_no_number_or_too_large_never_enters(wild: float) -> None:
         assert output.tobytes() == np.array([0.1, wild]).tobytes()
 
 
-@pytest.mark.parametrize("dt", [0.0, -1.0, math.nan, math.inf, 0.0126])
+@pytest.mark.parametrize("dt", [0.0, -1.0, math.nan, math.inf, 0.0125, 0.0126])
 def test_a_period_without_a_filter_changes_nothing(dt: float) -> None:
     memory, request = FilterMemory.anchored(np.zeros(2)), np.ones(2)
     output, after = smooth(request, memory, 40.0, dt)
     assert output is request
     assert after is memory
+
+
+def test_an_integrator_that_would_overflow_stays() -> None:
+    """The slope of joint 0 doubles beyond what a number holds; its level does not."""
+    memory = FilterMemory(np.array([1.5e308, 0.0]), np.zeros(2))
+    output, after = smooth(np.zeros(2), memory, CUTOFF, PERIOD)
+    assert after is memory
+    assert output.tolist() == [0.0, 0.0]
+
+
+def test_memory_is_of_doubles() -> None:
+    memory = FilterMemory.anchored(np.array([0.25], dtype=np.float32))
+    assert memory.level.dtype == memory.slope.dtype == np.float64
 
 
 def make_course(low_pass: float | None) -> Course:

@@ -9,6 +9,7 @@ import pytest
 
 from robosac.arming import ArmingSettings
 from robosac.reasons import Reason
+from robosac.errors import SlowLimiterError
 from robosac.requests import (
     TOLD_CHARACTERS,
     Astray,
@@ -111,6 +112,8 @@ def test_settings_that_cannot_be_are_refused(bad: dict[str, float]) -> None:
         {"astray_share": 0.0},
         {"astray_rad": math.nan},
         {"astray_window_s": math.nan},
+        {"silence": 0.0},
+        {"silence": math.nan},
     ],
 )
 def test_settings_out_of_order_or_range_are_refused(bad: dict[str, float]) -> None:
@@ -128,12 +131,14 @@ def test_the_ages_and_budgets_are_those_of_the_safety_document() -> None:
         hold_after=0.1,
         damp_after=0.5,
         stop_after=2.0,
+        silence=0.08,
         deadline_share=0.8,
         settle_s=0.2,
         rejected_hold=3,
         rejected_fault=10,
         late_hold=3,
         max_distance=1.0,
+        limiter_s=0.05,
         astray_rad=0.8,
         astray_share=0.5,
         astray_window_s=1.0,
@@ -143,7 +148,17 @@ def test_the_ages_and_budgets_are_those_of_the_safety_document() -> None:
         soft_zone=0.0,
         keep_out=None,
         low_pass=None,
+        recovery=None,
     )
+
+
+def test_what_a_slow_limiter_decided_is_refused() -> None:
+    SETTINGS.refuse_slow(0.0)
+    SETTINGS.refuse_slow(0.05)
+    with pytest.raises(SlowLimiterError, match=r"took 0\.051 s; valid is up to 0\.05 s"):
+        SETTINGS.refuse_slow(0.051)
+    with pytest.raises(SlowLimiterError, match="took nan s"):
+        SETTINGS.refuse_slow(math.nan)
 
 
 def test_times_are_told_apart_by_a_nanosecond_and_no_finer() -> None:
