@@ -405,8 +405,16 @@ def test_before_its_head_a_reply_keeps_what_may_be_its_beginning() -> None:
     assert reply.discarded == 0
     reply.feed(b"defghij")
     assert reply.discarded == 3
+    reply.feed(b"klmn")
+    assert reply.discarded == 7
     assert reply.feed(vectors.FAST_REPLY) == FAST
-    assert reply.discarded == 10
+    assert reply.discarded == 14
+
+
+def test_what_follows_the_first_head_must_be_its_parts() -> None:
+    reply = fast()
+    assert reply.feed(HEAD + vectors.FAST_REPLY) == []
+    assert (reply.done, reply.discarded) == (True, len(vectors.FAST_REPLY))
 
 
 @pytest.mark.parametrize("wrong", [b"x" + vectors.FAST_REPLY, vectors.FAST_REPLY + b"x"])

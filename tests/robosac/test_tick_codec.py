@@ -199,3 +199,33 @@ def test_a_fault_told_twice_takes_one_place() -> None:
     raw = np.frombuffer(encode(given, JOINTS), dtype=tick_dtype(JOINTS))[0]
     assert raw["faults"] == 1
     assert plain(through(given)) == plain(given)
+
+
+def test_a_record_has_its_size_and_its_flags_are_ones() -> None:
+    raw = encode(record(), JOINTS)
+    assert len(raw) == tick_dtype(JOINTS).itemsize
+    row = np.frombuffer(raw, dtype=tick_dtype(JOINTS))[0]
+    assert [int(row[name]) for name in FLAGS] == [1, 1, 1, 1]
+    bare = with_state(record(), imu=None, tracker=None, camera=None)
+    row = np.frombuffer(encode(bare, JOINTS), dtype=tick_dtype(JOINTS))[0]
+    assert [int(row[name]) for name in FLAGS] == [0, 0, 0, 0]
+
+
+FLAGS = ("has_imu", "has_tracker", "has_camera", "has_frame")
+
+
+@pytest.mark.parametrize("count", [0, FAULTS + 1])
+def test_only_latched_faults_have_a_time(count: int) -> None:
+    given = many(count)
+    told = dataclasses.replace(given.tick, faults=(HOT,))
+    given = with_state(dataclasses.replace(given, tick=told), faults=(LATE,))
+    row = np.frombuffer(encode(given, JOINTS), dtype=tick_dtype(JOINTS))[0]
+    places = row["fault"][: int(row["faults"])]
+    for place in places:
+        latched = bytes(place["name"]).startswith(b"f")
+        assert place["time"] == (1.0 if latched else 0.0)
+    assert any(place["time"] == 0.0 for place in places)
+
+
+def test_a_goal_that_is_none_of_ours_is_not_taken_for_no_goal() -> None:
+    assert isinstance(unpack_goal(GoalKind.OTHER, np.zeros(JOINTS)), str)
