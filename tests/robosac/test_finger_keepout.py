@@ -242,6 +242,7 @@ def test_clearances_are_those_of_the_capsules_one_by_one(part: HandGeometry) -> 
     assert apart.clearance(rows.reshape(4, 15, 10)) == pytest.approx(
         expected.reshape(4, 15, 6), abs=1e-9
     )
+    assert apart.clearances(rows.tolist()) == apart.clearance(rows).tolist()
     for row, values in zip(rows[:5], expected, strict=False):
         assert apart.clearance(row) == pytest.approx(values, abs=1e-9)
     assert (expected < part.press).any(axis=0).all(), "all six meet in some of these poses"
