@@ -184,7 +184,7 @@ def _parse_own_layout(frame: bytes) -> tuple[ServoReading, int] | None:
     )
     if (k0, k1, k2, k3, k4) != _REPLY_KEYS or tag not in _QUERIES:
         return None
-    if mode == -128 or min(power, voltage, heat) == -32768:
+    if mode == -128 or min(power, voltage, heat, fault) == -32768:
         return None
     reading = ServoReading(
         mode, fault, position, velocity, torque, power * 0.05, voltage * 0.1, heat * 0.1

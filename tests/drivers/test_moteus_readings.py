@@ -181,7 +181,8 @@ def test_a_reply_in_the_firmwares_layout_has_a_tag_of_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    "what", [{"mode": -128}, {"power": -32768}, {"volts": -32768}, {"heat": -32768}]
+    "what",
+    [{"mode": -128}, {"power": -32768}, {"volts": -32768}, {"heat": -32768}, {"fault": -32768}],
 )
 def test_the_most_negative_count_is_no_number(what: dict[str, Any]) -> None:
     with pytest.raises(ProtocolError, match="not finite"):
