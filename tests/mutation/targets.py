@@ -31,6 +31,9 @@ TARGETS = (
     _robosac("requests"),
     _robosac("course"),
     _robosac("arming", "arming", "executor_stop", "executor_faults"),
+    _robosac("bounds"),
+    _robosac("recovery", "bounds"),
+    _robosac("watch_verdict"),
     # Decoders.
     _robosac("framing"),
     _robosac("seqlock"),
