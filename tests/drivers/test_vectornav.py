@@ -213,6 +213,7 @@ def test_garbage_ends_where_a_message_begins(before: bytes) -> None:
         [["VNRRG", "11"]] * 2,
     )
     assert parser.skipped == 3 * len(before)
+    assert parser.feed(before + MESSAGE + MESSAGE)[1] == [["VNRRG", "11"]] * 2
 
 
 @given(st.data())

@@ -84,7 +84,9 @@ def test_what_may_come_right_by_waiting(joint: dict[str, float], says: str) -> N
     assert re.match(says, ready(robot(None, (), **joint)))
 
 
-@pytest.mark.parametrize("joint", [{"velocity": 0.5}, {"position": math.radians(2.0)}, {"time": -0.04}])
+@pytest.mark.parametrize(
+    "joint", [{"velocity": 0.5}, {"position": math.radians(2.0)}, {"time": -0.04}]
+)
 def test_at_the_bound_it_is_ready(joint: dict[str, float]) -> None:
     assert ready(robot(None, (), **joint)) == ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,7 +80,8 @@ def test_an_integrator_that_would_overflow_stays() -> None:
 
 
 def test_memory_is_of_doubles() -> None:
-    memory = FilterMemory.anchored(np.array([0.25], dtype=np.float32))
+    single: Any = np.array([0.25], dtype=np.float32)
+    memory = FilterMemory.anchored(single)
     assert memory.level.dtype == memory.slope.dtype == np.float64
 
 

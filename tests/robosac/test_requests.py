@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from robosac.arming import ArmingSettings
-from robosac.reasons import Reason
 from robosac.errors import SlowLimiterError
+from robosac.reasons import Reason
 from robosac.requests import (
     TOLD_CHARACTERS,
     Astray,

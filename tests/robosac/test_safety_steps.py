@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -221,7 +222,8 @@ def test_braking_ends_at_a_limit_and_outside_of_it_where_it_is(side: float) -> N
 
 
 def test_the_anchor_is_of_doubles_and_cannot_be_changed() -> None:
-    memory = Memory.anchored(np.array([0.25, 0.5], dtype=np.float32))
+    single: Any = np.array([0.25, 0.5], dtype=np.float32)
+    memory = Memory.anchored(single)
     assert memory.position.dtype == np.float64
     with pytest.raises(ValueError, match="read-only"):
         memory.position[0] = 1.0
