@@ -25,3 +25,21 @@ def test_crc16_buypass_of_dynamixel_protocol_2() -> None:
     assert crc16_buypass(b"123456789") == 0xFEE8
     assert crc16_buypass(bytes.fromhex("FFFFFD00 01 0300 01")) == 0x4E19
     assert crc16_buypass(b"6789", crc16_buypass(b"12345")) == 0xFEE8
+
+
+def by_bits(data: bytes, width: int, polynomial: int) -> int:
+    """A CRC by its definition: start 0, most significant bit first."""
+    crc, top = 0, 1 << width - 1
+    for byte in data:
+        for bit in range(7, -1, -1):
+            ahead = (crc & top != 0) ^ (byte >> bit & 1)
+            crc = (crc << 1 ^ (polynomial if ahead else 0)) & (2 * top - 1)
+    return crc
+
+
+def test_every_byte_counts_as_the_polynomials_say() -> None:
+    for value in range(256):
+        for data in (bytes([value]), bytes([value, 0xA5]), bytes([0x5A, value])):
+            assert crc8(data) == by_bits(data, 8, 0x97)
+            assert crc16(data) == by_bits(data, 16, 0x1021)
+            assert crc16_buypass(data) == by_bits(data, 16, 0x8005)
