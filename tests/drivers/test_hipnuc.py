@@ -161,6 +161,13 @@ def test_frames_are_found_behind_what_looks_like_them(before: bytes) -> None:
     assert lines == []
 
 
+def test_every_byte_of_a_damaged_frame_is_counted() -> None:
+    parser = StreamParser()
+    frames, lines = parser.feed(FRAME[:4] + b"\x80" * 78 + frame_at(2))
+    assert [frame.time_ms for frame in frames] == [2]
+    assert (lines, parser.skipped) == ([], FRAME_SIZE)
+
+
 def test_a_line_may_be_as_long_as_the_longest() -> None:
     parser = StreamParser()
     assert LONGEST_LINE == 256
@@ -178,7 +185,7 @@ def test_a_line_may_be_as_long_as_the_longest() -> None:
 
 def test_what_is_no_text_is_counted_and_empty_lines_are_not() -> None:
     parser = StreamParser()
-    assert parser.feed(b"\r\n\n\rOK\r\n\r\n")[1] == ["OK"]
+    assert parser.feed(b"\r\n\n\rOK\r\n\r\nXYX\r\n")[1] == ["OK", "XYX"]
     assert parser.skipped == 0
     assert parser.feed(b"\x07OK\r\nOK\n")[1] == ["OK"]
     assert parser.skipped == 5

@@ -67,8 +67,9 @@ def test_the_manuals_examples(register: Register, text: str, values: tuple[Value
 def test_what_may_not_be_written_is_refused(
     register: Register, values: tuple[Value, ...], complaint: str
 ) -> None:
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(ValueError, match=complaint) as refused:
         format_values(register, values)
+    assert str(refused.value).startswith(f"register {register.id} ({register.name})")
 
 
 @given(st.sampled_from(ALL), st.lists(st.text(max_size=12), max_size=12))
