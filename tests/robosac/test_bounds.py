@@ -149,6 +149,29 @@ def test_the_bounds_of_a_recovery_in_numbers() -> None:
     assert made.watched.upper.tolist() == [1.25, 2.25]
 
 
+def test_bounds_that_were_recorded_are_made_again() -> None:
+    sides = [np.array(pair) for pair in ([-3.0, -4.0], [3.0, 4.0], [-5.0, -6.0], [5.0, 6.0])]
+    lower, upper, watched_lower, watched_upper = sides
+    made = Recovery.of(
+        OWN,
+        lower=lower,
+        upper=upper,
+        watched_lower=watched_lower,
+        watched_upper=watched_upper,
+        velocity=np.array([7.0, 8.0]),
+        torque=np.array([1.0, 2.0]),
+        tilt=0.5,
+    )
+    assert made.commanded.limits.lower.tolist() == [-3.0, -4.0]
+    assert made.commanded.limits.upper.tolist() == [3.0, 4.0]
+    assert made.watched.lower.tolist() == [-5.0, -6.0]
+    assert made.watched.upper.tolist() == [5.0, 6.0]
+    for limits in (made.commanded.limits, made.watched):
+        assert limits.velocity.tolist() == [7.0, 8.0]
+        assert limits.torque.tolist() == [1.0, 2.0]
+        assert limits.tilt == 0.5
+
+
 @pytest.mark.parametrize(
     ("position", "lower", "upper"),
     [
