@@ -33,6 +33,9 @@ TARGETS = (
     _robosac("arming", "arming", "executor_stop", "executor_faults"),
     _robosac("bounds"),
     _robosac("recovery", "bounds"),
+    _robosac("watch"),
+    _robosac("watch_settings"),
+    _robosac("watch_supply"),
     _robosac("watch_verdict"),
     # Decoders.
     _robosac("framing"),
