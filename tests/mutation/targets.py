@@ -34,6 +34,7 @@ TARGETS = (
     _robosac("bounds"),
     _robosac("recovery", "bounds"),
     _robosac("watch"),
+    _robosac("watch_body"),
     _robosac("watch_settings"),
     _robosac("watch_supply"),
     _robosac("watch_verdict"),
