@@ -136,6 +136,33 @@ def test_a_cut_is_a_fault_that_latches() -> None:
     assert verdict.reasons == Reason.FAULT
 
 
+def remembered(peak: float = 0.0, off_range: float = 0.0) -> Supply:
+    """Joint 1 has been outside for so long, s, up to now."""
+    supply = Supply()
+    supply.memory = replace(
+        supply.memory,
+        time=0.0,
+        quiet=False,
+        peak=np.array([0.0, peak]),
+        off_range=np.array([0.0, off_range]),
+    )
+    return supply
+
+
+def test_times_are_told_to_a_millionth_of_a_second() -> None:
+    for less, cut in ((1e-6, True), (1.1e-6, False)):
+        assert bool(remembered(peak=0.04 - less).look(7.0, dt=0.0).latching) is cut
+        assert bool(remembered(off_range=1.0 - less).look(8.5, dt=0.0).latching) is cut
+
+
+@pytest.mark.parametrize(
+    ("volts", "name"), [(28.5, "under_voltage"), (28.6, "over_voltage"), (28.4, "under_voltage")]
+)
+def test_a_supply_that_came_back_too_late_is_told_by_its_side(volts: float, name: str) -> None:
+    (fault,) = remembered(off_range=1.5).look(volts).latching
+    assert fault.name == name
+
+
 def test_the_range_need_not_lie_about_the_middle() -> None:
     """The hand's: 9.5 to 16 V; its middle is 12.75 V."""
     narrow = replace(
@@ -226,7 +253,7 @@ def test_what_is_counted_of_the_supply_outlives_a_second_of_warmth() -> None:
 @pytest.mark.parametrize(("heat", "lasts"), [(69.9, False), (70.0, True), (math.nan, True)])
 def test_heat_is_cleared_only_once_it_has_gone(heat: float, lasts: bool) -> None:
     told = lasting(OVER_TEMPERATURE, joints(heat=heat), LIMITS, SETTINGS)
-    assert bool(told) is lasts
+    assert (told != "") is lasts
     assert lasting("under_voltage", joints(heat=heat), LIMITS, SETTINGS) == ""
     assert OVER_TEMPERATURE == "over_temperature"
 
