@@ -33,7 +33,7 @@ TARGETS = (
     _robosac("arming", "arming", "executor_stop", "executor_faults"),
     _robosac("bounds"),
     _robosac("recovery", "bounds"),
-    _robosac("watch"),
+    _robosac("watch", "watch_inspect"),
     _robosac("watch_body"),
     _robosac("watch_settings"),
     _robosac("watch_supply"),

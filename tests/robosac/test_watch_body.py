@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -101,13 +102,14 @@ def test_an_orientation_is_a_unit_quaternion_or_unknown(scale: float, known: boo
     assert tilt == (pytest.approx(0.5) if known else math.inf)
 
 
-@pytest.mark.parametrize("at", range(4))
-def test_the_ends_of_what_is_a_unit_quaternion_are_none(at: int) -> None:
-    for square in (0.9, 1.1):
-        orientation = [0.0, 0.0, 0.0, 0.0]
-        orientation[at] = math.sqrt(square)
-        norm = sum(value * value for value in orientation)
-        assert (body_tilt(sample(tuple(orientation))) == math.inf) == (not 0.9 < norm < 1.1)
+def test_the_ends_of_what_is_a_unit_quaternion_are_none() -> None:
+    # Numbers whose squares add up to 0.9 and to 1.1, to the last bit.
+    for w, x, square in (
+        (0.8444218515250481, 0.43237915845587377, 0.9),
+        (0.7579544029403025, 0.7249173215363319, 1.1),
+    ):
+        assert w * w + x * x == square
+        assert body_tilt(sample((w, x, 0.0, 0.0))) == math.inf
     assert body_tilt(sample((math.nan, 0.0, 0.0, 0.0))) == math.inf
     assert body_tilt(sample((0.0, 1.0, 0.0, 0.0))) == math.pi
     assert body_tilt(sample((0.0, 0.7, 0.714142842854285, 0.0))) == pytest.approx(math.pi)
@@ -160,13 +162,18 @@ def test_at_rest_it_feels_gravity_and_no_turning() -> None:
 
 
 def test_at_rest_gravity_points_down_by_its_own_attitude() -> None:
+    def lean(angle: float) -> Triple:
+        return 0.0, GRAVITY * math.sin(angle), GRAVITY * math.cos(angle)
+
     def leaning(angle: float) -> str:
-        return rest(force=(0.0, GRAVITY * math.sin(angle), GRAVITY * math.cos(angle)))
+        return rest(force=lean(angle))
 
     assert leaning(0.299) == leaning(-0.299) == ""
     assert leaning(0.31) == "gravity and its attitude differ by 0.31 rad; valid is up to 0.3"
     assert leaning(-0.31).startswith("gravity and its attitude differ by 0.31")
     assert leaning(math.pi).startswith("gravity and its attitude differ by 3.14")
+    exact = math.acos((GRAVITY * math.cos(0.25)) / math.hypot(*lean(0.25)))
+    assert rest_problem(sample(force=lean(0.25)), 2.0, exact, 0.5) == ""
     agreeing = turned((1.0, 0.0, 0.0), -0.31)
     force = (0.0, GRAVITY * math.sin(0.31), GRAVITY * math.cos(0.31))
     assert rest(orientation=turned((1.0, 0.0, 0.0), 0.31), force=force) == ""
@@ -231,6 +238,8 @@ def test_the_mean_of_the_force_moves_by_the_share_of_its_time() -> None:
     felt = sample(force=(3.0, -2.0, 5.0), time=1.25)
     after = judged(felt, 1.25, memory)[1]
     assert after.force == (1.5, 1.0, 8.0)
+    slow = replace(SETTINGS, imu_drift_s=2.0)
+    assert judge_body(felt, 1.25, 0.8, memory, slow, Verdict()).force == (1.25, 1.5, 8.5)
     assert after.time == 1.25
     for time in (0.75, 2.0, 2.5):
         kept = judged(sample(force=(3.0, -2.0, 5.0), time=time), time, memory)[1]
