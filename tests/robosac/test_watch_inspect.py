@@ -83,3 +83,15 @@ def test_a_healthy_tick_leaves_the_counters_as_they_are() -> None:
     robot.tick(valid=robot.memory.last.valid & False)
     assert robot.memory.counters is not counters
     assert not robot.memory.counters.quiet
+
+
+def test_joints_and_supply_are_judged_too() -> None:
+    robot = Watched()
+    robot.tick()
+    for _ in range(robot.settings.misses_hold):
+        found = robot.tick(valid=robot.memory.last.valid & False)
+    assert found.reaction is Reaction.HOLD
+    robot = Watched()
+    found = robot.tick(temperature=90.0 + 0.0 * robot.position)
+    assert "over_temperature" in {fault.name for fault in found.latching}
+    assert found.memory.supply.since == robot.time
