@@ -197,7 +197,7 @@ def test_a_row_of_samples_at_the_end_of_the_range(at: int, side: float) -> None:
     for allowed in (sample(turning=triple(34.0)), sample(force=triple(155.0))):
         assert judged(allowed)[1].saturated == 0
     for beyond in ({"turning": triple(34.1)}, {"force": triple(155.1)}):
-        memory, told = BodyMemory(), []
+        memory, told, verdict = BodyMemory(), [], Verdict()
         for count in range(1, 7):
             imu = sample(**beyond, time=count * 1e9)  # type: ignore[arg-type]
             verdict, memory = judged(imu, imu.time, memory)

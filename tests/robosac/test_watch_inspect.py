@@ -88,10 +88,10 @@ def test_a_healthy_tick_leaves_the_counters_as_they_are() -> None:
 def test_joints_and_supply_are_judged_too() -> None:
     robot = Watched()
     robot.tick()
-    for _ in range(robot.settings.misses_hold):
-        found = robot.tick(valid=robot.memory.last.valid & False)
-    assert found.reaction is Reaction.HOLD
+    silent = robot.memory.last.valid & False
+    found = [robot.tick(valid=silent) for _ in range(robot.settings.misses_hold)]
+    assert found[-1].reaction is Reaction.HOLD
     robot = Watched()
-    found = robot.tick(temperature=90.0 + 0.0 * robot.position)
-    assert "over_temperature" in {fault.name for fault in found.latching}
-    assert found.memory.supply.since == robot.time
+    hot = robot.tick(temperature=90.0 + 0.0 * robot.position)
+    assert "over_temperature" in {fault.name for fault in hot.latching}
+    assert hot.memory.supply.since == robot.time
