@@ -12,7 +12,7 @@ WORKERS ?= 2
 SOURCES := robosac drivers sim calibration tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dry-run test check format lint types bench realtime sweep fault-matrix kill-sweep estop-sweep fuzz mutate clean
+.PHONY: help setup demo dry-run test check format lint types bench realtime sweep fault-matrix kill-sweep estop-sweep damaged-policies policy-kills chaos power-cuts store-kills fuzz decoder-fuzz mutate clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,13 +52,14 @@ lint: setup
 types: setup
 	$(BIN)/pyright
 
-bench: setup ## this machine's numbers; updates beside stable-baselines3 and plain PyTorch, cameras, buses
+bench: setup ## this machine's numbers; updates beside stable-baselines3 and plain PyTorch, cameras, buses, link
 	$(BIN)/robosac bench
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
 	$(BIN)/python tests/benchmarks/update_speed.py
 	$(BIN)/python -m tests.benchmarks.pixel_speed
 	$(BIN)/python -m tests.benchmarks.camera_speed
 	$(BIN)/python -m tests.benchmarks.bus_speed
+	$(BIN)/python -m tests.benchmarks.link_speed
 
 realtime: setup ## how punctual the executor is beside a learner and a busy disk: SECONDS with and without priority
 	$(BIN)/python -m tests.benchmarks.realtime_loop --seconds $(SECONDS)
@@ -81,9 +82,36 @@ estop-sweep: setup ## TRIALS trips of the gate over every state, in virtual and 
 	$(BIN)/python -m tests.sweeps.estop_sweep --trials $(TRIALS) --time virtual
 	$(BIN)/python -m tests.sweeps.estop_sweep --trials $(TRIALS) --time real
 
+POLICIES ?= 100000
+
+damaged-policies: setup ## POLICIES damaged policies, right checksums included: none may be taken, the old one must act on
+	$(BIN)/python -m tests.sweeps.damaged_policies --policies $(POLICIES)
+
+policy-kills: setup ## KILLS of a process that keeps policies: always the old one or the new one, whole
+	$(BIN)/python -m tests.sweeps.policy_kills --kills $(KILLS)
+
+chaos: setup ## KILLS of actor and learner over a bad network: nothing may be lost, doubled or changed
+	$(BIN)/python -m tests.chaos.run --say --kills $(KILLS) --pause 0.02 0.25 --settle 5
+	$(BIN)/python -m tests.chaos.run --say --faults --kills $(KILLS) --pause 0.1 0.6 --settle 5
+
+CUTS ?= 10000
+FAILING ?= 0
+
+power-cuts: setup ## CUTS power cuts of outbox and inbox by SQLite's own writes; FAILING is the share of syncs that fail
+	$(BIN)/python -m tests.sweeps.power_cuts --cuts $(CUTS) --failing-syncs $(FAILING)
+
+store-kills: setup ## KILLS times the process of an outbox or inbox is killed while rows go from one to the other
+	$(BIN)/python -m tests.sweeps.store_kills --kills $(KILLS)
+
 fuzz: setup ## every decoder against RUNS coverage-guided inputs each (Linux)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group fuzz
 	$(BIN)/python -m tests.fuzz.run --runs $(RUNS)
+
+INPUTS ?= 50000000
+
+decoder-fuzz: setup ## INPUTS damaged inputs for every decoder of bytes from a network or a file
+	nice $(BIN)/python -m tests.sweeps.decoder_fuzz --inputs $(INPUTS) \
+		--processes $(PROCESSES) $(if $(STATE),--resume $(STATE))
 
 mutate: setup ## what the tests would not notice: every mutant of safety code and decoders (FILE=... for one)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group mutation

@@ -12,6 +12,16 @@ import yaml
 from numpy.typing import NDArray
 
 MAX_FILE_BYTES = 1_000_000
+_UNREADABLE = (
+    yaml.YAMLError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+"""What the library raises of text that is no YAML, or where a value does not fit its tag."""
 
 
 class JointCalibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -84,6 +94,6 @@ def _parse(text: bytes, where: str) -> Calibration:
         )
     try:
         return msgspec.convert(yaml.safe_load(text), Calibration)
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
+    except _UNREADABLE as error:
         detail = " ".join(str(error).split())
         raise ValueError(f"{where} is not a calibration: {detail}") from error

@@ -40,7 +40,10 @@ class Actor:
         self._episode, self._step = episode, 0
 
     def step(self, action: NDArray[np.float32], policy_version: int) -> Transition:
-        """Act once and return what came of it; its `end` says whether the episode goes on."""
+        """Act once and return what came of it; its `end` says whether the episode goes on.
+
+        How old the policy is, only its owner knows.
+        """
         before, observed_at = self.observation, self._time()
         observation, reward, terminated, truncated, info = self.env.step(action)
         self.observation = as_observation(observation)

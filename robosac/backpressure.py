@@ -21,7 +21,11 @@ class LinkState:
     """Steps whose updates are outstanding, those it has not yet confirmed included."""
     kept_bytes: int
     """Transitions that no checkpoint holds yet."""
-    lost_s: float
+    disk: str | None = None
+    """Why transitions should not be put on the disk at present; None: there is room."""
+    policy_age_s: float = 0.0
+    """Of the newest policy, on the robot's clock."""
+    lost_s: float = 0.0
     """For how long it has been dead or silent beyond its heartbeat, s; 0: it answers."""
     failure: str | None = None
     """Why it cannot be started again."""
@@ -46,7 +50,12 @@ def judge(state: LinkState, settings: LearnerProcessSection, real_time: bool) ->
     """
     if state.failure is not None or state.lost_s > settings.without_learner_s:
         return Verdict.GIVE_UP
-    if state.kept_bytes >= settings.buffer_mb * 1_000_000:
+    if state.disk is not None:
+        return Verdict.PAUSE
+    if settings.lockstep:
+        # Where an episode ends must not depend on how fast the learner is; it is waited for after.
+        return Verdict.GO_ON
+    if real_time and state.policy_age_s >= settings.policy_age_s:
         return Verdict.PAUSE
     bounded = state.lost_s == 0.0 or not real_time
     if bounded and state.behind_steps >= settings.behind_steps:
@@ -56,12 +65,13 @@ def judge(state: LinkState, settings: LearnerProcessSection, real_time: bool) ->
 
 def may_begin(state: LinkState, settings: LearnerProcessSection, real_time: bool) -> bool:
     """Whether a new episode may begin: there is room for one."""
+    if state.disk is not None:
+        return False
     if real_time and state.lost_s > 0.0:
         return judge(state, settings, real_time) is Verdict.GO_ON
-    return (
-        state.behind_steps <= settings.behind_steps * RESUMED_SHARE
-        and state.kept_bytes < settings.buffer_mb * 1_000_000
-    )
+    if real_time and state.policy_age_s >= settings.policy_age_s:
+        return False
+    return state.behind_steps <= settings.behind_steps * RESUMED_SHARE
 
 
 def must_save(state: LinkState, settings: LearnerProcessSection) -> bool:

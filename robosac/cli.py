@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
 
 from robosac import __version__
-from robosac.errors import RobosacError
-
-OK, FAILED, USAGE = 0, 1, 2
-INTERRUPTED = 130
+from robosac.cli_guard import (
+    FAILED,
+    OK,
+    OVERRIDES,
+    PRESETS,
+    JsonFlag,
+    RunArgument,
+    guarded,
+    overrides_of,
+    usage,
+)
+from robosac.cli_keys import keys_app
+from robosac.cli_machines import actor, learner, pause
+from robosac.cli_store import store_app
 
 app = typer.Typer(
     help="Learn on the robot, or rehearse on its twin.",
@@ -25,10 +31,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-PRESETS = "minitaur, claw, claw-pixels, a YAML file, or gym:ENV_ID"
-OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document for a machine.")]
-RunArgument = Annotated[Path, typer.Argument(help="A run folder, as `robosac train` made it.")]
+app.add_typer(store_app, name="store")
+app.add_typer(keys_app, name="keys")
 
 
 @app.callback(invoke_without_command=True)
@@ -79,7 +83,7 @@ def train(
     """
     from robosac import commands
 
-    overrides = list(_overrides(context.args))
+    overrides = list(overrides_of(context.args))
     for key, value in (("steps", steps), ("seed", seed)):
         if value is not None:
             overrides.append(f"{key}={value}")
@@ -87,15 +91,20 @@ def train(
         overrides.append("learner_process.used=true")
     if resume is not None:
         if preset is not None or overrides or run is not None:
-            _usage("--resume RUN goes on as the run was configured; give no preset and no settings")
-        _guarded(lambda: commands.resume(resume, take_over))
+            usage("--resume RUN goes on as the run was configured; give no preset and no settings")
+        guarded(lambda: commands.resume(resume, take_over))
         return
     if preset is None:
-        _usage(f"train needs a preset: {PRESETS} (or --resume RUN)")
+        usage(f"train needs a preset: {PRESETS} (or --resume RUN)")
     if print_config:
-        _guarded(lambda: typer.echo(commands.printed(preset, overrides), nl=False))
+        guarded(lambda: typer.echo(commands.printed(preset, overrides), nl=False))
         return
-    _guarded(lambda: commands.train(preset, overrides, run, take_over))
+    guarded(lambda: commands.train(preset, overrides, run, take_over))
+
+
+app.command(context_settings=OVERRIDES)(actor)
+app.command(context_settings=OVERRIDES)(learner)
+app.command()(pause)
 
 
 @app.command()
@@ -114,7 +123,7 @@ def evaluate(
     """
     from robosac import commands
 
-    _guarded(lambda: commands.evaluate(run, episodes, best, video, json))
+    guarded(lambda: commands.evaluate(run, episodes, best, video, json))
 
 
 @app.command(context_settings=OVERRIDES)
@@ -142,16 +151,14 @@ def demonstrate(
     """
     from robosac import commands
 
-    overrides = list(_overrides(context.args))
+    overrides = list(overrides_of(context.args))
     if check is not None:
         found: list[bool] = []
-        _guarded(
-            lambda: found.append(commands.check_demonstrations(preset, overrides, check, json))
-        )
+        guarded(lambda: found.append(commands.check_demonstrations(preset, overrides, check, json)))
         raise typer.Exit(OK if found == [True] else FAILED)
     if out is None:
-        _usage("demonstrate needs a file to write: --out FILE (or one to look at: --check FILE)")
-    _guarded(lambda: commands.demonstrate(preset, overrides, out, episodes, teacher))
+        usage("demonstrate needs a file to write: --out FILE (or one to look at: --check FILE)")
+    guarded(lambda: commands.demonstrate(preset, overrides, out, episodes, teacher))
 
 
 @app.command()
@@ -162,7 +169,7 @@ def report(run: RunArgument, json: JsonFlag = False) -> None:
     """
     from robosac import commands
 
-    _guarded(lambda: commands.report(run, json))
+    guarded(lambda: commands.report(run, json))
 
 
 @app.command()
@@ -179,7 +186,7 @@ def replay(
     from robosac import commands
 
     agreed: list[bool] = []
-    _guarded(lambda: agreed.append(commands.replay(file, json)))
+    guarded(lambda: agreed.append(commands.replay(file, json)))
     raise typer.Exit(OK if agreed == [True] else FAILED)
 
 
@@ -195,7 +202,7 @@ def bench(
     """
     from robosac import commands
 
-    _guarded(lambda: commands.bench(seconds, threads, json))
+    guarded(lambda: commands.bench(seconds, threads, json))
 
 
 @app.command("dry-run")
@@ -223,7 +230,7 @@ def dry_run(
     from robosac import commands
 
     found: list[bool] = []
-    _guarded(
+    guarded(
         lambda: found.append(commands.dry_run(preset, seconds, faults, seed, out, as_json=json))
     )
     raise typer.Exit(OK if found == [True] else FAILED)
@@ -254,7 +261,7 @@ def twin(
     """
     from robosac import commands
 
-    _guarded(lambda: commands.twin(preset, link, seed, faults, floor, json))
+    guarded(lambda: commands.twin(preset, link, seed, faults, floor, json))
 
 
 @app.command()
@@ -286,7 +293,7 @@ def estop(
 
     found: list[bool] = []
     act = stop_commands.reset if reset else stop_commands.estop
-    _guarded(lambda: found.append(act(wait, json)))
+    guarded(lambda: found.append(act(wait, json)))
     raise typer.Exit(OK if found == [True] else FAILED)
 
 
@@ -309,7 +316,7 @@ def faults(
     """
     from robosac import stop_commands
 
-    _guarded(lambda: stop_commands.faults(robot, clear, folder, json))
+    guarded(lambda: stop_commands.faults(robot, clear, folder, json))
 
 
 @app.command()
@@ -333,63 +340,13 @@ def keepalive(
     from robosac import stop_commands
 
     if make_key:
-        _guarded(lambda: stop_commands.make_key(key))
+        guarded(lambda: stop_commands.make_key(key))
         return
     if not name:
-        _usage("keepalive needs the endpoint's name, as in the setting stop.keepalive.endpoints")
-    _guarded(lambda: stop_commands.keepalive(name, key, address, timeout))
+        usage("keepalive needs the endpoint's name, as in the setting stop.keepalive.endpoints")
+    guarded(lambda: stop_commands.keepalive(name, key, address, timeout))
 
 
 def main() -> None:
     """Entry point of the console script."""
     app()
-
-
-def _overrides(arguments: list[str]) -> Iterator[str]:
-    """`--a.b 1` and `--a.b=1` as `a.b=1`."""
-    rest = iter(arguments)
-    for argument in rest:
-        if not argument.startswith("--"):
-            _usage(f"unexpected argument {argument!r}; settings look like --sac.batch-size 128")
-        key, found, value = argument.removeprefix("--").partition("=")
-        if not found:
-            value = next(rest, None)
-            if value is None:
-                _usage(f"{argument} needs a value")
-        yield f"{key}={value}"
-
-
-def _guarded(command: Callable[[], Any]) -> None:
-    """Run a command: known errors become one line, Ctrl-C and SIGTERM an orderly end."""
-    from robosac.errors import ConfigError, RunFolderError
-
-    with _terminate_like_interrupt():
-        try:
-            command()
-        except (ConfigError, RunFolderError) as error:
-            _usage(str(error))
-        except RobosacError as error:
-            typer.echo(f"robosac: {error}", err=True)
-            raise typer.Exit(FAILED) from error
-        except KeyboardInterrupt:
-            typer.echo("robosac: interrupted; the robot is stopped and the run is whole", err=True)
-            raise typer.Exit(INTERRUPTED) from None
-
-
-@contextmanager
-def _terminate_like_interrupt() -> Iterator[None]:
-    """SIGTERM unwinds the stack as Ctrl-C does, so that `finally` stops the robot."""
-
-    def interrupt(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _usage(message: str) -> NoReturn:
-    typer.echo(f"robosac: {message}", err=True)
-    sys.exit(USAGE)

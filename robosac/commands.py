@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from rich.table import Table
 from robosac import checkpoint
 from robosac.config import dump, load_preset
 from robosac.errors import ConfigError, RunFolderError
-from robosac.metrics import MetricsWriter, summarise
+from robosac.metrics import summarise
 from robosac.progress import Progress
 from robosac.runs import FLIGHT, RunFolder, run_path, utc_now
 from robosac.settings import RobotConfig, TrainConfig
@@ -38,23 +37,28 @@ def train(
 ) -> None:
     """Train a new run."""
     config = load_preset(preset, overrides)
+    if config.learner_device != "cpu" and not config.learner_process.used:
+        # As below: what is not there must not leave a run folder behind.
+        from robosac.learners import check_device
+
+        check_device(config.learner_device)
     path = folder or run_path(config, utc_now())
     if path.exists():
         raise RunFolderError(
             f"{path} exists; go on with --resume {path}, or name another with --run"
         )
     # The robot first: a wrong file or port must not leave a run folder behind.
-    stage = _stage(config, take_over, path)
+    stage = make_stage_for(config, take_over, path)
     _train(RunFolder.create(path, config), stage, resumed=False)
 
 
 def resume(folder: Path, take_over: bool = False) -> None:
     """Go on with a run from its newest checkpoint."""
     run = RunFolder.open(folder)
-    _train(run, _stage(run.config, take_over, run.path), resumed=True)
+    _train(run, make_stage_for(run.config, take_over, run.path), resumed=True)
 
 
-def _stage(config: TrainConfig, take_over: bool = False, folder: Path | None = None) -> Any:
+def make_stage_for(config: TrainConfig, take_over: bool = False, folder: Path | None = None) -> Any:
     """The stage that is configured; what is not quite right with it is told on standard error.
 
     Recordings go into the run `folder`, unless another is configured.
@@ -71,6 +75,14 @@ def _stage(config: TrainConfig, take_over: bool = False, folder: Path | None = N
 
 
 def _train(run: RunFolder, stage: Any, resumed: bool) -> None:
+    if run.config.learner_process.used:
+        from robosac.actor_commands import train_with_own_learner
+
+        train_with_own_learner(run, stage, resumed)
+        return
+    from robosac.learners import make_learner
+    from robosac.lockstep import LockstepTraining
+
     config = run.config
     step = 0
     if resumed:
@@ -78,47 +90,17 @@ def _train(run: RunFolder, stage: Any, resumed: bool) -> None:
         step = int(newest.name) if newest else 0
         run.truncate_after(step)
     progress = Progress(config.steps, f"{config.preset}, recipe {config.recipe}", str(run.path))
+    progress.update(learner_device=config.learner_device)
     with run.metrics_writer(step if resumed else None) as metrics:
-        make = _asynchronous if config.learner_process.used else _lockstep
         try:
-            with make(run, stage, metrics, progress, step) as training:
-                if resumed:
-                    training.resume()
-                training.train()
+            learner = make_learner(config, stage.env)
+            training = LockstepTraining(run, stage, learner, metrics, progress)
+            if resumed:
+                training.resume()
+            training.train()
         finally:
             progress.stop()
             stage.close()
-
-
-@contextmanager
-def _lockstep(
-    run: RunFolder, stage: Any, metrics: MetricsWriter, progress: Progress, _: int
-) -> Iterator[Any]:
-    """Actor and learner in this process, turn by turn."""
-    from robosac.learners import make_learner
-    from robosac.lockstep import LockstepTraining
-
-    yield LockstepTraining(run, stage, make_learner(run.config, stage.env), metrics, progress)
-
-
-@contextmanager
-def _asynchronous(
-    run: RunFolder, stage: Any, metrics: MetricsWriter, progress: Progress, step: int
-) -> Iterator[Any]:
-    """The actor in this process, the learner in another; this one imports no torch."""
-    from robosac.async_training import AsyncTraining, begin_of
-    from robosac.learner_link import LocalLearner
-
-    ratio = run.config.sac.updates_per_step
-    learner = LocalLearner(run.path, begin_of(stage.env), ratio, step)
-    try:
-        yield AsyncTraining(run, stage, learner, metrics, progress)
-    finally:
-        try:
-            # The robot first: the learner may take its time to leave.
-            stage.env.close()
-        finally:
-            learner.close()
 
 
 @dataclass(frozen=True)
@@ -132,17 +114,33 @@ class _Judged:
 
 
 def _newest(run: RunFolder, stage: Any) -> _Judged:
-    """The policy of the newest checkpoint."""
+    """The policy of the newest checkpoint, or the newest that came from a learner elsewhere."""
+    if run.config.learner_process.used:
+        return _newest_that_came(run, stage)
     newest = checkpoint.latest(run.path)
     if newest is None:
         raise RunFolderError(f"{run.path} has no checkpoint yet; train longer, or resume it")
-    from robosac.learners import make_learner
+    from robosac.learners import policy_of
 
-    learner = make_learner(run.config, stage.env)
     tensors, document = checkpoint.load(newest)
     prefix = "learner."
-    learner.load({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
-    return _Judged(learner.policy(), document["step"], document["wall_s"], document["robot_s"])
+    state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    policy = policy_of(run.config, stage.env, state)
+    return _Judged(policy, document["step"], document["wall_s"], document["robot_s"])
+
+
+def _newest_that_came(run: RunFolder, stage: Any) -> _Judged:
+    from robosac.actor_link import POLICIES
+    from robosac.policy_shelf import PolicyShelf
+    from robosac.schema import schema_of
+
+    newest = PolicyShelf(run.path / POLICIES, schema_of(run.config, stage.env)).newest()
+    if newest is None:
+        raise RunFolderError(f"{run.path} has no policy yet; train longer, or resume it")
+    last = next(iter(reversed(run.rows())), None)
+    if last is None:
+        return _Judged(newest.policy, 0, 0.0, 0.0)
+    return _Judged(newest.policy, last.step, last.wall_s, last.robot_s)
 
 
 def _best(run: RunFolder) -> _Judged:
@@ -159,7 +157,7 @@ def evaluate(folder: Path, episodes: int, best: bool, with_video: bool, as_json:
     from robosac.evaluation_table import evaluation_table
 
     run = RunFolder.open(folder)
-    stage = _stage(run.config, folder=run.path)
+    stage = make_stage_for(run.config, folder=run.path)
     picture = PICTURE_SIZE if with_video and stage.render is not None else None
     console = Console(stderr=as_json)
     try:
@@ -195,7 +193,7 @@ def demonstrate(
         raise ConfigError(f"{path} exists; a set is never overwritten: name another with --out")
     config = load_preset(preset, overrides)
     judged = None if teacher is None else _best(RunFolder.open(teacher)).policy
-    stage = _stage(config)
+    stage = make_stage_for(config)
     env = stage.env
 
     def told(attempt: Attempt) -> None:
@@ -229,7 +227,7 @@ def check_demonstrations(preset: str, overrides: Sequence[str], path: Path, as_j
 
     config = load_preset(preset, overrides)
     shown = read(path)
-    env = _stage(config).env
+    env = make_stage_for(config).env
     try:
         problems = [str(p) for p in validate(shown, interface_of(config, env)).problems]
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from robosac.errors import RunFolderError
 from robosac.files import write_whole
+from robosac.trace import NOT_AN_ARCHIVE
 
 FloatArray = NDArray[np.float64]
 
@@ -70,7 +70,7 @@ class ErrorTraces:
         try:
             with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
                 return cls(file["time_s"], file["error_rad"])
-        except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        except NOT_AN_ARCHIVE as error:
             if isinstance(error, RunFolderError):
                 raise
             raise RunFolderError(f"{path} holds no error traces: {error}") from error

@@ -11,7 +11,21 @@ RobosacError
 ├── SlowLimiterError   (RuntimeError)  the limiter took too long for its command to be sent
 ├── LearnerLost        (RuntimeError)  the learner is gone, or was silent for too long
 ├── PolicyRefused      (ValueError)    a policy that came is damaged or of another kind
+├── TransitionRefused  (ValueError)    a transition holds what must not be learned from
+├── ActorRefused       (ValueError)    an actor that this learner cannot learn from
 ├── LinkError          (ConnectionError)  what came over a link is no message of ours
+│   ├── ProtocolError                     bytes from outside are no message of the format they claim
+│   ├── LinkRefused                       the other end does not want us; the message says why
+│   └── LinkFull                          too much waits to be sent; nothing was taken
+├── StoreError         (OSError)       a store's disk or file fails
+│   ├── StoreFull                      there is no room
+│   ├── StoreDamaged                   what is read back is not what was written
+│   └── StoreBusy                      another process has it open; the message names it
+├── StoreFormatError   (ValueError)    a file is no store, or of another kind or version
+├── StoreSealed        (RuntimeError)  a repaired outbox takes no new rows
+├── SequenceGap        (LookupError)   rows do not follow those that are there
+├── StreamRefused      (ValueError)    a stream is not known, or is another robot's
+├── RowDamaged         (ValueError)    a row that came does not have the checksum it came with
 ├── RobotError         (OSError)       a device failed outside the control tick
 └── OwnershipError     (RuntimeError)  somebody else owns the robot; the message names the owner
 """
@@ -61,8 +75,64 @@ class PolicyRefused(RobosacError, ValueError):
     """A policy that came is damaged, or does not fit what it shall act in."""
 
 
+class TransitionRefused(RobosacError, ValueError):
+    """A transition holds what must not be learned from."""
+
+
+class ActorRefused(RobosacError, ValueError):
+    """An actor that this learner cannot learn from, however often it comes."""
+
+
 class LinkError(RobosacError, ConnectionError):
     """What came over a link is damaged, too large, or no message of ours."""
+
+
+class ProtocolError(LinkError):
+    """Bytes from outside are no message of the format that they claim."""
+
+
+class LinkRefused(LinkError):
+    """The other end refused the connection; trying again helps only once the reason is gone."""
+
+
+class LinkFull(LinkError):
+    """So much waits to be sent that no more is taken; what waits is still sent."""
+
+
+class StoreError(RobosacError, OSError):
+    """A store cannot be read or written: its disk or its file fails."""
+
+
+class StoreFull(StoreError):
+    """A store has no room: its disk is full, or its bound is reached. Nothing was taken."""
+
+
+class StoreDamaged(StoreError):
+    """A store's file is not what was written, or contradicts itself."""
+
+
+class StoreBusy(StoreError):
+    """A store is open in another process, or a second time in this one."""
+
+
+class StoreFormatError(RobosacError, ValueError):
+    """A file is no store of ours, or one of another kind or version."""
+
+
+class StoreSealed(RobosacError, RuntimeError):
+    """A repaired outbox was asked to take new rows; it only hands out those that it has."""
+
+
+class SequenceGap(RobosacError, LookupError):
+    """Rows that were offered or asked for do not follow those that are there."""
+
+
+class StreamRefused(RobosacError, ValueError):
+    """A stream is not registered, belongs to another actor, or has two different pasts."""
+
+
+class RowDamaged(RobosacError, ValueError):
+    """A row that came does not have the checksum it came with."""
 
 
 class RobotError(RobosacError, OSError):

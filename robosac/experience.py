@@ -33,16 +33,21 @@ def make_replay(config: TrainConfig, env: Spaces) -> Experience:
     """An empty buffer for what `env` shows, beside the demonstrations that `config` names.
 
     Raises:
-        ConfigError: the demonstrations are not there, are damaged, or do not fit the task.
+        ConfigError: the demonstrations are not there, are damaged, or do not fit the task; or the
+            learner's device has no room for a copy.
     """
-    online: Any = _buffer(env, config.sac.replay_capacity)
+    online = _placed(config, _buffer(env, config.sac.replay_capacity))
     section = config.demonstrations
     if section.path is None:
         return online
     shown = load(Path(section.path), interface_of(config, env))
-    demonstrations: Any = _buffer(env, max(shown.steps, 1))
+    demonstrations = _placed(config, _buffer(env, max(shown.steps, 1)))
     fill(demonstrations, shown)
-    return Mixture(online, demonstrations, section.share)
+    if config.learner_replay == "host":
+        return Mixture(online, demonstrations, section.share)
+    import torch
+
+    return Mixture(online, demonstrations, section.share, torch.cat)
 
 
 def interface_of(config: TrainConfig, env: Spaces) -> Interface:
@@ -60,6 +65,15 @@ def interface_of(config: TrainConfig, env: Spaces) -> Interface:
         action_dim=shape_of(env.action_space)[0],
         control_period_s=config.task.control_period_s if isinstance(config, ClawConfig) else 0.0,
     )
+
+
+def _placed(config: TrainConfig, buffer: Any) -> Any:
+    """The buffer, or with a copy on the learner's device what draws from that."""
+    if config.learner_replay == "host":
+        return buffer
+    from robosac.resident_replay import ResidentReplay
+
+    return ResidentReplay(buffer, config.learner_device)
 
 
 def _buffer(env: Spaces, capacity: int) -> Replay | FrameReplay:

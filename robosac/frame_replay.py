@@ -8,10 +8,11 @@ came; a transition knows the number of its first frame, and its second is the on
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from robosac.replay import Array, Batch, require, require_names, require_part
+from robosac.replay import Array, Batch, Ring, Take, require, require_names, require_part
 
 Frames = Mapping[str, Array]
 """An observation: "image" uint8 (height, width, channels) and "state" float32 (n,)."""
@@ -114,18 +115,31 @@ class FrameReplay:
         Raises:
             ValueError: the buffer is empty.
         """
+        columns = self._frames | self._rows
+        return self.gather(rng, size, lambda name, rows: columns[name].take(rows, axis=0))
+
+    def gather(self, rng: np.random.Generator, size: int, take: Take) -> Batch[Any]:
+        """As `sample`, but `take` fetches the rows: from a copy of the columns elsewhere.
+
+        Raises:
+            ValueError: the buffer is empty.
+        """
         if not len(self):
             raise ValueError("cannot sample from an empty replay buffer; add transitions first")
         rows = (self._oldest + rng.integers(len(self), size=size)) % self.capacity
         first = self._rows["first_frame"].take(rows) % self._room
         second = (first + 1) % self._room
         return Batch(
-            observation={name: c.take(first, axis=0) for name, c in self._frames.items()},
-            action=self._rows["action"].take(rows, axis=0),
-            reward=self._rows["reward"].take(rows),
-            next_observation={name: c.take(second, axis=0) for name, c in self._frames.items()},
-            terminated=self._rows["terminated"].take(rows),
+            observation={name: take(name, first) for name in self._frames},
+            action=take("action", rows),
+            reward=take("reward", rows),
+            next_observation={name: take(name, second) for name in self._frames},
+            terminated=take("terminated", rows),
         )
+
+    def rings(self) -> list[Ring]:
+        """The columns themselves, not to be written to."""
+        return [Ring(self._frames, self._seen), Ring(self._rows, self.added)]
 
     def state(self) -> dict[str, Array]:
         """The filled part and the position; views, to be written before the next `add`."""

@@ -17,12 +17,16 @@ def restore_generator(rng: np.random.Generator, state: NDArray[np.uint8]) -> Non
     """Set `rng` to a state that `generator_state` returned.
 
     Raises:
-        ValueError: the state belongs to another kind of generator.
+        ValueError: the state is damaged, or belongs to another kind of generator.
     """
-    document = json.loads(state.tobytes())
-    expected = type(rng.bit_generator).__name__
-    if document.get("bit_generator") != expected:
-        raise ValueError(
-            f"random state is of {document.get('bit_generator')!r}; expected {expected!r}"
-        )
-    rng.bit_generator.state = document
+    kind = type(rng.bit_generator)
+    try:
+        document = json.loads(state.tobytes())
+        found = document.get("bit_generator") if isinstance(document, dict) else None
+        if found != kind.__name__:
+            raise ValueError(f"random state is of {found!r}; expected {kind.__name__!r}")
+        # Tried on another one first: a state that is refused half-way leaves `rng` as it was.
+        kind().state = document
+        rng.bit_generator.state = document
+    except (KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"random state is damaged: {type(error).__name__} {error}") from error

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from robosac.errors import ConfigError
 from robosac.observation import IMAGE, STATE, Spaces, has_picture, shape_of
 from robosac.replay import Batch
 from robosac.sac import Losses, PixelPolicy, PixelSac, Policy, Sac, SacSettings
+from robosac.sac.graphed import CudaRecorder, GraphedLearner
 from robosac.sac.settings import FastPixels, PaperPixels
 from robosac.settings import TrainConfig
 
@@ -21,10 +24,15 @@ class Learner(Protocol):
 
     action_dim: int
     target_entropy: float
-    updates: int
+    updates_per_call: int
 
-    def update(self, batch: Batch[Any]) -> Losses:
-        """One gradient step of everything."""
+    @property
+    def updates(self) -> int:
+        """Updates made so far."""
+        ...
+
+    def update_many(self, batches: Sequence[Batch[Any]]) -> list[Losses]:
+        """An update for each batch, in their order; best `updates_per_call` at once."""
         ...
 
     def act(self, observation: Any, deterministic: bool) -> NDArray[np.float32]:
@@ -45,17 +53,58 @@ class Learner(Protocol):
 
 
 def make_learner(config: TrainConfig, env: Spaces) -> Learner:
-    """A learner of the configured size for what `env` shows and takes; sets torch's threads."""
+    """A learner of the configured size for what `env` shows and takes; sets torch's threads.
+
+    Raises:
+        ConfigError: it shall be on a device that is not there.
+    """
+    check_device(config.learner_device)
+    made = _learner(config, env, config.learner_device)
+    if config.learner_device == "cpu":
+        return made
+    # Pictures keep a GPU busy for longer than one more call takes the CPU, and twenty batches of
+    # them are much memory for nothing.
+    if isinstance(made, PixelSac):
+        return GraphedLearner(made, CudaRecorder(), updates_per_call=1)
+    return GraphedLearner(made, CudaRecorder())
+
+
+def policy_of(
+    config: TrainConfig, env: Spaces, state: Mapping[str, NDArray[Any]]
+) -> Policy | PixelPolicy:
+    """The policy of a learner's state, whatever device that learner was on.
+
+    Raises:
+        ValueError: the state does not fit the configuration.
+    """
+    learner = _learner(config, env, "cpu")
+    learner.load_parameters(state)
+    return learner.policy()
+
+
+def check_device(device: str) -> None:
+    """Whether updates can be made there.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        build = "is built without CUDA" if torch.version.cuda is None else "finds no NVIDIA GPU"
+        raise ConfigError(
+            f"learner_device is cuda, but torch {torch.__version__} {build}; valid here is cpu"
+        )
+
+
+def _learner(config: TrainConfig, env: Spaces, device: str) -> Sac | PixelSac:
     torch.set_num_threads(config.learner_threads)
     section, space = config.sac, env.observation_space
-    names = [name for name in section.__struct_fields__ if name != "pixels"]
-    settings = SacSettings(**{name: getattr(section, name) for name in names})
+    settings = SacSettings(**{f.name: getattr(section, f.name) for f in fields(SacSettings)})
     actions = shape_of(env.action_space)[0]
     if not has_picture(space):
-        return Sac(settings, shape_of(space)[0], actions, config.seed)
+        return Sac(settings, shape_of(space)[0], actions, config.seed, device)
     pixels = PaperPixels()
     if config.recipe == "fast":
         fast = section.pixels
         pixels = FastPixels(**{name: getattr(fast, name) for name in fast.__struct_fields__})
     image, state = shape_of(space, IMAGE), shape_of(space, STATE)[0]
-    return PixelSac(settings, pixels, image, state, actions, config.seed)
+    return PixelSac(settings, pixels, image, state, actions, config.seed, device)

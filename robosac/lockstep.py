@@ -19,17 +19,18 @@ from robosac.actor import Actor, episode_seed
 from robosac.assembly import Stage
 from robosac.evaluation import recorder_for
 from robosac.experience import make_replay
+from robosac.exploration import RandomActions
 from robosac.generators import generator_state
-from robosac.learner_averages import LEARNER_ROW_STEPS, LearnerAverages
 from robosac.learners import Learner
+from robosac.learning import Learning
 from robosac.metrics import EvaluationRow, MetricsWriter
 from robosac.progress import Progress
-from robosac.run_state import EXPLORATION, SAMPLING, load_state, save_state
+from robosac.run_state import EXPLORATION
 from robosac.runs import RunFolder
 from robosac.settings import TrainConfig
 from robosac.training_log import TrainingLog
 
-TRAINING_STREAM, EXPLORATION_STREAM, REPLAY_STREAM = 0, 2, 3
+TRAINING_STREAM, EXPLORATION_STREAM = 0, 2
 
 
 class LockstepTraining:
@@ -56,24 +57,28 @@ class LockstepTraining:
         self.config: TrainConfig = run.config
         self.run, self.stage, self.learner = run, stage, learner
         self._progress = progress
-        self.replay = make_replay(self.config, stage.env)
+        replay = make_replay(self.config, stage.env)
+        self.learning = Learning(self.config, learner, replay, wall_clock)
         self.actor = Actor(stage.env, "lockstep")
         self._ticks_per_step = stage.ticks_per_step
         self._exploration = np.random.default_rng((self.config.seed, EXPLORATION_STREAM))
-        self._sampling = np.random.default_rng((self.config.seed, REPLAY_STREAM))
-        self.step = 0
+        self._random = RandomActions(
+            self._exploration, learner.action_dim, self.config.sac.random_correlation
+        )
         self.episode = 0
         self.robot_s = 0.0
         self.falls = 0
-        self._owed = 0.0
-        """Updates the ratio still asks for; less than one between steps."""
-        self._averages = LearnerAverages(wall_clock)
         self._log = TrainingLog(run, stage, metrics, progress, wall_clock)
+
+    @property
+    def step(self) -> int:
+        """Environment steps so far; all of them are learned from."""
+        return self.learning.step
 
     def train(self) -> None:
         """Train to the end of the episode in which the configured steps are reached."""
         self._progress.start(self.step)
-        self._averages.begin(self.learner.updates)
+        self.learning.begin()
         while self.step < self.config.steps:
             before = self.step
             self._run_episode()
@@ -92,10 +97,10 @@ class LockstepTraining:
 
     def _run_episode(self) -> None:
         """One episode: act, record, learn; Algorithm 1's two inner loops."""
-        settings = self.config.sac
         self.actor.begin(
             self.episode, episode_seed(self.config.seed, TRAINING_STREAM, self.episode)
         )
+        self._random.begin()
         recorder = recorder_for(self.stage)
         recorder.begin(self.actor.info)
         while recorder.end is None:
@@ -103,22 +108,13 @@ class LockstepTraining:
                 action = self._action()
             with self._log.stopwatch.phase("tick", self._ticks_per_step):
                 transition = self.actor.step(action, self.learner.updates)
-            if transition.rewarded:
-                self.replay.add(
-                    transition.observation,
-                    transition.executed_action,
-                    transition.reward,
-                    transition.next_observation,
-                    transition.terminated,
-                )
+            self.learning.take(transition)
             recorder.add(transition, self.actor.info)
-            self.step += 1
             self.robot_s += self.stage.seconds_per_step
-            if self.step >= settings.random_steps and self.replay.ready(settings.batch_size):
-                with self._log.stopwatch.phase("update"):
-                    self._learn()
+            while self.learning.may_update:
+                self.learning.update()
             self._progress.update(step=self.step, robot_s=self.robot_s)
-            if self.step % LEARNER_ROW_STEPS == 0:
+            if self.learning.means_are_due:
                 self._write_rows()
         self.episode += 1
         self.falls += recorder.fell
@@ -128,33 +124,22 @@ class LockstepTraining:
             step=self.step,
             robot_s=self.robot_s,
             falls=self.falls,
-            replay_bytes=self.replay.memory_bytes,
+            replay_bytes=self.learning.replay.memory_bytes,
             operator_calls=self.actor.info.get("operator_calls"),
             get_ups=self.actor.info.get("get_ups"),
         )
 
     def _action(self) -> NDArray[np.float32]:
         if self.step < self.config.sac.random_steps:
-            uniform = self._exploration.uniform(-1.0, 1.0, self.learner.action_dim)
-            return uniform.astype(np.float32)
+            return self._random.next()
         return self.learner.act(self.actor.observation, deterministic=False)
-
-    def _learn(self) -> None:
-        """Make the updates that the step just taken pays for."""
-        self._owed += self.config.sac.updates_per_step
-        while self._owed >= 1.0:
-            batch = self.replay.sample(self._sampling, self.config.sac.batch_size)
-            self._averages.add(self.learner.update(batch))
-            self._owed -= 1.0
 
     def _due(self, before: int, every: int) -> bool:
         """True when a multiple of `every` steps was passed since `before`, or training is over."""
         return before // every != self.step // every or self.step >= self.config.steps
 
     def _write_rows(self) -> None:
-        update_us = self._log.stopwatch.take_us("update")
-        learner = self.learner
-        means = self._averages.take(self.step, learner.updates, learner.target_entropy, update_us)
+        means, update_us = self.learning.take_means()
         if means is None:
             self._progress.update(note="random actions")
         else:
@@ -171,15 +156,10 @@ class LockstepTraining:
             "robot_s": self.robot_s,
             "wall_s": self._log.wall_s,
             "falls": self.falls,
-            "owed": self._owed,
             "clock_steps": None if clock is None else clock.steps,
-            "seed": self.config.seed,
         }
-        generators = {
-            EXPLORATION: generator_state(self._exploration),
-            SAMPLING: generator_state(self._sampling),
-        }
-        save_state(self.run.path, self.learner, self.replay, generators, document)
+        exploration = {EXPLORATION: generator_state(self._exploration)}
+        self.learning.save(self.run.path, document, exploration, with_replay=True)
 
     def resume(self) -> None:
         """Take over the newest checkpoint; a run without one begins anew.
@@ -190,11 +170,10 @@ class LockstepTraining:
         folder = checkpoint.latest(self.run.path)
         if folder is None:
             return
-        generators = {EXPLORATION: self._exploration, SAMPLING: self._sampling}
-        document, _ = load_state(folder, self.learner, self.replay, generators, self.config.seed)
-        self.step, self.episode = document["step"], document["episode"]
+        exploration = {EXPLORATION: self._exploration}
+        document = self.learning.load(folder, exploration, with_replay=True)
+        self.episode, self.robot_s = document["episode"], document["robot_s"]
         self.actor.sequence, self.falls = document["sequence"], document["falls"]
-        self.robot_s, self._owed = document["robot_s"], document["owed"]
         self._log.wall_before = document["wall_s"]
         if self.stage.clock_state is not None:
             self.stage.clock_state.steps = document["clock_steps"]

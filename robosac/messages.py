@@ -13,17 +13,16 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from robosac.errors import LinkError
+from robosac.errors import LinkError, ProtocolError
 from robosac.observation import Observation
+from robosac.schema import Schema
+from robosac.shapes import MAX_AXES, Count, Shape
 from robosac.tasks.ends import EpisodeEnd
 from robosac.transition import Transition
 
-VERSION = 1
+VERSION = 2
 """Of this protocol; both ends must have the same."""
-MAX_AXES, MAX_LENGTH = 4, 1 << 16
 _DTYPES = {"float32": np.dtype("<f4"), "uint8": np.dtype("u1")}
-Count = Annotated[int, Meta(ge=0)]
-Shape = Annotated[tuple[Annotated[int, Meta(ge=0, le=MAX_LENGTH)], ...], Meta(max_length=MAX_AXES)]
 
 
 class ArrayMessage(msgspec.Struct, frozen=True, array_like=True):
@@ -42,22 +41,26 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Base of every message; its class name travels with it."""
 
 
-class Begin(Message, frozen=True):
-    """Actor, first: what the environment shows and takes, as shapes."""
+class Hello(Message, frozen=True):
+    """Actor, first: who speaks, and what its transitions and policies depend on."""
 
     version: int
-    observation: Shape | dict[str, Shape]
-    action: Shape
+    actor_id: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
+    stream: Annotated[bytes, Meta(min_length=16, max_length=16)]
+    """Made in the actor's store: another store is another stream."""
+    schema: Schema
 
 
 class Experience(Message, frozen=True):
-    """Actor: one transition; see `robosac.transition.Transition`."""
+    """One transition, as it is stored; see `robosac.transition.Transition`."""
 
     actor_id: str
     episode: Count
     step: Count
     sequence: Count
     policy_version: Count
+    policy_lag: Count
+    policy_age_s: float
     observation: ObservationMessage
     requested_action: ArrayMessage
     executed_action: ArrayMessage
@@ -71,52 +74,52 @@ class Experience(Message, frozen=True):
     commanded_at: float
 
 
-class EpisodeEnded(Message, frozen=True):
-    """Actor: an episode is over, and a newer policy could be used."""
+class Row(msgspec.Struct, frozen=True, array_like=True):
+    """A transition as the actor stored it: the bytes of an `Experience`."""
 
-    episode: Count
-    end: EpisodeEnd
+    crc: Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
+    """CRC-32 of the data, made when it was stored."""
+    data: bytes
 
 
-class Counters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the actor stands; part of a checkpoint."""
+class Rows(Message, frozen=True):
+    """Actor: transitions that its own disk holds, in order and without gaps."""
 
-    step: Count
-    """Environment steps; transitions below this sequence number are in the replay."""
-    episode: Count
-    robot_s: float
-    wall_s: float
-    falls: Count
-    clock_steps: int | None
-    """Of the twin's virtual clock; None: there is none."""
+    first: Count
+    """Sequence number of the first one."""
+    rows: Annotated[tuple[Row, ...], Meta(min_length=1, max_length=4096)]
 
 
 class Save(Message, frozen=True):
-    """Actor: write a checkpoint of everything sent so far."""
-
-    counters: Counters
-    exploration: bytes
-    """State of the actor's random generator."""
-
-
-class Stop(Message, frozen=True):
-    """Actor: leave."""
-
-
-class Ready(Message, frozen=True):
-    """Learner, first: what it begins with."""
+    """Actor: write a checkpoint once everything up to `sequence` is learned from."""
 
     sequence: Annotated[int, Meta(ge=-1)]
-    """The last transition in its replay; -1: none."""
-    exploration: bytes
-    """The actor's random generator as its checkpoint holds it; empty: there is no checkpoint."""
+
+
+class Leave(Message, frozen=True):
+    """Actor, last: it goes, and does not mean to come back at once."""
+
+
+class Welcome(Message, frozen=True):
+    """Learner, first: where it stands with this stream."""
+
+    run: str
+    """Names the learner's run: another run has learned from nothing here."""
+    stored: Annotated[int, Meta(ge=-1)]
+    """The last transition of the stream that is on its disk; -1: none."""
+    lockstep: bool
+    """Whether an episode begins only once all updates are made."""
 
 
 class Acknowledged(Message, frozen=True):
-    """Learner, also as its heartbeat: how far it is."""
+    """Learner, also as its heartbeat: how far it is with this stream."""
 
-    sequence: Annotated[int, Meta(ge=-1)]
-    """The last transition in its replay."""
+    stored: Annotated[int, Meta(ge=-1)]
+    """The last transition that is on its disk."""
+    learned: Annotated[int, Meta(ge=-1)]
+    """The last transition that is in its replay."""
+    saved: Annotated[int, Meta(ge=-1)]
+    """The last transition that a checkpoint holds, so that the actor need not keep it."""
     updates: Count
     owed: float
     """Updates that the ratio still asks for."""
@@ -124,26 +127,18 @@ class Acknowledged(Message, frozen=True):
 
 
 class Busy(Message, frozen=True):
-    """Learner: it will be silent for a while."""
+    """Learner: it will learn nothing for a while."""
 
     doing: str
     seconds: Annotated[float, Meta(gt=0)]
     """At most."""
 
 
-class Published(Message, frozen=True):
-    """Learner: a policy lies in the run folder."""
+class Offer(Message, frozen=True):
+    """Learner: a policy, which the actor takes at an episode's edge or not at all."""
 
-    file: str
-    """Name within the run's folder of policies."""
-    version: Count
-    """Updates it has seen."""
-    sha256: str
-    """Of the file, hexadecimal."""
-    shapes: dict[str, Shape]
-    """Of its arrays."""
-    golden_action: tuple[float, ...]
-    """What it does by its mean at `robosac.policy_feed.golden_observation`."""
+    envelope: bytes
+    """See `robosac.envelope`."""
 
 
 class LearnerMeans(Message, frozen=True):
@@ -165,38 +160,38 @@ class LearnerMeans(Message, frozen=True):
     """Mean time of one update, us."""
 
 
-class Saved(Message, frozen=True):
-    """Learner: a checkpoint with every transition up to `sequence` is on the disk."""
-
-    sequence: Annotated[int, Meta(ge=-1)]
-
-
 class Failed(Message, frozen=True):
     """Learner, last: it cannot go on, and starting it again would not help."""
 
     message: str
 
 
-ToLearner = Begin | Experience | EpisodeEnded | Save | Stop
-ToActor = Ready | Acknowledged | Busy | Published | LearnerMeans | Saved | Failed
+ToLearner = Hello | Rows | Save | Leave
+ToActor = Welcome | Acknowledged | Busy | Offer | LearnerMeans | Failed
 _ENCODER = msgspec.msgpack.Encoder()
 _TO_LEARNER = msgspec.msgpack.Decoder(ToLearner)
 _TO_ACTOR = msgspec.msgpack.Decoder(ToActor)
+_EXPERIENCE = msgspec.msgpack.Decoder(Experience)
 
 
-def encode(message: ToLearner | ToActor) -> bytes:
+def encode(message: ToLearner | ToActor | Experience) -> bytes:
     """A message as MessagePack."""
     return _ENCODER.encode(message)
 
 
 def decode_to_learner(payload: bytes) -> ToLearner:
-    """A message of the actor. Raises LinkError: it is none."""
+    """A message of the actor. Raises ProtocolError: it is none."""
     return _decode(_TO_LEARNER, payload)
 
 
 def decode_to_actor(payload: bytes) -> ToActor:
-    """A message of the learner. Raises LinkError: it is none."""
+    """A message of the learner. Raises ProtocolError: it is none."""
     return _decode(_TO_ACTOR, payload)
+
+
+def decode_experience(data: bytes) -> Experience:
+    """A stored transition. Raises LinkError: it is none."""
+    return _decode(_EXPERIENCE, data)
 
 
 def experience_of(transition: Transition) -> Experience:
@@ -217,7 +212,7 @@ def transition_of(message: Experience) -> Transition:
     """A transition as it was; its arrays are read-only views of the message.
 
     Raises:
-        LinkError: an array's bytes do not fill its shape.
+        ProtocolError: an array's bytes do not fill its shape.
     """
     fields: dict[str, Any] = {name: getattr(message, name) for name in message.__struct_fields__}
     for name in ("requested_action", "executed_action"):
@@ -242,11 +237,11 @@ def pack(array: NDArray[Any]) -> ArrayMessage:
 
 
 def unpack(message: ArrayMessage) -> NDArray[Any]:
-    """The array, read-only. Raises LinkError: its bytes do not fill its shape."""
+    """The array, read-only. Raises ProtocolError: its bytes do not fill its shape."""
     dtype = _DTYPES[message.dtype]
     expected = math.prod(message.shape) * dtype.itemsize
     if len(message.data) != expected:
-        raise LinkError(
+        raise ProtocolError(
             f"array {message.dtype}{message.shape} came with {len(message.data)} bytes;"
             f" expected {expected}"
         )
@@ -264,4 +259,4 @@ def _decode(decoder: msgspec.msgpack.Decoder[Any], payload: bytes) -> Any:
     try:
         return decoder.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise LinkError(f"a message of {len(payload)} bytes cannot be read: {error}") from error
+        raise ProtocolError(f"a message of {len(payload)} bytes cannot be read: {error}") from error

@@ -274,13 +274,20 @@ def read_rows(path: Path) -> list[AnyRow]:
     return [row for row, _ in _rows(path)] if path.exists() else []
 
 
-def truncate_after(path: Path, step: int) -> int:
+def truncate_after(path: Path, step: int, *, evaluated_again: bool = False) -> int:
     """Cut the rows later than `step`, and a torn last line; return how many rows were cut.
+
+    With `evaluated_again` an evaluation at `step` itself is cut too.
 
     Raises RunFolderError as `read_rows` does.
     """
     rows = list(_rows(path)) if path.exists() else []
-    kept = [line for row, line in rows if row.step <= step]
+    kept = [
+        line
+        for row, line in rows
+        if row.step < step
+        or (row.step == step and not (evaluated_again and isinstance(row, EvaluationRow)))
+    ]
     if path.exists():
         write_whole(path, b"".join(kept))
     return len(rows) - len(kept)
@@ -293,7 +300,7 @@ def _rows(path: Path) -> Iterator[tuple[AnyRow, bytes]]:
                 return
             try:
                 yield _DECODER.decode(line), line
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise RunFolderError(
                     f"{path} line {number} is not a metrics row: {error}"
                 ) from error

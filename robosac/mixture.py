@@ -7,7 +7,7 @@ what a person did in an intervention goes into both buffers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -17,15 +17,17 @@ from robosac.replay import Array, Batch
 
 Observation = TypeVar("Observation")
 Stored = TypeVar("Stored", contravariant=True)
+Join = Callable[[tuple[Any, Any]], Any]
 PARTS = ("online", "demonstrations")
 
 
 class Buffer(Protocol[Stored]):
     """What Replay and FrameReplay have in common."""
 
-    capacity: int
-    added: int
-
+    @property
+    def capacity(self) -> int: ...
+    @property
+    def added(self) -> int: ...
     def __len__(self) -> int: ...
     @property
     def memory_bytes(self) -> int: ...
@@ -53,14 +55,20 @@ class Mixture(Generic[Observation]):
         online: what the robot gathers.
         demonstrations: what it was shown, of the same shapes.
         share: of each batch that comes from the demonstrations, above 0 and below 1.
+        join: puts what both buffers gave for one array end to end.
     """
 
     def __init__(
-        self, online: Buffer[Observation], demonstrations: Buffer[Observation], share: float
+        self,
+        online: Buffer[Observation],
+        demonstrations: Buffer[Observation],
+        share: float,
+        join: Join = np.concatenate,
     ) -> None:
         if not 0.0 < share < 1.0:
             raise ValueError(f"the share of demonstrations must be between 0 and 1, got {share}")
         self.online, self.demonstrations, self.share = online, demonstrations, share
+        self._join = join
 
     def __len__(self) -> int:
         return len(self.online)
@@ -128,7 +136,8 @@ class Mixture(Generic[Observation]):
             return self.online.sample(rng, gathered)
         if not gathered:
             return self.demonstrations.sample(rng, shown)
-        return _joined(self.online.sample(rng, gathered), self.demonstrations.sample(rng, shown))
+        one, other = self.online.sample(rng, gathered), self.demonstrations.sample(rng, shown)
+        return _joined(one, other, self._join)
 
     def state(self) -> dict[str, Array]:
         """The states of both; views, to be written before the next `add`."""
@@ -166,13 +175,13 @@ class Mixture(Generic[Observation]):
         return ""
 
 
-def _joined(one: Batch[Any], other: Batch[Any]) -> Batch[Any]:
+def _joined(one: Batch[Any], other: Batch[Any], join: Join) -> Batch[Any]:
     """Both batches' rows in one."""
-    return Batch(**{f.name: _stacked(getattr(one, f.name), getattr(other, f.name))
+    return Batch(**{f.name: _stacked(getattr(one, f.name), getattr(other, f.name), join)
                     for f in fields(Batch)})  # fmt: skip
 
 
-def _stacked(one: Any, other: Any) -> Any:
+def _stacked(one: Any, other: Any, join: Join) -> Any:
     if isinstance(one, Mapping):
-        return {name: np.concatenate((value, other[name])) for name, value in one.items()}
-    return np.concatenate((one, other))
+        return {name: join((value, other[name])) for name, value in one.items()}
+    return join((one, other))

@@ -124,7 +124,7 @@ def read_owner(path: Path) -> Owner | None:
         with path.open("rb") as file:
             data = file.read(MAX_RECORD_BYTES)
         return msgspec.json.decode(data, type=Owner)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

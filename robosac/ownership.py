@@ -253,7 +253,7 @@ class _LeaseLog:
             return 0
         epochs = [len(lines)]
         for line in lines:
-            with contextlib.suppress(msgspec.DecodeError):
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
                 epochs.append(msgspec.json.decode(line, type=LeaseLine).epoch)
         return max(epochs)
 

@@ -29,7 +29,8 @@ def parse_policy(data: bytes, source: str) -> Policy | PixelPolicy:
     """
     try:
         return policy_from_weights(load(data))
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, KeyError) as error:
+        # KeyError: an element type that numpy does not have.
         raise PolicyRefused(f"{source} is not a policy: {error}") from error
 
 

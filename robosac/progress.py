@@ -43,6 +43,7 @@ class Fields(TypedDict, total=False):
     entropy: float | None
     target_entropy: float | None
     updates_per_s: float | None
+    learner_device: str
     evaluation: str
     note: str
     wait: str
@@ -72,6 +73,8 @@ class Status:
     entropy: float | None = None
     target_entropy: float | None = None
     updates_per_s: float | None = None
+    learner_device: str = ""
+    """Where updates are made, e.g. `cpu`."""
     evaluation: str = ""
     """The last evaluation, in words."""
     note: str = ""
@@ -204,7 +207,7 @@ class Progress:
             *(f"{name} {text}" for name, text in self._walk() + self._turn_line() + self._rest()),
             _known("alpha {:.4g}", now.alpha),
             _known("entropy {:.1f}/{:.1f}", now.entropy, now.target_entropy),
-            _known("{:.0f} updates/s", now.updates_per_s),
+            _known("{:.0f} updates/s{}", now.updates_per_s, self._where()),
             _known("{:.0f} steps/s", self.steps_per_s),
             now.evaluation,
             now.note,
@@ -252,8 +255,12 @@ class Progress:
             ("alpha", _number(now.alpha, ".4g")),
             ("entropy", f"{_number(now.entropy)} / {_number(now.target_entropy)}"),
             ("rates", f"{_number(self.steps_per_s, '.0f')} steps/s"),
-            ("updates", _number(now.updates_per_s, ".0f", " /s")),
+            ("updates", _number(now.updates_per_s, ".0f", " /s" + self._where())),
         ]
+
+    def _where(self) -> str:
+        device = self.status.learner_device
+        return f" on {device}" if device else ""
 
     def _walk(self) -> Cells:
         return _cells(
@@ -312,7 +319,7 @@ def _cells(**texts: str) -> Cells:
     return [(name, text) for name, text in texts.items() if text]
 
 
-def _known(form: str, *values: float | None) -> str:
+def _known(form: str, *values: float | str | None) -> str:
     """The values in words; nothing where one is unknown."""
     return "" if None in values else form.format(*values)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -11,11 +11,13 @@ from numpy.typing import DTypeLike, NDArray
 
 Array = NDArray[Any]
 Observation = TypeVar("Observation")
+Take = Callable[[str, Array], Any]
+"""Gives the rows of a column, by its name and their indices."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch(Generic[Observation]):
-    """Transitions drawn from the buffer; fresh arrays, free to change."""
+    """Transitions drawn from the buffer; fresh arrays, free to change, or tensors likewise."""
 
     observation: Observation
     """An array (batch, *observation_shape), or a dict of them."""
@@ -26,6 +28,15 @@ class Batch(Generic[Observation]):
     next_observation: Observation
     terminated: Array
     """1 where the task ended the episode, else 0, (batch,); only this cuts the bootstrap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Columns that are written together, row after row, over the oldest."""
+
+    columns: Mapping[str, Array]
+    written: int
+    """Rows ever written; the next goes to `written` modulo the columns' length."""
 
 
 class Replay:
@@ -111,10 +122,22 @@ class Replay:
         Raises:
             ValueError: the buffer is empty.
         """
+        return self.gather(rng, size, lambda name, rows: self._columns[name].take(rows, axis=0))
+
+    def gather(self, rng: np.random.Generator, size: int, take: Take) -> Batch[Any]:
+        """As `sample`, but `take` fetches the rows: from a copy of the columns elsewhere.
+
+        Raises:
+            ValueError: the buffer is empty.
+        """
         if not self.added:
             raise ValueError("cannot sample from an empty replay buffer; add transitions first")
         rows = rng.integers(len(self), size=size)
-        return Batch(**{name: column.take(rows, axis=0) for name, column in self._columns.items()})
+        return Batch(**{name: take(name, rows) for name in self._columns})
+
+    def rings(self) -> list[Ring]:
+        """The columns themselves, not to be written to."""
+        return [Ring(self._columns, self.added)]
 
     def state(self) -> dict[str, Array]:
         """The filled part and the position; views, to be written before the next `add`."""

@@ -41,6 +41,7 @@ def write_report(run: RunFolder) -> Path:
         _limiter(run, rows),
         _timing(run, rows),
         *_ages(run, rows),
+        *_policy_lag(run),
     ]
     template = resources.files("robosac") / "report.html"
     page = Template(template.read_text(encoding="utf-8")).substitute(
@@ -136,6 +137,12 @@ def _ages(run: RunFolder, rows: Rows) -> list[str]:
         return []
     picture = plot(run, "ages", partial(plots.ages, rows), "ages of pictures and joint values")
     return [section("What the policy saw, and how old it was", picture)]
+
+
+def _policy_lag(run: RunFolder) -> list[str]:
+    """How old the policy was that acted; only where the learner is a process of its own."""
+    lag = run.policy_lag()
+    return [section("Policy that acted, and how old it was", note(lag.text()))] if lag.total else []
 
 
 def _versions(run: RunFolder) -> str:

@@ -27,7 +27,7 @@ class Stateful(Protocol):
 def save_state(
     run: Path,
     learner: Stateful,
-    replay: Stateful,
+    replay: Stateful | None,
     generators: Mapping[str, NDArray[np.uint8]],
     document: Mapping[str, Any],
 ) -> None:
@@ -36,7 +36,7 @@ def save_state(
     Args:
         run: the run's folder.
         learner: under the prefix `learner.`.
-        replay: under the prefix `replay.`.
+        replay: under the prefix `replay.`; None: it is kept elsewhere.
         generators: states by name, see EXPLORATION and SAMPLING.
         document: counters.
 
@@ -45,7 +45,8 @@ def save_state(
         OSError: the disk refuses; no checkpoint appears.
     """
     tensors = {f"learner.{name}": value for name, value in learner.state().items()}
-    tensors |= {f"replay.{name}": value for name, value in replay.state().items()}
+    if replay is not None:
+        tensors |= {f"replay.{name}": value for name, value in replay.state().items()}
     tensors |= generators
     checkpoint.save(checkpoint.folder_for(run, document["step"]), tensors, document)
     checkpoint.prune(run, KEPT_CHECKPOINTS)
@@ -54,11 +55,11 @@ def save_state(
 def load_state(
     folder: Path,
     learner: Stateful,
-    replay: Stateful,
+    replay: Stateful | None,
     generators: Mapping[str, np.random.Generator],
     seed: int,
-) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Take over a checkpoint; return its document and its arrays.
+) -> dict[str, Any]:
+    """Take over a checkpoint; return its document.
 
     Raises:
         RunFolderError: it is damaged, or does not fit this run.
@@ -68,12 +69,13 @@ def load_state(
         raise RunFolderError(f"{folder} has seed {document['seed']}, not {seed}")
     try:
         learner.load(_part(tensors, "learner."))
-        replay.load(_part(tensors, "replay."))
+        if replay is not None:
+            replay.load(_part(tensors, "replay."))
         for name, generator in generators.items():
             restore_generator(generator, tensors[name])
     except (KeyError, ValueError) as error:
         raise RunFolderError(f"{folder} does not fit this run: {error}") from error
-    return document, tensors
+    return document
 
 
 def _part(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:

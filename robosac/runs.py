@@ -18,12 +18,14 @@ from robosac import __version__, metrics
 from robosac import config as configuration
 from robosac.errors import ConfigError, RunFolderError
 from robosac.files import sync_folder, write_whole
+from robosac.lag import LagHistogram
 from robosac.settings import TrainConfig
 
 FORMAT = 1
 PACKAGES = ("torch", "numpy", "mujoco", "gymnasium", "msgspec", "safetensors")
 
 
+POLICY_LAG: Final = "policy_lag.json"
 FLIGHT: Final = "flight"
 """Folder of the flight recordings in a run folder, made with the first one."""
 
@@ -144,16 +146,21 @@ class RunFolder:
         """Every metrics row so far. Raises RunFolderError for a damaged file."""
         return metrics.read_rows(self.metrics_path)
 
-    def truncate_after(self, step: int) -> int:
-        """Forget metrics later than a checkpoint's step; return how many rows were cut."""
-        return metrics.truncate_after(self.metrics_path, step)
+    def truncate_after(self, step: int, *, evaluated_again: bool = False) -> int:
+        """Forget metrics later than a step; return how many rows were cut.
+
+        Args:
+            step: from where the run goes on.
+            evaluated_again: what is due at that step is done once more, so forget that too.
+        """
+        return metrics.truncate_after(self.metrics_path, step, evaluated_again=evaluated_again)
 
     def versions(self) -> dict[str, str | None]:
         """What versions.json recorded. Raises RunFolderError."""
         file = self.path / "versions.json"
         try:
             return msgspec.json.decode(file.read_bytes(), type=dict[str, str | None])
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RunFolderError(f"{file} cannot be read: {error}") from error
 
     def evaluation_folder(self, step: int) -> Path:
@@ -168,6 +175,24 @@ class RunFolder:
         names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
         return sorted(int(name) for name in names if name.isdecimal())
 
+    def save_policy_lag(self, lag: LagHistogram) -> None:
+        """Write how old the acting policies were; see `policy_lag`. Raises OSError."""
+        write_whole(self.path / POLICY_LAG, _pretty(lag.to_dict()))
+
+    def policy_lag(self) -> LagHistogram:
+        """How old the acting policies were; empty where the learner is not a process of its own.
+
+        Raises:
+            RunFolderError: the file is damaged.
+        """
+        file = self.path / POLICY_LAG
+        if not file.exists():
+            return LagHistogram()
+        try:
+            return LagHistogram.from_dict(msgspec.json.decode(file.read_bytes()))
+        except (OSError, ValueError) as error:
+            raise RunFolderError(f"{file} cannot be read: {error}") from error
+
     def save_episodes(self, step: int, episodes: Sequence[metrics.EpisodeResult]) -> Path:
         """Write evaluation/<step>/episodes.json and return its path."""
         file = self.evaluation_folder(step) / "episodes.json"
@@ -179,7 +204,7 @@ class RunFolder:
         file = self.path / "evaluation" / str(step) / "episodes.json"
         try:
             return msgspec.json.decode(file.read_bytes(), type=list[metrics.EpisodeResult])
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RunFolderError(f"{file} cannot be read: {error}") from error
 
 

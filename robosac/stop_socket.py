@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from robosac.errors import ProtocolError
 from robosac.estop import EStopGate
 from robosac.latch import LatchedFault
 from robosac.listening import ListeningThread
@@ -58,6 +59,10 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of the faults to clear."""
     epoch: int | None = None
     """Whom a reset or clear is meant for: with another owner's it is refused."""
+
+
+_ORDER: Final = msgspec.json.Decoder(Order)
+_ANSWER: Final = msgspec.json.Decoder(dict[str, Any])
 
 
 class StopServer:
@@ -145,9 +150,9 @@ class StopServer:
 
     def _answer(self, line: bytes) -> dict[str, Any]:
         try:
-            order = msgspec.json.decode(line, type=Order)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return {"error": f"not an order: {error}"}
+            order = parse_order(line)
+        except ProtocolError as error:
+            return {"error": str(error)}
         if order.do == "trip":
             self._gate.trip(order.reason or "robosac estop")
         elif order.do in ("reset", "clear"):
@@ -211,7 +216,23 @@ def ask(path: Path, order: Mapping[str, Any], timeout_s: float) -> dict[str, Any
             if not data or len(text) > 16 * MAX_LINE:
                 raise ValueError(f"{path} closed without an answer")
             text += data
-    answer = msgspec.json.decode(text, type=dict[str, Any])
+    return parse_answer(text)
+
+
+def parse_order(line: bytes) -> Order:
+    """The order of a line. Raises ProtocolError: it is none."""
+    try:
+        return _ORDER.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProtocolError(f"not an order: {error}") from error
+
+
+def parse_answer(text: bytes) -> dict[str, Any]:
+    """What the server answered. Raises ValueError: it is no answer, or a refusal."""
+    try:
+        answer = _ANSWER.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"not an answer: {error}") from error
     if "error" in answer:
         raise ValueError(str(answer["error"]))
     return answer

@@ -137,7 +137,7 @@ def decode(raw: bytes, joints: int, picture: Callable[[int], Image | None]) -> T
     Raises:
         ValueError: the record holds a state or a reason that does not exist, or another size.
     """
-    row = np.frombuffer(raw, dtype=tick_dtype(joints))[0]
+    row = _row(raw, joints)
     names = {name: _own(row[place]) for place, name in _JOINTS}
     rest = {name: _own(row[name] != 0) for name in ("valid", "driving")}
     faults = [_told(entry) for entry in row["fault"][: int(row["faults"])]]
@@ -175,9 +175,20 @@ def decode(raw: bytes, joints: int, picture: Callable[[int], Image | None]) -> T
 
 
 def stands(raw: bytes, joints: int) -> tuple[int, int, float]:
-    """Request, command and time (s) of a record, without the rest."""
-    row = np.frombuffer(raw, dtype=tick_dtype(joints))[0]
+    """Request, command and time (s) of a record, without the rest.
+
+    Raises:
+        ValueError: the record has another size.
+    """
+    row = _row(raw, joints)
     return int(row["request"]), int(row["command"]), float(row["time"])
+
+
+def _row(raw: bytes, joints: int) -> Any:
+    dtype = tick_dtype(joints)
+    if len(raw) != dtype.itemsize:
+        raise ValueError(f"a tick record has {len(raw)} bytes; valid is {dtype.itemsize}")
+    return np.frombuffer(raw, dtype=dtype)[0]
 
 
 def _put_sensors(row: Any, state: RobotState, frame_number: int) -> None:

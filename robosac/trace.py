@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,18 @@ from robosac.files import write_whole
 
 FloatArray = NDArray[np.float64]
 
+NOT_AN_ARCHIVE: Final = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    KeyError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What numpy and zipfile raise of a file that is no .npz; RuntimeError: a way to pack or encrypt
+that they do not know."""
 _PER_JOINT = ("joint_position", "requested", "executed", "torque")
 _PER_ACTION = ("action_requested", "action_executed")
 _NAMES = ("joint_names", "reason_names")
@@ -89,7 +102,7 @@ class Trace:
             with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
                 found: dict[str, Any] = {name: file[name] for name in file.files}
             own = {name: found.pop(name) for name in _own_names()}
-        except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        except NOT_AN_ARCHIVE as error:
             raise RunFolderError(f"{path} is not a trace: {error}") from error
         for key in _NAMES:
             own[key] = tuple(str(name) for name in own[key])

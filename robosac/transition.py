@@ -42,6 +42,10 @@ class Transition:
     """Monotonic time of the observation, s."""
     commanded_at: float
     """Monotonic time of the command, s."""
+    policy_lag: int = 0
+    """This actor's transitions that the acting policy had not learned from."""
+    policy_age_s: float = 0.0
+    """Since the acting policy came, on the robot's clock, s."""
 
     @property
     def terminated(self) -> bool:

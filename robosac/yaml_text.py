@@ -1,4 +1,4 @@
-"""YAML without its surprises: no aliases, no repeated keys, no `off` that means false."""
+"""YAML without its surprises: no aliases, tags or repeated keys, no `off` that means false."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class YamlError(ValueError):
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """SafeLoader that refuses aliases and repeated keys, with the YAML 1.2 core scalars."""
+    """SafeLoader that refuses aliases, tags and repeated keys, with the YAML 1.2 core scalars."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -24,11 +24,19 @@ class _PlainLoader(yaml.SafeLoader):
             raise ComposerError(
                 None, None, f"alias *{event.anchor} is not accepted", event.start_mark
             )
+        tagged: Any = self.peek_event()
+        if tagged.tag is not None:
+            # The library raises errors of any kind where a value does not fit its tag.
+            raise ComposerError(None, None, f"tag {tagged.tag} is not accepted", tagged.start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConstructorError(
+                    None, None, "a key must be a single word or number", key.start_mark
+                )
             if key.value in seen:
                 raise ConstructorError(
                     None, None, f"key {key.value!r} appears twice", key.start_mark
@@ -58,7 +66,7 @@ def parse_yaml(text: str) -> Any:
     """Plain values (dict, list, str, int, float, bool, None) from one YAML document.
 
     Raises:
-        YamlError: the text is not YAML, holds an alias, a repeated key or a tagged object.
+        YamlError: the text is not YAML, holds an alias, a tag or a repeated key.
     """
     try:
         # The loader is a SafeLoader: it builds plain values only.

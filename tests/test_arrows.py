@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 OURS = {"robosac", "drivers", "sim", "calibration"}
 HEAVY = {"torch", "mujoco", "cv2", "serial", "matplotlib", "tensorboard", "mcap"}
+HEAVY |= {"grpc", "cryptography"}
 PURE = {"numpy"}
 ALLOWED: dict[str, set[str]] = {
     "drivers": {"numpy", "serial", "cv2", "drivers"},
@@ -26,13 +27,20 @@ ALLOWED: dict[str, set[str]] = {
     "robosac/finger_keepout.py": PURE | {"robosac.hal"},
     "robosac/lowpass.py": PURE | {"robosac.hal"},
     "robosac/thermal.py": PURE | {"robosac.hal"},
+    "robosac/link": {"grpc", "cryptography", "robosac.errors", "robosac.files", "robosac.link"},
+    "robosac/store": {"robosac.errors", "robosac.files", "robosac.store"},
     "robosac/recovery.py": PURE | {"robosac.hal", "robosac.safety"},
+    "robosac/lag.py": {"msgspec"},
+    "robosac/shapes.py": {"msgspec"},
 }
 FORBIDDEN: dict[str, set[str]] = {
     "robosac/executor.py": {"drivers", "sim", "torch", "calibration"},
     "robosac/tasks": {"drivers", "sim", "torch", "calibration"},
     "robosac/robots": {"sim", "torch", "robosac.executor", "robosac.tasks", "robosac.sac"},
     "robosac/sac": {"drivers", "sim", "calibration", "robosac.hal", "robosac.tasks"},
+    "robosac/schema.py": {"drivers", "calibration", "torch", "robosac.robots"},
+    "robosac/envelope.py": {"drivers", "calibration", "torch", "robosac.executor"},
+    "robosac/policy_shelf.py": {"drivers", "calibration", "torch", "robosac.executor"},
     "robosac": {"pickle", "sim"},
 }
 ONLY_HERE_SIM = {

@@ -92,6 +92,9 @@ class MindCounts:
 class Mind(Protocol):
     """What decides and learns."""
 
+    actor_id: str
+    """By what name it learns."""
+
     @property
     def version(self) -> int:
         """Of the policy that acts."""
@@ -219,7 +222,7 @@ class RehearsalActor:
         mind: Mind,
         seed: int,
     ) -> None:
-        self._actor = Actor(env, "rehearsal", mind.sequence)
+        self._actor = Actor(env, mind.actor_id, mind.sequence)
         self._executor, self._asking, self._line = executor, asking, line
         self._mind, self._seed = mind, seed
         self._episodes = self._tries = self._steps = 0

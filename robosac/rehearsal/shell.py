@@ -82,7 +82,7 @@ def understood(code: int, out: bytes, err: bytes) -> ShellAnswer:
         return ShellAnswer(f"robosac estop ended with {code}: {text[:300]}")
     try:
         robots = msgspec.json.decode(out, type=_Answer).robots
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return ShellAnswer(f"robosac estop said what is no answer: {error}")
     if len(robots) != 1 or not robots[0].torque_off:
         return ShellAnswer(f"robosac estop stopped {len(robots)} robots; valid is this one")

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import msgspec
-import yaml
 
 from robosac.errors import ConfigError, LimitsError
 from robosac.hal import Limits
+from robosac.yaml_text import YamlError, parse_yaml
 
 MAX_FILE_BYTES = 1_000_000
 
@@ -41,7 +41,7 @@ def read_robot_file(path: Path | str | None, preset: str, kind: type[FileT]) -> 
             raise ConfigError(
                 f"{where} is {len(text)} bytes; a robot file has at most {MAX_FILE_BYTES}"
             )
-        robot = msgspec.convert(yaml.safe_load(text), kind)
+        robot = msgspec.convert(parse_yaml(text.decode()), kind)
         robot.joint_limits()
     except OSError as error:
         raise ConfigError(
@@ -49,7 +49,7 @@ def read_robot_file(path: Path | str | None, preset: str, kind: type[FileT]) -> 
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{where} is not text: {error}") from error
-    except (yaml.YAMLError, msgspec.ValidationError, LimitsError) as error:
+    except (YamlError, msgspec.ValidationError, LimitsError) as error:
         detail = " ".join(str(error).split())
         raise ConfigError(f"{where} is not valid: {detail}") from error
     return robot

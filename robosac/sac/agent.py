@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from robosac.sac.flat import FlatAdam
+from robosac.sac.flat import FlatAdam, on_host
 from robosac.sac.gaussian import squash, squash_gradient
 from robosac.sac.learner import Batch, Learner, Losses
 from robosac.sac.networks import CRITICS, Perceptron, critic_layout, policy_layout
@@ -15,7 +15,7 @@ from robosac.sac.policy import Policy
 from robosac.sac.settings import SacSettings
 
 
-class Sac(Learner):
+class Sac(Learner[Policy]):
     """A learner: critics, policy, temperature, their optimisers and their random states."""
 
     def __init__(
@@ -41,7 +41,6 @@ class Sac(Learner):
         self.policy_network.initialise(self._noise)
         self._target = self._critic_adam.parameters.clone()
         self.target_critics = Perceptron(critics, self._target)
-        self._shared_policy = self.policy() if self.device.type == "cpu" else None
         self._critic_index = torch.arange(CRITICS, device=self.device).unsqueeze(-1)
 
     @torch.no_grad()
@@ -92,7 +91,7 @@ class Sac(Learner):
 
     def act(self, observation: NDArray[np.floating], deterministic: bool) -> NDArray[np.float32]:
         """An action in [-1, 1], (a,) or (n, a), for observations (o,) or (n, o)."""
-        policy = self._shared_policy or self.policy()
+        policy = self._newest_policy()
         if deterministic:
             return policy.mean_action(observation)
         return policy.sample_action(observation, self._acting)
@@ -100,7 +99,7 @@ class Sac(Learner):
     def policy(self) -> Policy:
         """The policy for inference; on the CPU it shares the learner's memory and follows it."""
         weights = self.policy_network.weights.items()
-        return Policy({name: (x[0] if "bias" in name else x).cpu().numpy() for name, x in weights})
+        return Policy(on_host({name: x[0] if "bias" in name else x for name, x in weights}))
 
     def _tensors(self, batch: Batch) -> tuple[Tensor, ...]:
         names = ("observation", "action", "reward", "next_observation", "terminated")

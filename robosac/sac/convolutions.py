@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
@@ -55,14 +56,15 @@ class JointPass:
             name: torch.cat([owner.weights[name] for owner in self._owners]).requires_grad_(learns)
             for name in self._owners[0].weights
         }
-        with torch.set_grad_enabled(learns):
+        with torch.set_grad_enabled(learns), _repeatable():
             self._features = self._convolve(pictures)
         return self._features.detach()
 
     def backward(self, d_features: Tensor) -> None:
         """Write dJ/dweights of every owner, given dJ/dfeatures (members, rows, n)."""
         weights = list(self._weights.values())
-        gradients = torch.autograd.grad(self._features, weights, d_features)
+        with _repeatable():
+            gradients = torch.autograd.grad(self._features, weights, d_features)
         for name, gradient in zip(self._weights, gradients, strict=True):
             sizes = [len(owner.weights[name]) for owner in self._owners]
             for owner, share in zip(self._owners, gradient.split(sizes), strict=True):
@@ -77,3 +79,14 @@ class JointPass:
             # way round it has a quarter of the work.
             x = max_pool2d(x, POOL).relu_()
         return x.reshape(len(x), self._members, -1).transpose(0, 1)
+
+
+@contextmanager
+def _repeatable() -> Iterator[None]:
+    """On a GPU: only algorithms that give the same bits each time."""
+    before = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = before

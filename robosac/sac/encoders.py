@@ -65,7 +65,8 @@ class PatchEncoder:
         for index in range(self._layers):
             weight, bias = self.weights[f"weight{index}"], self.weights[f"bias{index}"]
             out = self._outputs[index + 1]
-            torch.addmm(bias, self._input(index), weight, alpha=scale, out=out).relu_()
+            # A bias of one axis is added within the product on a GPU; of two, by a copy before it.
+            torch.addmm(bias[0], self._input(index), weight, alpha=scale, out=out).relu_()
             scale = 1
         return self._outputs[-1].view(-1, self._features)
 
@@ -123,7 +124,7 @@ class Projection:
     def forward(self, features: Tensor) -> Tensor:
         """Units (rows, out) in [-1, 1] of features (rows, n)."""
         self._features = features
-        raw = torch.addmm(self.weights["bias0"], features, self.weights["weight0"])
+        raw = torch.addmm(self.weights["bias0"][0], features, self.weights["weight0"])
         self._units = self._norm.forward(raw).tanh_()
         return self._units
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from torch import Tensor
 from robosac.generators import generator_state, restore_generator
 from robosac.sac.flat import FlatAdam
 from robosac.sac.settings import SacSettings
+
+PolicyT = TypeVar("PolicyT")
 
 
 class Batch(Protocol):
@@ -30,6 +33,10 @@ class Batch(Protocol):
     def next_observation(self) -> Any: ...
     @property
     def terminated(self) -> Any: ...
+
+
+PARTS = ("observation", "action", "reward", "next_observation", "terminated")
+"""Of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class Losses:
         return {field.name: float(getattr(self, field.name)) for field in fields(self)}
 
 
-class Learner:
+class Learner(ABC, Generic[PolicyT]):
     """Base of the learners; a subclass makes the networks, then sets the three fields it declares.
 
     `update` of a subclass is Algorithm 1 on one page.
@@ -62,6 +69,8 @@ class Learner:
     _policy_adam: FlatAdam
     _target: Tensor
     """Parameters of the target critics, flat."""
+    updates_per_call = 1
+    """Batches that `update_many` makes the most of."""
 
     def __init__(
         self, settings: SacSettings, action_dim: int, seed: int, device: str, dtype: torch.dtype
@@ -79,6 +88,28 @@ class Learner:
         self._acting = np.random.default_rng(acting_seed)
         self._log_alpha = self._zeros(1).fill_(math.log(settings.initial_alpha))
         self._alpha_adam = FlatAdam(self._log_alpha, settings.learning_rate)
+        self._acting_policy: tuple[int, PolicyT] | None = None
+
+    @abstractmethod
+    def update(self, batch: Batch) -> Losses:
+        """One gradient step of everything."""
+
+    def update_many(self, batches: Sequence[Batch]) -> list[Losses]:
+        """An update for each batch, in their order."""
+        return [self.update(batch) for batch in batches]
+
+    @abstractmethod
+    def act(self, observation: Any, deterministic: bool) -> NDArray[np.float32]:
+        """An action in [-1, 1], (a,) or (n, a), for one observation or n of them."""
+
+    @abstractmethod
+    def policy(self) -> PolicyT:
+        """The policy for inference; on the CPU it shares the learner's memory and follows it."""
+
+    @property
+    def generator(self) -> torch.Generator:
+        """Where the noise of every update comes from."""
+        return self._noise
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Copies of everything that determines later updates and actions, by name."""
@@ -108,11 +139,35 @@ class Learner:
                     f"learner state {name} is {found.dtype} {tuple(found.shape)}; this learner has "
                     f"{tensor.dtype} {tuple(tensor.shape)}"
                 )
-        self._noise.set_state(torch.from_numpy(np.array(state["noise"])))
+        noise = torch.from_numpy(np.array(state["noise"]))
+        if noise.shape != self._noise.get_state().shape:
+            raise ValueError(
+                f"learner state noise has {len(noise)} bytes, another device's; this learner is on "
+                f"{self.device.type}, where it has {len(self._noise.get_state())}"
+            )
+        self._noise.set_state(noise)
         restore_generator(self._acting, state["acting"])
         for name, tensor in tensors.items():
             tensor.copy_(loaded[name])
         self.updates = int(state["updates"])
+        self._acting_policy = None
+
+    def load_parameters(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `state()` returned but for the random states: enough for its policy.
+
+        For a state that another kind of device wrote, whose random numbers cannot go on here.
+
+        Raises:
+            ValueError: as `load`.
+        """
+        self.load({**state, "noise": self._noise.get_state().numpy()})
+
+    def _newest_policy(self) -> PolicyT:
+        """The policy to act with now; copied from another device at most once an update."""
+        held = self._acting_policy
+        if held is None or (self.device.type != "cpu" and held[0] != self.updates):
+            held = self._acting_policy = (self.updates, self.policy())
+        return held[1]
 
     def _tensor_state(self) -> dict[str, Tensor]:
         optimisers = {

@@ -87,6 +87,8 @@ class Perceptron:
         first = self.weights["weight0"]
         self._ensemble = first.shape[:-2]
         self._affine = torch.baddbmm if self._ensemble else torch.addmm
+        # On an H200 a policy's head takes 27 us transposed and 7 us upright; on a CPU it gains.
+        self._upright = not self._ensemble and first.device.type != "cpu"
         self._norms = [LayerNorm() for _ in range(self._layers - 1)] if layer_norm else []
         self._inputs: list[Tensor] = []
         self._scratch: list[Tensor] = []
@@ -110,6 +112,8 @@ class Perceptron:
         x = torch.cat(parts, dim=dim - 2, out=self._inputs[0]).expand(*self._ensemble, -1, -1)
         for index in range(self._layers - 1):
             x = self._hidden(index, x)
+        if self._upright:
+            return self._affine(self._bias(-1)[0], x, self._weight(-1))
         # Transposed, because BLAS is several times slower for a right factor of one column.
         return self._affine(self._bias(-1).mT, self._weight(-1).mT, x.mT).mT
 
@@ -140,10 +144,13 @@ class Perceptron:
 
     def _hidden(self, index: int, x: Tensor) -> Tensor:
         """What layer `index` puts out, after its ReLU."""
-        out = self._inputs[index + 1]
+        out, bias = self._inputs[index + 1], self._bias(index)
+        if not self._ensemble:
+            # Of one axis it is added within the product on a GPU; of two, by a copy before it.
+            bias = bias[0]
         if not self._norms:
-            return self._affine(self._bias(index), x, self._weight(index), out=out).relu_()
-        raw = self._affine(self._bias(index), x, self._weight(index))
+            return self._affine(bias, x, self._weight(index), out=out).relu_()
+        raw = self._affine(bias, x, self._weight(index))
         return torch.clamp(self._norms[index].forward(raw), min=0, out=out)
 
     def _through_layer(self, index: int, d_output: Tensor) -> Tensor:

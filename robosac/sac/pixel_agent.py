@@ -10,17 +10,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from robosac.sac.augmentation import shift
-from robosac.sac.flat import FlatAdam, pieces
+from robosac.sac.flat import FlatAdam, on_host, pieces
 from robosac.sac.gaussian import squash, squash_gradient
 from robosac.sac.learner import Batch, Learner, Losses
 from robosac.sac.networks import CRITICS, Perceptron, critic_layout, policy_layout
+from robosac.sac.pictures import Images, pictures_on
 from robosac.sac.pixel_policy import IMAGE_SHAPE, PixelPolicy
 from robosac.sac.settings import FastPixels, PaperPixels, Reduction, SacSettings
-from robosac.sac.sights import Images, make_plan, make_sight
+from robosac.sac.sights import make_plan, make_sight
 
 
-class PixelSac(Learner):
+class PixelSac(Learner[PixelPolicy]):
     """A learner whose observations are a picture and a vector, `image` and `state`.
 
     `pixels` chooses the recipe: how the networks see, and how the critics' values are used.
@@ -55,14 +55,14 @@ class PixelSac(Learner):
         *critic_eyes, q = pieces(critics, self._critic_adam.parameters, self._critic_adam.gradient)
         *policy_eyes, pi = pieces(policy, self._policy_adam.parameters, self._policy_adam.gradient)
         *target_eyes, target_q = pieces(critics, self._target)
-        self.sight = make_sight(pixels, critic_eyes, policy_eyes, target_eyes)
+        self._pictures = pictures_on(self.device)
+        self.sight = make_sight(pixels, critic_eyes, policy_eyes, target_eyes, self._pictures)
         self.critics = Perceptron(*q, layer_norm=pixels.critic_layer_norm)
         self.target_critics = Perceptron(*target_q, layer_norm=pixels.critic_layer_norm)
         self.policy_network = Perceptron(*pi)
         for network in (self.sight, self.critics, self.policy_network):
             network.initialise(self._noise)
         self._target.copy_(self._critic_adam.parameters)
-        self._shared_policy = self.policy() if self.device.type == "cpu" else None
 
     @torch.no_grad()
     def update(self, batch: Batch) -> Losses:
@@ -117,7 +117,7 @@ class PixelSac(Learner):
         self, observation: Mapping[str, NDArray[Any]], deterministic: bool
     ) -> NDArray[np.float32]:
         """An action in [-1, 1], (a,) or (n, a), for one observation or n of them."""
-        policy = self._shared_policy or self.policy()
+        policy = self._newest_policy()
         if deterministic:
             return policy.mean_action(observation)
         return policy.sample_action(observation, self._acting)
@@ -125,7 +125,7 @@ class PixelSac(Learner):
     def policy(self) -> PixelPolicy:
         """The policy for inference; on the CPU it shares the learner's memory and follows it."""
         head = {f"policy.{name}": x for name, x in self.policy_network.weights.items()}
-        named = {name: x.cpu().numpy() for name, x in (self.sight.weights() | head).items()}
+        named = on_host(self.sight.weights() | head)
         # A row of biases, as products want it here, is a vector there.
         flat = {name: x.reshape(-1) if ".bias" in name else x for name, x in named.items()}
         return PixelPolicy(flat | {IMAGE_SHAPE: np.array(self.image_shape, np.int64)})
@@ -137,16 +137,15 @@ class PixelSac(Learner):
 
     def _shifted(self, batch: Batch) -> tuple[Images, Images]:
         """Pictures of both states, each shifted by its own random offset."""
-        both = np.asarray(batch.observation["image"]), np.asarray(batch.next_observation["image"])
+        images = self._pictures.take(batch.observation["image"])
+        next_images = self._pictures.take(batch.next_observation["image"])
         pixels = self.pixels.shift_px
         if pixels == 0:
-            return both
-        shape = (2, 2, len(both[0]))
+            return images, next_images
+        shape = (2, 2, len(images))
         offsets = torch.randint(2 * pixels + 1, shape, generator=self._noise, device=self.device)
-        images, next_images = (
-            shift(x, offset, pixels) for x, offset in zip(both, offsets.cpu().numpy(), strict=True)
-        )
-        return images, next_images
+        move = self._pictures.shift
+        return move(images, offsets[0], pixels), move(next_images, offsets[1], pixels)
 
 
 def _reduce(q: Tensor, reduction: Reduction) -> Tensor:

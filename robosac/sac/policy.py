@@ -76,7 +76,8 @@ def _layers(
             f"policy weights are {sorted(weights)}; expected weight0, bias0, weight1, bias1, ..."
         )
     layers = [(weights[f"weight{index}"], weights[f"bias{index}"]) for index in range(count)]
-    width = layers[0][0].shape[0]
+    first = layers[0][0]
+    width = first.shape[0] if first.ndim else 0
     for index, (weight, bias) in enumerate(layers):
         if weight.ndim != 2 or weight.shape[0] != width or bias.shape != weight.shape[1:]:
             raise ValueError(

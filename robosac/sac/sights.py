@@ -6,9 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from robosac.sac.convolutions import Convolutions, JointPass, convolution_layout
@@ -16,11 +14,9 @@ from robosac.sac.encoders import PatchEncoder, Projection, patch_layout, project
 from robosac.sac.eyes import POOL, check_sides
 from robosac.sac.flat import Layout, Piece
 from robosac.sac.networks import CRITICS
-from robosac.sac.patches import GREY, PIXEL_SCALE, to_patches
+from robosac.sac.patches import GREY, PIXEL_SCALE
+from robosac.sac.pictures import Images, Pictures
 from robosac.sac.settings import FastPixels, PaperPixels
-
-Images = NDArray[np.uint8]
-"""(rows, height, width, channels)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +73,14 @@ class SharedSight:
     """
 
     def __init__(
-        self, pixels: FastPixels, critics: list[Piece], policy: list[Piece], targets: list[Piece]
+        self,
+        pixels: FastPixels,
+        critics: list[Piece],
+        policy: list[Piece],
+        targets: list[Piece],
+        pictures: Pictures,
     ) -> None:
-        self._sides = pixels.patches
+        self._sides, self._pictures = pixels.patches, pictures
         self.projection, self.target_projection, self.policy_projection = (
             Projection(*piece) for piece in (critics[1], targets[1], policy[0])
         )
@@ -107,9 +108,8 @@ class SharedSight:
 
     def look(self, images: Images, next_images: Images) -> Views:
         """What the networks read in both states; the encoder runs once over both."""
-        device = self.projection.weights["weight0"].device
         patches, next_patches = (
-            torch.from_numpy(to_patches(x, self._sides)).to(device) for x in (images, next_images)
+            self._pictures.patches(x, self._sides) for x in (images, next_images)
         )
         features = self.encoder.forward([patches, next_patches])
         next_features = self.target_encoder.forward([next_patches])
@@ -135,7 +135,14 @@ class SharedSight:
 class OwnSight:
     """`paper`: policy and each critic have convolutions of their own, trained by their own loss."""
 
-    def __init__(self, critics: list[Piece], policy: list[Piece], targets: list[Piece]) -> None:
+    def __init__(
+        self,
+        critics: list[Piece],
+        policy: list[Piece],
+        targets: list[Piece],
+        pictures: Pictures,
+    ) -> None:
+        self._bytes = pictures
         self.critics, self.targets, self.policy = (
             Convolutions(*piece) for piece in (critics[0], targets[0], policy[0])
         )
@@ -172,8 +179,7 @@ class OwnSight:
 
     def _pictures(self, images: Images) -> Tensor:
         """(rows, channels, height, width), in [-0.5, 0.5]."""
-        weight = self.policy.weights["weight0"]
-        pictures = torch.from_numpy(images).to(weight.device).to(weight.dtype)
+        pictures = self._bytes.tensor(images).to(self.policy.weights["weight0"].dtype)
         return pictures.sub_(GREY).mul_(PIXEL_SCALE).permute(0, 3, 1, 2)
 
 
@@ -193,8 +199,9 @@ def make_sight(
     critics: list[Piece],
     policy: list[Piece],
     targets: list[Piece],
+    pictures: Pictures,
 ) -> Sight:
     """The encoders of the recipe that `pixels` chooses, on storage for its plan."""
     if isinstance(pixels, FastPixels):
-        return SharedSight(pixels, critics, policy, targets)
-    return OwnSight(critics, policy, targets)
+        return SharedSight(pixels, critics, policy, targets, pictures)
+    return OwnSight(critics, policy, targets, pictures)

@@ -75,6 +75,12 @@ class SacSection(Section, frozen=True):
     random_steps: Annotated[
         int, Meta(ge=0, description="steps of uniform random actions before the policy acts")
     ] = 10_000
+    random_correlation: Annotated[
+        float,
+        Meta(
+            ge=0, lt=1, description="of one random action with the next: smooth is kind to motors"
+        ),
+    ] = 0.0
     target_entropy: Annotated[
         float | None, Meta(description="nats; null: minus the number of action dimensions")
     ] = None
@@ -114,6 +120,12 @@ class LearnerProcessSection(Section, frozen=True):
     used: Annotated[
         bool, Meta(description="false: actor and learner take turns, exact to the bit")
     ] = False
+    lockstep: Annotated[
+        bool,
+        Meta(
+            description="take turns by the episode: exact to the bit on a twin, whoever is killed"
+        ),
+    ] = False
     behind_steps: Annotated[
         int,
         Meta(ge=10, description="steps whose updates may be outstanding before an episode is cut"),
@@ -121,9 +133,18 @@ class LearnerProcessSection(Section, frozen=True):
     without_learner_s: Annotated[
         float, Meta(gt=0, description="s that the robot acts on with the last policy")
     ] = 600.0
+    policy_age_s: Annotated[
+        float, Meta(gt=0, description="s, age of the policy at which the robot rests for a new one")
+    ] = 600.0
     buffer_mb: Annotated[
-        int, Meta(ge=1, description="MB of transitions kept until a checkpoint holds them")
-    ] = 256
+        int, Meta(ge=1, description="MB of transitions the actor keeps until a checkpoint has them")
+    ] = 20_000
+    publish_updates: Annotated[
+        int, Meta(ge=1, description="updates between policies while the learner is behind")
+    ] = 200
+    publish_s: Annotated[
+        float, Meta(gt=0, description="s between policies while the learner is behind")
+    ] = 10.0
 
 
 class TrainConfig(Section, frozen=True):
@@ -144,6 +165,14 @@ class TrainConfig(Section, frozen=True):
     learner_threads: Annotated[
         int, Meta(ge=1, le=256, description="threads of the learner's arithmetic")
     ] = 1
+    learner_device: Annotated[
+        Literal["cpu", "cuda"],
+        Meta(description="where updates are made; cuda: an NVIDIA GPU, by recorded graphs"),
+    ] = "cpu"
+    learner_replay: Annotated[
+        Literal["host", "device"],
+        Meta(description="device: a copy of the replay on the GPU; pays for pictures above 32 px"),
+    ] = "host"
     run_root: Annotated[str, Meta(min_length=1, description="folder that run folders go in")] = (
         "runs"
     )
@@ -158,6 +187,8 @@ class TrainConfig(Section, frozen=True):
     def __post_init__(self) -> None:
         if self.recipe == "fast" and not self.pixels:
             raise ValueError("recipe fast learns from pixels; valid here is paper")
+        if self.learner_replay == "device" and self.learner_device == "cpu":
+            raise ValueError("learner_replay device needs learner_device cuda; valid here is host")
 
     @property
     def pixels(self) -> bool:

@@ -39,7 +39,6 @@ TARGETS = (
     _robosac("watch_supply"),
     _robosac("watch_verdict"),
     # Decoders.
-    _robosac("framing"),
     _robosac("seqlock"),
     _robosac("tick_codec"),
     _drivers("checksum", "checksum"),

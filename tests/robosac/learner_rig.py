@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from robosac.actor_link import OwnLearner
 from robosac.assembly import make_stage
-from robosac.async_training import AsyncTraining, begin_of
+from robosac.async_training import AsyncTraining
 from robosac.config import load_preset
-from robosac.learner_link import LocalLearner
 from robosac.learner_process import main
 from robosac.observation import Spaces, shape_of
 from robosac.progress import Progress
 from robosac.replay import Batch
 from robosac.runs import RunFolder
 from robosac.sac import Policy
+from robosac.schema import Schema, schema_of
 from robosac.settings import TrainConfig
 
 COMMAND = (sys.executable, "-P", __file__)
@@ -39,6 +41,13 @@ SMALL = (
 )
 
 
+@cache
+def pendulum_schema() -> Schema:
+    """What `gym:Pendulum-v1` shows and takes."""
+    config = load_preset("gym:Pendulum-v1", SMALL)
+    return schema_of(config, make_stage(config).env)
+
+
 class Counted:
     """What one update of `CountingLearner` saw."""
 
@@ -50,15 +59,16 @@ class CountingLearner:
     """Its policy's head has the number of updates made, in thousands, as bias."""
 
     target_entropy = -1.0
+    updates_per_call = 1
 
     def __init__(self, observations: int, actions: int) -> None:
         self.updates = 0
         self._shape = observations, actions
 
-    def update(self, batch: Batch[Any]) -> Counted:
-        assert np.isfinite(batch.reward).all()
-        self.updates += 1
-        return Counted()
+    def update_many(self, batches: Sequence[Batch[Any]]) -> list[Counted]:
+        assert all(np.isfinite(batch.reward).all() for batch in batches)
+        self.updates += len(batches)
+        return [Counted() for _ in batches]
 
     def policy(self) -> Policy:
         observations, actions = self._shape
@@ -79,7 +89,7 @@ def make_counting(_: TrainConfig, spaces: Spaces) -> CountingLearner:
 @contextmanager
 def training(
     folder: Path, *overrides: str, command: tuple[str, ...] = COMMAND
-) -> Iterator[tuple[AsyncTraining, LocalLearner]]:
+) -> Iterator[tuple[AsyncTraining, OwnLearner]]:
     """Asynchronous training of a pendulum; a folder that is a run is resumed."""
     resumed = folder.exists()
     if resumed:
@@ -87,18 +97,16 @@ def training(
     else:
         run = RunFolder.create(folder, load_preset("gym:Pendulum-v1", [*SMALL, *overrides]))
     stage = make_stage(run.config)
-    steps = [int(place.name) for place in run.checkpoints.iterdir()] if resumed else []
-    ratio = run.config.sac.updates_per_step
-    link = LocalLearner(run.path, begin_of(stage.env), ratio, max(steps, default=0), command)
+    own = OwnLearner(run, stage.env, command)
     with run.metrics_writer() as metrics:
-        made = AsyncTraining(run, stage, link, metrics, Progress(run.config.steps, "test"))
+        made = AsyncTraining(run, stage, own.link, metrics, Progress(run.config.steps, "test"))
         if resumed:
             made.resume()
         try:
-            yield made, link
+            yield made, own
         finally:
             stage.env.close()
-            link.close()
+            own.close()
 
 
 @contextmanager
@@ -121,4 +129,4 @@ def rescue_after(seconds: float, act: Callable[[], None]) -> Iterator[threading.
 
 
 if __name__ == "__main__":
-    sys.exit(main(make_counting, Path(sys.argv[1])))
+    sys.exit(main(make_counting, Path(sys.argv[1]), sys.argv[2]))

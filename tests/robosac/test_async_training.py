@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,21 @@ import pytest
 
 from robosac import checkpoint
 from robosac.actor import Actor
+from robosac.actor_state import ActorState
 from robosac.async_training import AsyncTraining
 from robosac.backpressure import LinkState
 from robosac.config import load_preset
-from robosac.errors import LearnerLost
-from robosac.messages import Acknowledged, EpisodeEnded, LearnerMeans, Published, Ready, Save
+from robosac.envelope import Sealed, seal, unseal
+from robosac.errors import LearnerLost, PolicyRefused, TransitionRefused
+from robosac.messages import Acknowledged, LearnerMeans, decode_experience, transition_of
 from robosac.metrics import EpisodeRow, EvaluationRow, LearnerRow
-from robosac.policy_feed import FOLDER, PolicyFeed
+from robosac.policy_shelf import PolicyShelf
 from robosac.progress import Progress
 from robosac.runs import RunFolder
+from robosac.schema import schema_of
 from robosac.stage import Stage
 from robosac.states import SafetyState
+from robosac.store.inbox import Inbox
 from robosac.tasks.ends import EpisodeEnd
 from robosac.transition import Transition
 from tests.robosac.learner_rig import CountingLearner, rescue_after, training
@@ -69,19 +72,30 @@ def at_step(
 
 
 def last_checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    newest = checkpoint.latest(folder)
+    newest = checkpoint.latest(folder / "learner")
     assert newest is not None
     return checkpoint.load(newest)
 
 
+def stored(folder: Path) -> list[Transition]:
+    """What the learner of a run has on its disk, in the order in which it came."""
+    inbox = Inbox(folder / "learner" / "inbox.sqlite")
+    try:
+        rows = inbox.read(-1, 1_000_000, 1_000_000_000)
+    finally:
+        inbox.close()
+    return [transition_of(decode_experience(row.data)) for row in rows]
+
+
 def check_whole(folder: Path, taken: list[Transition], ratio: float = 1.0) -> None:
-    """The replay holds every transition once and in order, and the ratio was kept."""
+    """The learner has every transition once and in order, and the ratio was kept."""
     tensors, document = last_checkpoint(folder)
-    assert document["step"] == document["sequence"] == len(taken) == int(tensors["replay.added"])
-    for name in ("observation", "next_observation"):
+    assert document["step"] == len(taken)
+    found = stored(folder)
+    assert [t.sequence for t in found] == [t.sequence for t in taken] == list(range(len(taken)))
+    for name in ("observation", "next_observation", "executed_action"):
         expected = np.stack([getattr(transition, name) for transition in taken])
-        np.testing.assert_array_equal(tensors[f"replay.{name}"], expected)
-    assert [t.sequence for t in taken] == list(range(len(taken)))
+        np.testing.assert_array_equal(np.stack([getattr(t, name) for t in found]), expected)
     # As in lock-step: updates begin with the last of the 100 random steps.
     assert int(tensors["learner.updates"]) == int((len(taken) - 99) * ratio)
 
@@ -89,17 +103,17 @@ def check_whole(folder: Path, taken: list[Transition], ratio: float = 1.0) -> No
 def test_a_killed_learner_costs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: list[Transition]
 ) -> None:
-    with training(tmp_path / "run", "steps=1400") as (made, link):
+    with training(tmp_path / "run", "steps=1400") as (made, own):
         first: list[int] = []
 
         def kill() -> None:
-            assert link.pid is not None
-            first.append(link.pid)
-            os.kill(link.pid, signal.SIGKILL)
+            assert own.child.pid is not None
+            first.append(own.child.pid)
+            os.kill(own.child.pid, signal.SIGKILL)
 
         at_step(monkeypatch, {950: kill})
         made.train()
-        assert link.pid != first[0]
+        assert own.child.pid != first[0]
     check_whole(tmp_path / "run", taken)
     assert made.policy_version > 0
 
@@ -107,12 +121,12 @@ def test_a_killed_learner_costs_nothing(
 def test_a_hung_learner_delays_no_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: list[Transition]
 ) -> None:
-    with training(tmp_path / "run", "steps=1000", "sac.updates_per_step=0.3") as (made, link):
+    with training(tmp_path / "run", "steps=1000", "sac.updates_per_step=0.3") as (made, own):
 
         def send(number: int) -> Callable[[], None]:
             def act() -> None:
-                assert link.pid is not None
-                os.kill(link.pid, number)
+                assert own.child.pid is not None
+                os.kill(own.child.pid, number)
 
             return act
 
@@ -126,43 +140,41 @@ def test_a_hung_learner_delays_no_step(
     assert len(versions) == 1, "a policy changes between episodes alone"
 
 
-def test_a_damaged_policy_is_not_taken(
+def test_a_policy_that_is_not_fit_is_not_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: list[Transition]
 ) -> None:
-    with training(tmp_path / "run", "steps=1000") as (made, _):
-        alive = AsyncTraining._take_policy
+    alive, refused = PolicyShelf.check, set[int]()
 
-        def take(training: AsyncTraining) -> None:
-            told = training.link.published
-            if training.episode in (2, 3) and told is not None:
-                file = tmp_path / "run" / FOLDER / told.file
-                # A newer one may have taken its place just now; then it cannot be read either.
-                with suppress(FileNotFoundError):
-                    data = bytearray(file.read_bytes())
-                    data[-1] ^= 1
-                    file.write_bytes(data)
-            alive(training)
+    def check(shelf: PolicyShelf, data: bytes) -> Sealed:
+        sealed = alive(shelf, data)
+        if 300 < sealed.learned.get(made.link.stream, -1) < 700:
+            refused.add(sealed.version)
+            raise PolicyRefused("this one shall not be")
+        return sealed
 
-        monkeypatch.setattr(AsyncTraining, "_take_policy", take)
+    with training(tmp_path / "run", "steps=1000") as (made, own):
+        monkeypatch.setattr(PolicyShelf, "check", check)
         made.train()
-        assert made.refused > 0
-    acted = [next(t.policy_version for t in taken if t.episode == e) for e in range(5)]
-    assert acted[1] == acted[2] == acted[3] < acted[4]
+        assert "this one shall not be" in own.link.refused
+    acted = {t.policy_version for t in taken}
+    assert refused
+    assert not acted & refused, "the old one stays"
+    assert max(acted) > max(refused), "and a better one is taken"
 
 
 def test_a_learner_that_is_behind_ends_the_episode(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: list[Transition]
 ) -> None:
     overrides = ("steps=700", "learner_process.behind_steps=50")
-    with training(tmp_path / "run", *overrides) as (made, link):
+    with training(tmp_path / "run", *overrides) as (made, own):
 
         def stop() -> None:
-            assert link.pid is not None
-            os.kill(link.pid, signal.SIGSTOP)
+            assert own.child.pid is not None
+            os.kill(own.child.pid, signal.SIGSTOP)
 
         def go_on() -> None:
-            assert link.pid is not None
-            os.kill(link.pid, signal.SIGCONT)
+            assert own.child.pid is not None
+            os.kill(own.child.pid, signal.SIGCONT)
 
         alive = AsyncTraining._await_room
 
@@ -194,12 +206,18 @@ def test_a_learner_that_cannot_live_ends_the_run_by_name(tmp_path: Path) -> None
 class ScriptedLink:
     """A learner that answers until the actor has sent so many transitions."""
 
-    def __init__(self, run: RunFolder, lost_after: int) -> None:
-        policy = CountingLearner(112, 8).policy()
-        self.published: Published | None = PolicyFeed(run.path).publish(policy, 1)
-        self.saved = -1
+    def __init__(self, stage: Stage, lost_after: int) -> None:
+        schema = schema_of(load_preset("minitaur"), stage.env)
+        self.newest: Sealed | None = unseal(
+            seal(CountingLearner(112, 8).policy(), 1, {}, schema), schema
+        )
+        self.refused: list[str] = []
+        self.stream = "00"
+        self.actor_state, self.last_episode = ActorState(), -1
         self.next_sequence = 0
-        self.progress = Acknowledged(sequence=-1, updates=0, owed=0.0, replay_bytes=0)
+        self.progress = Acknowledged(
+            stored=-1, learned=-1, saved=-1, updates=0, owed=0.0, replay_bytes=0
+        )
         self.sent: list[Transition] = []
         self._lost_after = lost_after
 
@@ -208,19 +226,21 @@ class ScriptedLink:
         lost_s = 601.0 if self.next_sequence >= self._lost_after else 0.0
         return LinkState(behind_steps=0.0, kept_bytes=0, lost_s=lost_s)
 
-    def open(self) -> Ready:
-        return Ready(sequence=-1, exploration=b"")
-
-    def send(self, transition: Transition) -> None:
+    def send(self, transition: Transition, state: ActorState | None = None) -> None:
         self.sent.append(transition)
         self.next_sequence += 1
+
+    def policy_after(self, sequence: int) -> Sealed | None:
+        return self.newest
+
+    def learned_from(self, sealed: Sealed) -> int:
+        return -1
 
     def take_means(self) -> list[LearnerMeans]:
         return []
 
-    def end_episode(self, ended: EpisodeEnded) -> None: ...
-    def save(self, request: Save) -> None: ...
-    def pump(self) -> None: ...
+    def open(self, *, may_act_alone: bool) -> None: ...
+    def save(self) -> None: ...
     def wait(self, seconds: float) -> None: ...
     def revive(self) -> None: ...
     def close(self) -> None: ...
@@ -232,7 +252,7 @@ def test_without_a_learner_for_too_long_torque_goes_off(
     overrides = ("task.episode_steps=30", "task.settle_s=0.05", "learner_process.used=true")
     stage = make_twin(*overrides)
     run = RunFolder.create(tmp_path / "run", load_preset("minitaur", overrides))
-    link = ScriptedLink(run, lost_after=5)
+    link = ScriptedLink(stage, lost_after=5)
     with run.metrics_writer() as metrics:
         made = AsyncTraining(run, stage, link, metrics, Progress(100, "test"))
         with pytest.raises(LearnerLost, match="without_learner_s"):
@@ -240,10 +260,13 @@ def test_without_a_learner_for_too_long_torque_goes_off(
     assert stage.executor is not None
     assert stage.executor.safety is SafetyState.DISARMED
     assert [t.end for t in link.sent] == [None] * 5 + [EpisodeEnd.LEARNER_LOST]
+    assert [t.policy_lag for t in link.sent] == list(range(6))
+    ages = [t.policy_age_s for t in link.sent]
+    assert ages == pytest.approx([0.02 * step for step in range(6)])
     stage.env.close()
 
 
-def test_what_must_not_be_learned_from_ends_the_run_by_name(
+def test_what_must_not_be_learned_from_ends_the_run_by_name_and_is_not_stored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alive = Actor.step
@@ -257,9 +280,10 @@ def test_what_must_not_be_learned_from_ends_the_run_by_name(
     monkeypatch.setattr(Actor, "step", step)
     with (
         training(tmp_path / "run", "steps=4000") as (made, _),
-        pytest.raises(LearnerLost, match="transition 150"),
+        pytest.raises(TransitionRefused, match="transition 150: reward"),
     ):
         made.train()
+    assert len(stored(tmp_path / "run")) <= 150
 
 
 def test_an_interrupted_run_goes_on(
@@ -272,10 +296,9 @@ def test_an_interrupted_run_goes_on(
         at_step(patch, {450: interrupt})
         with pytest.raises(KeyboardInterrupt):
             made.train()
-    _, document = last_checkpoint(tmp_path / "run")
-    assert document["step"] == 450
     with training(tmp_path / "run") as (made, _):
         assert made.actor.sequence == made.step == 450
+        assert made.episode == 3, "the episode that was broken off stays as it is"
         made.train()
     check_whole(tmp_path / "run", taken)
     rows = RunFolder.open(tmp_path / "run").rows()

@@ -65,7 +65,7 @@ def test_a_short_rehearsal_holds(tmp_path: Path) -> None:
 def test_ctrl_c_ends_it_and_leaves_nobody_behind(tmp_path: Path) -> None:
     process = start(tmp_path, "--seconds", "60", "--faults", "none")
     end = time.monotonic() + WAIT_S
-    while not (tmp_path / "run" / "learner.log").exists():
+    while not (tmp_path / "run" / "learner" / "learner.log").exists():
         assert time.monotonic() < end
         assert process.poll() is None
         time.sleep(0.05)

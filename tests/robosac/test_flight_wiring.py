@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from robosac.assembly import make_stage
-from robosac.commands import _stage
+from robosac.commands import make_stage_for
 from robosac.config import load_preset
 from robosac.errors import RobosacError
 from robosac.flight.log import FlightLog
@@ -94,7 +94,7 @@ def test_robots_are_recorded_and_twins_if_asked(overrides: list[str], records: b
 def test_recordings_go_into_the_run_folder(tmp_path: Path) -> None:
     config = load_preset("minitaur", ["flight.record=on", "flight.seconds=1"])
     run = RunFolder.create(tmp_path / "run", config)
-    stage = _stage(config, folder=run.path)
+    stage = make_stage_for(config, folder=run.path)
     assert stage.recorder is not None
     assert stage.recorder.folder == run.path / "flight"
     stage.recorder.write("asked")

@@ -124,7 +124,7 @@ def test_the_replay_holds_executed_actions_and_only_falls_cut(
     stage = make_stage(load_preset("minitaur", WALK))
     done = training(stage, tmp_path / "run", "steps=20")
     done.train()
-    state = done.replay.state()
+    state = done.learning.replay.state()
     np.testing.assert_array_equal(state["observation"][1:, -8:], state["action"][:-1])
     assert not state["terminated"].any()
 

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from robosac.errors import LinkError
 from robosac.messages import (
     ArrayMessage,
-    EpisodeEnded,
-    Experience,
-    Stop,
+    Leave,
+    Row,
+    Rows,
+    Save,
+    decode_experience,
     decode_to_actor,
     decode_to_learner,
     encode,
@@ -44,6 +46,8 @@ transitions = st.builds(
     step=counts,
     sequence=counts,
     policy_version=counts,
+    policy_lag=counts,
+    policy_age_s=numbers,
     observation=observations,
     requested_action=floats,
     executed_action=floats,
@@ -59,9 +63,7 @@ transitions = st.builds(
 
 
 def sent(transition: Transition) -> Transition:
-    message = decode_to_learner(encode(experience_of(transition)))
-    assert isinstance(message, Experience)
-    return transition_of(message)
+    return transition_of(decode_experience(encode(experience_of(transition))))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -86,7 +88,7 @@ def test_a_transition_comes_back_equal(transition: Transition) -> None:
 @settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_message_are_refused(data: bytes) -> None:
-    for decode in (decode_to_actor, decode_to_learner):
+    for decode in (decode_to_actor, decode_to_learner, decode_experience):
         try:
             decode(data)
         except LinkError:
@@ -96,14 +98,14 @@ def test_bytes_that_are_no_message_are_refused(data: bytes) -> None:
 @settings(deadline=None)
 @given(st.integers(0, 400), st.integers(0, 7))
 def test_a_damaged_message_is_refused_or_another_message(place: int, bit: int) -> None:
-    data = bytearray(encode(EpisodeEnded(episode=3, end=EpisodeEnd.TRUNCATED)))
+    data = bytearray(encode(Rows(first=3, rows=(Row(7, b"data"),))))
     data[place % len(data)] ^= 1 << bit
     try:
         message = decode_to_learner(bytes(data))
     except LinkError:
         return
-    assert isinstance(message, EpisodeEnded)
-    assert isinstance(message.end, EpisodeEnd)
+    assert isinstance(message, Rows)
+    assert all(isinstance(row, Row) for row in message.rows)
 
 
 @pytest.mark.parametrize("wrong", [np.zeros(2), np.zeros(2, np.int64), np.zeros([1] * 5, "f4")])
@@ -143,11 +145,13 @@ def test_every_field_is_checked(change: dict[str, Any]) -> None:
         "a", 0, 0, 0, 0, vector, vector, vector, 0, 0.0, True, {}, vector, None, 0.0, 0.0
     )
     good = msgspec.msgpack.decode(encode(experience_of(replace(transition, sequence=7))))
-    assert decode_to_learner(msgspec.msgpack.encode(good))
+    assert decode_experience(msgspec.msgpack.encode(good))
     with pytest.raises(LinkError):
-        decode_to_learner(msgspec.msgpack.encode(good | change))
+        decode_experience(msgspec.msgpack.encode(good | change))
 
 
 def test_each_end_refuses_its_own_messages() -> None:
     with pytest.raises(LinkError):
-        decode_to_actor(encode(Stop()))
+        decode_to_actor(encode(Leave()))
+    with pytest.raises(LinkError):
+        decode_experience(encode(Save(sequence=3)))

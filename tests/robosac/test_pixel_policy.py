@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from robosac.policy_feed import PolicyFeed, check_fits
 from robosac.replay import Batch
 from robosac.sac import (
     FastPixels,
@@ -136,13 +134,3 @@ def test_it_acts_without_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
-
-
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_a_policy_that_sees_travels_from_learner_to_actor(recipe: str, tmp_path: Path) -> None:
-    feed, policy = PolicyFeed(tmp_path), make_agent(recipe).policy()
-    taken = feed.take(feed.publish(policy, 3), like=policy)
-    seen = {name: value[0] for name, value in observations(1).items()}
-    check_fits(taken, seen, ACTION)
-    assert isinstance(taken, PixelPolicy)
-    np.testing.assert_array_equal(taken.mean_action(seen), policy.mean_action(seen))

@@ -98,6 +98,14 @@ def test_a_line_leaves_out_what_is_unknown() -> None:
     )
 
 
+def test_a_line_tells_where_updates_are_made() -> None:
+    progress = Progress(10, "test", console=Console(width=200), clock=lambda: 0.0)
+    progress.update(learner_device="cuda")
+    assert "cuda" not in progress.line()
+    progress.update(updates_per_s=2100.0)
+    assert "2100 updates/s on cuda" in progress.line()
+
+
 def test_a_line_tells_how_turning_goes() -> None:
     progress, _ = plain(Hands())
     progress.start()

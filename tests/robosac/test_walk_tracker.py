@@ -150,8 +150,8 @@ def test_nothing_is_learned_from_a_step_whose_reward_is_not_known(
     assert [row.end for row in rows] == [EpisodeEnd.SENSOR_LOST, EpisodeEnd.TRUNCATED]
     assert [row.length for row in rows] == [13, 20]
     assert rows[0].speed_m_s is not None, "the mean of the steps whose speed was known"
-    assert len(training.replay) == 13 - 1 + 20
-    assert not training.replay.state()["terminated"].any()
+    assert len(training.learning.replay) == 13 - 1 + 20
+    assert not training.learning.replay.state()["terminated"].any()
 
 
 def test_a_reward_without_a_velocity_has_no_such_term() -> None:

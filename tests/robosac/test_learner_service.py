@@ -1,0 +1,240 @@
+"""The learner's loop against an inbox in memory: no process, no clock, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from robosac import checkpoint
+from robosac.config import load_preset
+from robosac.envelope import Sealed, unseal
+from robosac.errors import RunFolderError, TransitionRefused
+from robosac.learner_board import Board
+from robosac.learner_service import LearnerService
+from robosac.learning import Learning
+from robosac.messages import encode, experience_of
+from robosac.policy_shelf import PolicyShelf
+from robosac.replay import Replay
+from robosac.runs import RunFolder
+from robosac.schema import schema_of
+from robosac.store.inbox import Arrival, Stream
+from robosac.tasks.ends import EpisodeEnd
+from robosac.told_spaces import spaces_of
+from robosac.transition import Transition
+from tests.robosac.learner_rig import SMALL, CountingLearner, pendulum_schema
+
+STREAM = bytes(16)
+
+
+class MemoryInbox:
+    """What an inbox is to the loop."""
+
+    def __init__(self, rows: Sequence[bytes] = ()) -> None:
+        self.rows = list(rows)
+        self.checkpointed = -1
+        self.streams = {0: Stream(0, STREAM, "actor", -1, -1)}
+
+    @property
+    def newest_arrival(self) -> int:
+        return len(self.rows) - 1
+
+    def read(self, after_arrival: int, most_rows: int, most_bytes: int) -> list[Arrival]:
+        first = after_arrival + 1
+        found = enumerate(self.rows[first : first + most_rows], first)
+        return [Arrival(number, 0, number, data) for number, data in found]
+
+    def mark_checkpointed(self, arrival: int) -> dict[bytes, int]:
+        self.checkpointed = arrival
+        return {STREAM: arrival}
+
+
+def row(
+    sequence: int, reward: float = 1.0, rewarded: bool = True, end: EpisodeEnd | None = None
+) -> bytes:
+    seen = np.full(3, sequence, np.float32)
+    action = np.zeros(1, np.float32)
+    transition = Transition(
+        "actor", 0, sequence, sequence, 0, seen, action, action, 0, reward, rewarded, {},
+        seen + 1, end, 0.0, 0.0,
+    )  # fmt: skip
+    return encode(experience_of(transition))
+
+
+class Offers:
+    """A board that remembers every policy."""
+
+    def __init__(self) -> None:
+        self.board = Board(lambda: 0.0)
+        self.told: list[Sealed] = []
+        offer = self.board.offer
+
+        def remember(envelope: bytes) -> None:
+            self.told.append(unseal(envelope, pendulum_schema()))
+            offer(envelope)
+
+        self.board.offer = remember  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "run"
+
+
+def served(
+    folder: Path,
+    inbox: MemoryInbox,
+    *overrides: str,
+    board: Offers | None = None,
+    turns: int | None = None,
+    before_turn: Callable[[int], None] = lambda _: None,
+) -> LearnerService:
+    """A loop that ran until there was nothing left to do, or for so many turns."""
+    if folder.exists():
+        run = RunFolder.open(folder)
+    else:
+        run = RunFolder.create(folder, load_preset("gym:Pendulum-v1", [*SMALL, *overrides]))
+    replay = Replay(run.config.sac.replay_capacity, (3,), 1)
+    learning = Learning(run.config, CountingLearner(3, 1), replay, lambda: 0.0)
+    shelf = PolicyShelf(folder / "policies", pendulum_schema())
+    offers = board or Offers()
+    offers.board.wait = lambda seconds: None  # type: ignore[method-assign]
+    service = LearnerService(
+        run, learning, inbox, shelf.publish, offers.board, lambda means: None, lambda: 0.0
+    )
+    looked = 0
+
+    def stopped() -> bool:
+        nonlocal looked
+        before_turn(looked)
+        looked += 1
+        if turns is not None:
+            return looked > turns
+        idle = inbox.newest_arrival < learning.step and not learning.may_update
+        return idle and looked > 3
+
+    service.run(stopped)
+    return service
+
+
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    ratio=st.sampled_from((0.1, 0.5, 1.0, 3.0)),
+    total=st.integers(0, 200),
+    lockstep=st.booleans(),
+)
+def test_updates_keep_the_ratio(
+    tmp_path_factory: pytest.TempPathFactory, ratio: float, total: int, lockstep: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("loop") / "run"
+    overrides = (
+        f"sac.updates_per_step={ratio}",
+        "sac.random_steps=20",
+        f"learner_process.lockstep={str(lockstep).lower()}",
+    )
+    service = served(folder, MemoryInbox([row(number) for number in range(total)]), *overrides)
+    assert service.learning.step == len(service.learning.replay) == total
+    assert service.learning.learner.updates == int(ratio * max(0, total - 19) + 1e-6)
+
+
+def test_what_must_not_be_learned_from_is_refused_by_number(folder: Path) -> None:
+    with pytest.raises(TransitionRefused, match="transition 1: reward"):
+        served(folder, MemoryInbox([row(0), row(1, reward=float("nan"))]))
+
+
+def test_a_step_that_earned_nothing_counts_and_is_not_learned_from(folder: Path) -> None:
+    service = served(folder, MemoryInbox([row(0), row(1, float("nan"), rewarded=False)]))
+    assert (service.learning.step, len(service.learning.replay)) == (2, 1)
+
+
+def test_a_killed_learner_goes_on_from_its_checkpoint_and_the_rows_after_it(folder: Path) -> None:
+    inbox = MemoryInbox(
+        [row(n, end=EpisodeEnd.TRUNCATED if n == 149 else None) for n in range(150)]
+    )
+    overrides = ("checkpoint_every_episodes=1", "learner_process.lockstep=true")
+    first = served(folder, inbox, *overrides)
+    assert inbox.checkpointed == 149
+    assert first.learning.learner.updates == 51
+    newest = checkpoint.latest(folder)
+    assert newest is not None
+    tensors, document = checkpoint.load(newest)
+    assert (document["step"], document["owed"]) == (150, 0.0)
+    assert not [name for name in tensors if name.startswith("replay.")], "the inbox has them"
+    inbox.rows += [row(150), row(151)]
+    again = served(folder, inbox)
+    assert len(again.learning.replay) == 152
+    assert again.learning.learner.updates == 53
+    never = served(folder.with_name("never"), inbox, *overrides)
+    for name, value in never.learning.replay.state().items():
+        np.testing.assert_array_equal(again.learning.replay.state()[name], value)
+
+
+def test_a_checkpoint_of_another_inbox_is_refused(folder: Path) -> None:
+    rows = [row(number) for number in range(30)]
+    served(folder, MemoryInbox(rows))
+    with pytest.raises(RunFolderError, match="30 transitions; the inbox has 20"):
+        served(folder, MemoryInbox(rows[:20]))
+
+
+def test_in_lockstep_a_policy_comes_at_each_edge_and_only_there(folder: Path) -> None:
+    ends = {49, 119, 149}
+    rows = [row(n, end=EpisodeEnd.TRUNCATED if n in ends else None) for n in range(170)]
+    offers = Offers()
+    served(folder, MemoryInbox(rows), "learner_process.lockstep=true", board=offers)
+    assert [sealed.learned.get(STREAM.hex(), -1) for sealed in offers.told] == [-1, 49, 119, 149]
+    assert [sealed.version for sealed in offers.told] == [0, 0, 21, 51]
+
+
+def test_in_lockstep_rows_that_come_late_or_early_change_nothing(folder: Path) -> None:
+    rows = [row(n, end=EpisodeEnd.TRUNCATED if n % 40 == 39 else None) for n in range(160)]
+    early, late = Offers(), Offers()
+    served(folder, MemoryInbox(rows), "learner_process.lockstep=true", board=early)
+    inbox = MemoryInbox()
+    rest = list(rows)
+
+    def drip(turn: int) -> None:
+        if turn % 3 == 0 and rest:
+            inbox.rows.append(rest.pop(0))
+
+    served(
+        folder.with_name("late"), inbox, "learner_process.lockstep=true", board=late,
+        turns=1000, before_turn=drip,
+    )  # fmt: skip
+    assert [sealed.sha256 for sealed in early.told] == [sealed.sha256 for sealed in late.told]
+
+
+def test_while_it_is_behind_policies_come_all_the_same(folder: Path) -> None:
+    offers = Offers()
+    rows = [row(number) for number in range(600)]
+    served(folder, MemoryInbox(rows), "learner_process.publish_updates=100", board=offers)
+    assert [sealed.version for sealed in offers.told] == [0, 100, 200, 300, 400, 500]
+
+
+def test_a_checkpoint_that_was_asked_for_is_taken_once_it_holds_that_row(folder: Path) -> None:
+    offers = Offers()
+    inbox = MemoryInbox([row(number) for number in range(100)])
+    offers.board.ask_to_save(STREAM, 119)
+    rest = [row(number) for number in range(100, 120)]
+
+    def come(turn: int) -> None:
+        if turn == 30:
+            assert checkpoint.latest(folder) is None
+            inbox.rows += rest
+
+    served(
+        folder, inbox, "learner_process.lockstep=true", board=offers, turns=400, before_turn=come
+    )
+    assert checkpoint.latest(folder) == checkpoint.folder_for(folder, 120)
+    assert offers.board.standing().saved == {STREAM: 119}
+
+
+def test_the_spaces_are_those_that_were_told() -> None:
+    run = load_preset("gym:Pendulum-v1", SMALL)
+    told = spaces_of(pendulum_schema())
+    assert schema_of(run, told) == pendulum_schema()
