@@ -39,6 +39,7 @@ TARGETS = (
     _robosac("watch_supply"),
     _robosac("watch_verdict"),
     # Decoders.
+    Target("robosac/link/envelope.py", ("tests/robosac/link/test_envelope.py",)),
     _robosac("seqlock"),
     _robosac("tick_codec"),
     _drivers("checksum", "checksum"),

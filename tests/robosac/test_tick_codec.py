@@ -229,3 +229,12 @@ def test_only_latched_faults_have_a_time(count: int) -> None:
 
 def test_a_goal_that_is_none_of_ours_is_not_taken_for_no_goal() -> None:
     assert isinstance(unpack_goal(GoalKind.OTHER, np.zeros(JOINTS)), str)
+
+
+def test_a_record_of_another_size_is_refused() -> None:
+    raw = encode(record(), JOINTS)
+    for wrong in (raw + raw, raw[:-1], b""):
+        with pytest.raises(ValueError, match=rf"has {len(wrong)} bytes; valid is {len(raw)}"):
+            decode(wrong, JOINTS, lambda _: IMAGE)
+        with pytest.raises(ValueError, match="valid is"):
+            stands(wrong, JOINTS)

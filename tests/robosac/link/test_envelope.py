@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robosac.errors import ProtocolError
-from robosac.link.envelope import ENVELOPE_BYTES, Opener, Sealer
+from robosac.link.envelope import ENVELOPE_BYTES, LENGTH_BYTES, SHARED_BYTES, Opener, Sealer
 
 Envelopes = st.lists(st.lists(st.binary(max_size=50), min_size=1, max_size=5), max_size=5)
 
@@ -68,3 +68,31 @@ def test_lengths_that_do_not_fit_are_noticed(rest: bytes) -> None:
     rest = bytes(4) + rest
     with pytest.raises(ProtocolError):
         Opener().open(crc32(rest).to_bytes(4, "little") + rest)
+
+
+@pytest.mark.parametrize(
+    ("rest", "told"),
+    [
+        (b"\0\0\0", "11 bytes are no envelope of 12 or more"),
+        (b"\x04\0\0\0abc", "of 15 bytes claims a message that ends at 16"),
+        (b"\0\0\0\0\0\0\0", "of 15 bytes ends within a length"),
+        (b"\x01\0\0\0a\x02\0\0\0b", "of 18 bytes claims a message that ends at 19"),
+    ],
+)
+def test_what_does_not_fit_is_told(rest: bytes, told: str) -> None:
+    rest = bytes(4) + rest
+    with pytest.raises(ProtocolError, match=told):
+        Opener().open(crc32(rest).to_bytes(4, "little") + rest)
+
+
+def test_sizes_that_both_ends_count_by() -> None:
+    assert (ENVELOPE_BYTES, LENGTH_BYTES, SHARED_BYTES) == (12, 4, 262144)
+    assert Opener().open(Sealer().seal([b""])) == [b""]
+
+
+def test_numbers_begin_anew_after_the_last() -> None:
+    sealer, opener = Sealer(), Opener()
+    sealer._next = opener._next = 0xFFFF_FFFF
+    for payload in (b"last", b"first", b"second"):
+        assert opener.open(sealer.seal([payload])) == [payload]
+    assert sealer._next == opener._next == 2
