@@ -101,7 +101,8 @@ class SyncReadBlock:
     def decode(self, data: bytes) -> Counts | None:
         """What the servos answered, in the order of the request.
 
-        None unless `data` are all the answers, without error, alert or stuffing.
+        None unless `data` are all the answers, without error, alert or stuffing, nor a CRC that
+        looks like a header by chance: those are for the parser.
         """
         if len(data) != self._bytes or data.count(_MARK) != self._count:
             return None

@@ -3,7 +3,7 @@
 import struct
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from drivers.dynamixel.block import BlockCrc, Counts, FastReadBlock, SyncReadBlock
@@ -59,6 +59,8 @@ def test_windows_differ_in_size_and_hold_what_is_read() -> None:
     assert USUAL_WINDOWS >= 2, "no two questions in a row alike"
 
 
+# Its last data and its CRC look like a header by chance, which no stuffing forbids.
+@example(WINDOWS[0], [(0, 0, 253), (-10, 57225, -114), (0, 0, 253)], 0)
 @given(windows, rows, st.sampled_from([0, 0, 0, 0x80, 0x07]))
 def test_sync_read_answers(window: Window, values: list[tuple[int, int, int]], error: int) -> None:
     packets = [
@@ -67,11 +69,12 @@ def test_sync_read_answers(window: Window, values: list[tuple[int, int, int]], e
     data = b"".join(packets)
     found = SyncReadBlock(IDS, window).decode(data)
     stuffed = len(data) > 3 * (11 + window.size)
-    assert (found is None) == (stuffed or error != 0)
+    by_chance = data.count(b"\xff\xff\xfd") != len(IDS)
+    assert (found is None) == (stuffed or by_chance or error != 0)
     if found is not None:
         check(found, window, values)
-        statuses = StatusParser().feed(data)
-        assert [window.counts(status.parameters) for status in statuses] == values
+    statuses = StatusParser().feed(data)
+    assert [window.counts(status.parameters) for status in statuses] == values
 
 
 @given(windows, rows, st.sampled_from([0, 0, 0, 0x80]))
