@@ -28,6 +28,7 @@ _LEVELS = {
     SafetyState.DISARMED: Level.CUT,
     SafetyState.FAULT: Level.CUT,
 }
+STOPPED = "the robot was stopped, and should have gone on"
 TWIN_STEP_S = 0.005
 """The twin says when a motor was last driven to within this, s."""
 
@@ -120,8 +121,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     """What did not hold; empty: everything did."""
     conclusive: bool
-    """False: the robot fell by itself before the fault could be told, or it did not hold for the
-    lateness of a tick alone."""
+    """False: the robot fell by itself before the fault could be told, it did not hold for the
+    lateness of a tick alone, or something stopped a robot that should have gone on."""
     anew: int
     """How often it was enacted anew, for what came before was not conclusive."""
 
@@ -167,12 +168,16 @@ def judge(case: Case, seen: Observed, period_s: float, tilt_limit: float) -> Out
         anew=0,
     )
     failures = [*_failures(case, seen, outcome, tilt_limit)]
-    busy = len(failures) == 1 and _busy(outcome)
+    alone = len(failures) == 1
+    busy = alone and _busy(outcome)
+    # Where nothing shall follow, whatever else stops the robot meanwhile looks like the fault; if it
+    # was the fault, it will stop the robot again.
+    stopped = alone and failures[0] == STOPPED
     return msgspec.structs.replace(
         outcome,
         held=not failures,
         why="; ".join(failures),
-        conclusive=outcome.conclusive and not busy,
+        conclusive=outcome.conclusive and not busy and not stopped,
     )
 
 
@@ -293,7 +298,7 @@ def _failures(case: Case, seen: Observed, outcome: Outcome, tilt_limit: float) -
     if case.from_tilt and not any(_fallen(tick, tilt_limit) for tick in seen.ticks):
         yield "the body was not tipped over"
     if case.level is Level.NOTE and _latched(seen):
-        yield "the robot was stopped, and should have gone on"
+        yield STOPPED
     yield from _motor_failures(case, seen)
     if not seen.recovered:
         yield "it could not be armed again afterwards"

@@ -258,7 +258,10 @@ def test_without_a_learner_the_robot_goes_on() -> None:
     assert outcome.held, outcome.why
     assert outcome.reached == "L0"
     stopped = observed(tick(90, SafetyState.FAULT), events=(lost,))
-    assert "should have gone on" in verdict(LEARNER, stopped).why
+    found = verdict(LEARNER, stopped)
+    assert "should have gone on" in found.why
+    assert not found.held
+    assert not found.conclusive, "whether the learner did it, another time shows"
     late = observed(tick(1), events=(Event(BEGAN + 2.5, "learner_lost"),))
     assert not verdict(LEARNER, late).held
 
