@@ -46,7 +46,7 @@ class ExecutorSettings:
     max_distance: float = 1.0
     """How far a goal may lie from the measured position, rad."""
     limiter_s: float = 0.05
-    """How long the limiter may take before torque is cut, s: less than the motors' watchdogs (41)."""
+    """How long the limiter may take before torque is cut, s: less than motors' watchdogs (41)."""
     astray_rad: float = 0.8
     """How far the limiter may leave a joint from where it was asked to be, rad; inf: any far.
 

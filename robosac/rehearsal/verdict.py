@@ -170,8 +170,8 @@ def judge(case: Case, seen: Observed, period_s: float, tilt_limit: float) -> Out
     failures = [*_failures(case, seen, outcome, tilt_limit)]
     alone = len(failures) == 1
     busy = alone and _busy(outcome)
-    # Where nothing shall follow, whatever else stops the robot meanwhile looks like the fault; if it
-    # was the fault, it will stop the robot again.
+    # Where nothing shall follow, whatever else stops the robot meanwhile looks like the fault; if
+    # it was the fault, it will stop the robot again.
     stopped = alone and failures[0] == STOPPED
     return msgspec.structs.replace(
         outcome,
