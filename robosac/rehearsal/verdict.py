@@ -121,8 +121,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     """What did not hold; empty: everything did."""
     conclusive: bool
-    """False: the robot fell by itself before the fault could be told, it did not hold for the
-    lateness of a tick alone, or something stopped a robot that should have gone on."""
+    """False: the robot fell, or was stopped by something else, before the fault could be told; it
+    did not hold for the lateness of a tick alone; or it should have gone on and was stopped."""
     anew: int
     """How often it was enacted anew, for what came before was not conclusive."""
 
@@ -189,11 +189,17 @@ def _busy(outcome: Outcome) -> bool:
 
 
 def _overtaken(case: Case, seen: Observed) -> bool:
-    """Whether the robot fell by itself before the fault was told: that proves nothing of it."""
+    """Whether the robot fell, or something else stopped it, before the fault was told.
+
+    That proves nothing of the fault: one that is never told fails the next times too.
+    """
+    untold = _first(_tellings(case, seen)) is None
+    if untold and case.told and case.phase is Phase.ACTING and _latched(seen):
+        return True
     fell = any("tilt" in tick.told for tick in seen.ticks)
     fell = fell or any(event.name == "terminated" for event in seen.events)
     meant = case.from_tilt or not (case.told or case.reasons) or case.phase is not Phase.ACTING
-    return fell and not meant and _first(_tellings(case, seen)) is None
+    return fell and not meant and untold
 
 
 def by_firmware(case: Case) -> bool:

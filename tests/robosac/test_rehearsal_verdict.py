@@ -118,11 +118,19 @@ def test_a_motor_that_hears_nothing_is_not_waited_for() -> None:
     assert not verdict(LOST, replace(seen, hearing_s=0.02)).held
 
 
+def test_a_robot_that_something_else_stopped_before_proves_nothing() -> None:
+    pushed = replace(LOST, told=("tilt",), from_tilt=True)
+    outcome = verdict(pushed, observed(tick(1, SafetyState.FAULT, "joint_lost")))
+    assert not outcome.held
+    assert not outcome.conclusive
+    assert verdict(pushed, observed(tick(1, SafetyState.HOLD, "joint_lost"))).conclusive
+
+
 def test_a_fall_before_the_fault_is_told_proves_nothing() -> None:
     fallen = [tick(n, SafetyState.FAULT, "tilt") for n in range(2, 9)]
     assert not verdict(LOST, observed(*fallen)).conclusive
     assert verdict(LOST, observed(tick(1, told="joint_lost"), *fallen)).conclusive
-    assert verdict(replace(LOST, from_tilt=True), observed(*fallen)).conclusive
+    assert verdict(replace(LOST, from_tilt=True, told=("tilt",)), observed(*fallen)).conclusive
     assert verdict(replace(LOST, told=()), observed(*fallen)).conclusive
 
 
