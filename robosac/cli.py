@@ -214,6 +214,9 @@ def dry_run(
     faults: Annotated[
         str, typer.Option(help="What goes wrong: all, none, or names with commas between them.")
     ] = "all",
+    again: Annotated[
+        Path | None, typer.Option(help="Only what did not hold in the rehearsal in this folder.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder of the rehearsal; a new one.")] = None,
     json: JsonFlag = False,
@@ -229,9 +232,13 @@ def dry_run(
     """
     from robosac import commands
 
+    if again is not None and faults != "all":
+        usage("--again FOLDER says itself which faults; give no --faults")
     found: list[bool] = []
     guarded(
-        lambda: found.append(commands.dry_run(preset, seconds, faults, seed, out, as_json=json))
+        lambda: found.append(
+            commands.dry_run(preset, seconds, faults, seed, out, again, as_json=json)
+        )
     )
     raise typer.Exit(OK if found == [True] else FAILED)
 

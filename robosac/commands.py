@@ -298,12 +298,21 @@ def replay(path: Path, as_json: bool) -> bool:
 
 
 def dry_run(
-    preset: str, seconds: float, faults: str, seed: int, out: Path | None, *, as_json: bool
+    preset: str,
+    seconds: float,
+    faults: str,
+    seed: int,
+    out: Path | None,
+    again: Path | None = None,
+    *,
+    as_json: bool,
 ) -> bool:
     """Rehearse on the twin; whether every check held."""
     from robosac.dry_run import Request, rehearse
-    from robosac.rehearsal.report import console_table, remarks, write
+    from robosac.rehearsal.report import console_table, not_held, remarks, write
 
+    if again is not None:
+        faults = not_held(again, preset)
     console = Console(stderr=as_json)
     if not console.is_terminal:
         # Nobody reads a log in columns of eight letters.

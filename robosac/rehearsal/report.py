@@ -10,6 +10,7 @@ from string import Template
 import msgspec
 from rich.table import Table
 
+from robosac.errors import ConfigError
 from robosac.files import write_whole
 from robosac.rehearsal.verdict import Outcome
 from robosac.report_html import note, section, table
@@ -97,6 +98,22 @@ def read(path: Path) -> Rehearsal:
     if found.format != FORMAT:
         raise ValueError(f"{path} has format {found.format}; valid is {FORMAT}")
     return found
+
+
+def not_held(folder: Path, preset: str) -> str:
+    """The faults that did not hold in a rehearsal, as they are written; `none`: all did.
+
+    Raises:
+        ConfigError: there is no rehearsal of that preset in the folder.
+    """
+    path = folder / JSON_NAME
+    try:
+        found = read(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{folder} holds no rehearsal: {error}") from error
+    if found.preset != preset:
+        raise ConfigError(f"{folder} is a rehearsal of {found.preset}; {preset} is asked for")
+    return ",".join(outcome.name for outcome in found.outcomes if not outcome.held) or "none"
 
 
 def cells(outcome: Outcome) -> tuple[str, ...]:

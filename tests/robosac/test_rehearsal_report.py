@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from robosac.errors import ConfigError
 from robosac.rehearsal.report import (
     FORMAT,
     HEAD,
@@ -17,6 +18,7 @@ from robosac.rehearsal.report import (
     cells,
     console_table,
     milliseconds,
+    not_held,
     page_text,
     read,
     remarks,
@@ -87,6 +89,17 @@ def test_the_document_comes_back(tmp_path: Path) -> None:
     document, page = write(tmp_path, found)
     assert read(document) == found
     assert page.read_text().startswith("<!doctype html>")
+
+
+def test_what_did_not_hold_can_be_rehearsed_again(tmp_path: Path) -> None:
+    write(tmp_path, rehearsal(HELD, FAILED, msgspec.structs.replace(FAILED, name="worse")))
+    assert not_held(tmp_path, "minitaur") == "bad,worse"
+    with pytest.raises(ConfigError, match="claw is asked for"):
+        not_held(tmp_path, "claw")
+    write(tmp_path, rehearsal(HELD))
+    assert not_held(tmp_path, "minitaur") == "none"
+    with pytest.raises(ConfigError, match="holds no rehearsal"):
+        not_held(tmp_path / "nowhere", "minitaur")
 
 
 def test_another_document_is_refused(tmp_path: Path) -> None:
