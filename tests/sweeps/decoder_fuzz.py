@@ -21,16 +21,15 @@ import sys
 import time
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 
 from tests.sweeps.decoder_mutations import mutants
 from tests.sweeps.decoder_targets import Target, targets
+from tests.sweeps.idle_workers import shared
 from tests.sweeps.saying import say
 
 ROOT = Path(__file__).parents[2]
@@ -231,25 +230,7 @@ def results(todo: list[Job], processes: int, findings: Path) -> Iterator[tuple[J
         for name, number, size in todo:
             yield (name, number, size), run_block(name, known[name], number, size, findings)
         return
-    workers = [Worker(findings) for _ in range(processes)]
-    idle: SimpleQueue[Worker] = SimpleQueue()
-    for worker in workers:
-        idle.put(worker)
-
-    def on_an_idle_one(job: Job) -> tuple[Job, Count]:
-        worker = idle.get()
-        result = worker.run(job)
-        idle.put(worker)
-        return result
-
-    pool = ThreadPoolExecutor(processes)
-    try:
-        for done in as_completed([pool.submit(on_an_idle_one, job) for job in todo]):
-            yield done.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for worker in workers:
-            worker.close()
+    yield from shared(todo, processes, lambda: Worker(findings))
 
 
 def sweep(state: State, inputs: int, processes: int, findings: Path) -> None:

@@ -20,13 +20,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
-from queue import SimpleQueue
 
 from robosac import braking, safety
 from tests.sweeps import limiter_blocks, limiter_requests, packed_registers
+from tests.sweeps.idle_workers import shared
 from tests.sweeps.limiter_blocks import ROWS, Count, passes, run_block
 
 Job = tuple[int, int, int]
@@ -110,25 +109,7 @@ def results(
         for number, block, steps in jobs:
             yield (number, block, steps), run_block(parts[number], block, steps)
         return
-    workers = [Worker(actions, legal) for _ in range(processes)]
-    idle: SimpleQueue[Worker] = SimpleQueue()
-    for worker in workers:
-        idle.put(worker)
-
-    def on_an_idle_one(job: Job) -> tuple[Job, Count]:
-        worker = idle.get()
-        result = worker.run(job)
-        idle.put(worker)
-        return result
-
-    pool = ThreadPoolExecutor(processes)
-    try:
-        for done in as_completed([pool.submit(on_an_idle_one, job) for job in jobs]):
-            yield done.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for worker in workers:
-            worker.close()
+    yield from shared(jobs, processes, lambda: Worker(actions, legal))
 
 
 def serve(actions: int, legal: int) -> None:
