@@ -88,6 +88,8 @@ class LearnerService:
         self._episodes = 0
         """Ends of episodes that were learned from."""
         self._save_after = clock()
+        self._refused_at: int | None = None
+        """The newest edge's step while a checkpoint is outstanding that the disk refused."""
         self._offered = (-1, clock())
         self._policy_is_due = self._save_is_due = False
         self._asked: dict[bytes, int] = {}
@@ -164,6 +166,8 @@ class LearnerService:
     def _end_of_episode(self) -> None:
         self._episodes += 1
         self._policy_is_due = True
+        if self._refused_at is not None:
+            self._refused_at = self.learning.step
         if self._episodes % self._run.config.checkpoint_every_episodes == 0:
             self._save_is_due = True
 
@@ -188,14 +192,19 @@ class LearnerService:
         asked = {s: n for s, n in self._asked.items() if self._learned.get(s, -1) < n}
         reached, self._asked = len(asked) < len(self._asked), asked
         self._save_is_due = self._save_is_due or reached
-        if self._save_is_due and self._clock() >= self._save_after:
+        if self._save_is_due and self._clock() >= self._save_after and not self._has_left_edge():
             self._try_to_save()
+
+    def _has_left_edge(self) -> bool:
+        """Whether a refused checkpoint waits for the next edge: in lock-step it is for edges."""
+        refused = self._refused_at
+        return self._section.lockstep and refused not in (None, self.learning.step)
 
     def _offer(self) -> None:
         """Seal the policy as it is now; the newest wins."""
         version = self.learning.learner.updates
-        learned = {stream.hex(): sequence for stream, sequence in self._learned.items()}
-        self._board.offer(self._publish_sealed(self.learning.learner.policy(), version, learned))
+        policy, learned = self.learning.learner.policy(), self._learned_by_name()
+        self._board.offer(self._publish_sealed(policy, version, learned))
         self._offered = (version, self._clock())
 
     def _try_to_save(self) -> None:
@@ -207,9 +216,10 @@ class LearnerService:
             self._save()
         except OSError as error:
             self._save_after = self._clock() + SAVE_AGAIN_S
+            self._refused_at = self.learning.step
             self._board.tell_trouble(f"no checkpoint: {error}")
             return
-        self._save_is_due = False
+        self._save_is_due, self._refused_at = False, None
         self._board.tell_trouble("")
 
     def _save(self) -> None:
@@ -220,10 +230,13 @@ class LearnerService:
             document: dict[str, Any] = {
                 "step": step,
                 "episodes": self._episodes,
-                "learned": {k.hex(): v for k, v in self._learned.items()},
+                "learned": self._learned_by_name(),
             }
             self.learning.save(self._run.path, document, {}, with_replay=False)
         self._board.tell_saved(self._inbox.mark_checkpointed(step - 1))
+
+    def _learned_by_name(self) -> dict[str, int]:
+        return {stream.hex(): sequence for stream, sequence in self._learned.items()}
 
     def _tell_means(self) -> None:
         means, _ = self.learning.take_means()

@@ -269,6 +269,37 @@ def test_a_disk_that_refuses_a_checkpoint_ends_nothing(
     assert offers.board.standing().saved == {STREAM: 9}
 
 
+def test_in_lockstep_a_refused_checkpoint_waits_for_the_next_edge(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive, tried, now = Learning.save, list[int](), 0.0
+
+    def save(learning: Learning, *arguments: Any, **more: Any) -> None:
+        tried.append(learning.step)
+        if len(tried) == 1:
+            raise OSError(28, "no space left")
+        alive(learning, *arguments, **more)
+
+    monkeypatch.setattr(Learning, "save", save)
+
+    # The edge at 12 comes before the disk is asked again, the one at 30 after.
+    rows = [row(n, end=EpisodeEnd.TRUNCATED if n in (9, 11, 29) else None) for n in range(40)]
+    first = MemoryInbox(rows[:10])
+    rest = rows[10:]
+
+    def come(turn: int) -> None:
+        nonlocal now
+        now += 1.0
+        if tried and rest:
+            first.rows.append(rest.pop(0))
+
+    served(
+        folder, first, "learner_process.lockstep=true", "checkpoint_every_episodes=1",
+        turns=120, before_turn=come, clock=lambda: now,
+    )  # fmt: skip
+    assert tried == [10, 30]
+
+
 def test_the_spaces_are_those_that_were_told() -> None:
     run = load_preset("gym:Pendulum-v1", SMALL)
     told = spaces_of(pendulum_schema())
