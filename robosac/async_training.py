@@ -270,9 +270,13 @@ class AsyncTraining:
 
     def _edge(self) -> None:
         """What is due after an episode; the robot is at rest."""
+        refused = len(self.link.refused)
         self.run.save_policy_lag(self.lag)
         self._require_learner()
         self._take_policy()
+        if len(self.link.refused) > refused:
+            why = self.link.refused[-1]
+            self._progress.update(note=f"policy {self.policy_version} stays: {why}")
         self._write_means()
         every = self.config.evaluation.every_steps
         over = self.step >= self.config.steps
