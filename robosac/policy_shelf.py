@@ -80,17 +80,25 @@ class PolicyShelf:
             PolicyRefused: it is not fit; nothing changed.
             OSError: the disk refuses; the newest on it is the old one, or already this one.
         """
+        sealed = unseal(data, self._schema, like)
+        self.keep(sealed, data)
+        return sealed
+
+    def keep(self, sealed: Sealed, data: bytes) -> None:
+        """Keep an envelope as `put` does, whose checks have been made: it gave `sealed`.
+
+        Raises:
+            OSError: see `put`.
+        """
         if self._sound is None:
             self.newest()
         assert self._sound is not None
-        sealed = unseal(data, self._schema, like)
         if sealed.sha256 != self._newest_sha256:
             number = max(self._numbers(), default=0) + 1
             self._write(number, data)
             self._sound = [*self._sound, number][-KEPT:]
             self._newest_sha256 = sealed.sha256
         self._prune(self._sound)
-        return sealed
 
     def publish(
         self, policy: Policy | PixelPolicy, version: int, learned: Mapping[str, int]

@@ -76,8 +76,8 @@ class Shelf(Protocol):
         """What an envelope holds. Raises PolicyRefused: it is not fit."""
         ...
 
-    def put(self, data: bytes) -> Sealed:
-        """Keep a policy. Raises PolicyRefused: it is not fit. OSError: the disk refuses."""
+    def keep(self, sealed: Sealed, data: bytes) -> None:
+        """Keep a policy that was checked. Raises OSError: the disk refuses."""
         ...
 
     def newest(self) -> Sealed | None:
@@ -319,7 +319,7 @@ class Uplink:
             learned = sealed.learned.get(self._hello.stream.hex(), -1)
             if learned < self._learned:
                 return
-            self._shelf.put(message.envelope)
+            self._shelf.keep(sealed, message.envelope)
         except (PolicyRefused, OSError) as error:
             with self._changed:
                 self._refused.append(str(error))
