@@ -12,7 +12,7 @@ WORKERS ?= 2
 SOURCES := robosac drivers sim calibration tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dry-run test check format lint types bench realtime sweep fault-matrix kill-sweep estop-sweep damaged-policies policy-kills chaos power-cuts store-kills fuzz decoder-fuzz mutate clean
+.PHONY: help setup demo dry-run test check format lint types bench realtime sweep fault-matrix kill-sweep estop-sweep damaged-policies policy-kills chaos chaos-walk power-cuts store-kills fuzz decoder-fuzz mutate clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -93,6 +93,12 @@ policy-kills: setup ## KILLS of a process that keeps policies: always the old on
 chaos: setup ## KILLS of actor and learner over a bad network: nothing may be lost, doubled or changed
 	$(BIN)/python -m tests.chaos.run --say --kills $(KILLS) --pause 0.02 0.25 --settle 5
 	$(BIN)/python -m tests.chaos.run --say --faults --kills $(KILLS) --pause 0.1 0.6 --settle 5
+
+WALK ?= runs/chaos-walk-$(shell date +%Y%m%d-%H%M%S)
+
+chaos-walk: setup ## the quadruped learns STEPS steps in real time while actor and learner are killed (an hour)
+	mkdir -p runs
+	$(BIN)/python -m tests.chaos.walking --place $(WALK) --steps $(STEPS) --picture $(WALK).png
 
 CUTS ?= 10000
 FAILING ?= 0

@@ -190,6 +190,8 @@ def _act(
 ) -> None:
     """Act to the end; then the robot is stopped first, and everything written."""
     config = run.config
+    for warning in link.warnings:
+        typer.echo(f"robosac: warning: {warning}", err=True)
     progress = Progress(config.steps, f"{config.preset}, recipe {config.recipe}", str(run.path))
     progress.update(learner_device=learner_device)
     try:

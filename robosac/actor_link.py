@@ -56,15 +56,17 @@ def open_link(
     store = StoreThread(lambda: Outbox(path), limits)
     hello = Hello(version=VERSION, actor_id=actor_id, stream=store.stream_id, schema=schema)
     uplink = Uplink(store, shelf, hello, client)
+    kept = shelf.kept()
     return StoredLink(
         store,
         uplink,
         actor_id,
         store.stream_id,
-        shelf.kept(),
+        kept,
         schema,
         config.sac.updates_per_step,
         child,
+        shelf.passed_over,
     )
 
 

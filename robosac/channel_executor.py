@@ -126,7 +126,10 @@ class ChannelExecutor(Executor):
         plausible = down.made <= now and 0.0 <= down.ramp < float("inf")
         goal = down.goal if plausible else NOT_A_VECTOR
         made = down.made if plausible else now
-        return Request(goal, self._course.position, made, down.ramp if plausible else 0.0)
+        # The way begins at the tick before this one, wherever within a tick the goal was made: so
+        # it is walked in the same steps as in one process.
+        begun = now - self._rate.period
+        return Request(goal, self._course.position, made, down.ramp if plausible else 0.0, begun)
 
     def _show(self, tick: Tick, lateness: float) -> None:
         self._number += 1

@@ -38,11 +38,16 @@ def prepare(priority: int) -> tuple[str, ...]:
     more: what is alive now stays, and the loop makes none.
     """
     refused = [] if priority == 0 else [*_refusals(priority)]
-    sys.setswitchinterval(SWITCH_S)
+    share_interpreter()
     gc.collect()
     gc.freeze()
     gc.disable()
     return tuple(refused)
+
+
+def share_interpreter() -> None:
+    """Let no Python thread of this process keep the interpreter for longer than SWITCH_S."""
+    sys.setswitchinterval(SWITCH_S)
 
 
 def _refusals(priority: int) -> tuple[str, ...]:

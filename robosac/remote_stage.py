@@ -16,6 +16,7 @@ from robosac.console_key import StopKey
 from robosac.errors import ConfigError
 from robosac.executor_child import ExecutorChild
 from robosac.executor_process import ChildDocument
+from robosac.realtime import share_interpreter
 from robosac.remote_executor import RemoteExecutor
 from robosac.settings import RobotConfig
 from robosac.stage import SERIAL, Stage
@@ -54,6 +55,8 @@ def start(
         RobotError: the process does not start.
     """
     document = ChildDocument(dump(config), config.executor.realtime_priority, take_over)
+    # The threads of store and link must not make a goal miss the executor's next tick.
+    share_interpreter()
     remote = RemoteExecutor(ExecutorChild(document, layout), config.executor.answer_within_s)
     with ExitStack() as opened:
         opened.callback(remote.close)

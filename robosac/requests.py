@@ -116,12 +116,15 @@ class Request:
     start: FloatArray
     """Commanded position when the request came, rad."""
     time: float
+    """When it was made, s; its age counts from then."""
     ramp: float
-    """s"""
+    """How long the straight way takes, s."""
+    begun: float | None = None
+    """When the way begins, s; None: when it was made."""
 
     def target(self, now: float) -> object:
         """The goal, or the point on the straight way to it that belongs to `now` (s)."""
-        elapsed = interval(self.time, now)
+        elapsed = interval(self.time if self.begun is None else self.begun, now)
         if elapsed >= self.ramp or not is_vector(self.goal, self.start.shape):
             return self.goal
         if elapsed <= 0.0:

@@ -105,6 +105,7 @@ class StoredLink:
         schema: what transitions and policies depend on.
         ratio: updates for each step, to tell how far the learner is behind.
         child: the learner, if this actor started it.
+        passed_over: policies that an earlier sitting left and that are not fit, a line each.
         clock: monotonic seconds.
     """
 
@@ -118,6 +119,7 @@ class StoredLink:
         schema: Schema,
         ratio: float,
         child: Child | None = None,
+        passed_over: Sequence[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store, self._uplink, self._child = store, uplink, child
@@ -125,6 +127,8 @@ class StoredLink:
         self.stream, self._schema, self._ratio = stream.hex(), schema, ratio
         self._policies = list(shelved)
         self._clock = clock
+        self.warnings = tuple(f"a policy kept here is not fit: {line}" for line in passed_over)
+        """What the user should know before this actor acts; one line each."""
         self.refused: list[str] = []
         """Why policies that came were not fit."""
 

@@ -25,12 +25,12 @@ import numpy as np
 from gymnasium.spaces import Box, Dict
 
 from robosac.errors import RobotError
-from robosac.hal import BoolArray, FloatArray, Frame, RobotState
+from robosac.hal import FloatArray, Frame, RobotState
 from robosac.observation import IMAGE, STATE, Observation
 from robosac.reasons import union
 from robosac.settings import TurnSection
 from robosac.states import SafetyState
-from robosac.tasks.driving import Driver
+from robosac.tasks.driving import Driver, let_through
 from robosac.tasks.ends import EpisodeEnd
 from robosac.tasks.motion import Motion
 from robosac.tasks.operator import Attendant
@@ -133,7 +133,7 @@ class ClawTurn(gymnasium.Env[Any, np.ndarray]):
         self.ticks = ticks = self._driver.drive(self._targets(action))
         tick, reasons = ticks[-1], union(tick.reasons for tick in ticks)
         executed = self._executed(tick.executed[:FINGERS], measured)
-        self._last_action = np.where(_let_through(tick), action, executed)
+        self._last_action = np.where(let_through(tick, LET_THROUGH_RAD)[:FINGERS], action, executed)
         self._steps += 1
         fault = self._fault(tick)
         sight = self._sight(tick.state)
@@ -312,10 +312,3 @@ class ClawTurn(gymnasium.Env[Any, np.ndarray]):
 def _age(state: RobotState, time: float) -> float:
     """Age of what was measured at `time` (s), in whole nanoseconds; see `requests.interval`."""
     return round(state.time - time, 9)
-
-
-def _let_through(tick: Tick) -> BoolArray:
-    """Which fingers' joints (9,) the limiter let go where they were asked to."""
-    if not isinstance(tick.target, np.ndarray):
-        return np.zeros(FINGERS, dtype=bool)
-    return np.abs(tick.executed[:FINGERS] - tick.target[:FINGERS]) <= LET_THROUGH_RAD

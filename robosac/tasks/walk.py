@@ -26,7 +26,7 @@ from robosac.hal import RobotState
 from robosac.reasons import union
 from robosac.settings import WalkSection
 from robosac.states import SafetyState
-from robosac.tasks.driving import Driver
+from robosac.tasks.driving import Driver, let_through
 from robosac.tasks.ends import EpisodeEnd
 from robosac.tasks.falls import FallCount
 from robosac.tasks.legs import FRONT_LEGS, FloatArray, joints_from_legs, legs_from_joints
@@ -43,6 +43,8 @@ ACTION_SIZE = 8
 """Swing of each leg, then extension of each leg."""
 ACTION_BOUND = 10.0
 """Of an executed action; the joint limits keep it well inside."""
+SAME_RAD = 1e-6
+"""How near to what the limiter was given a joint's executed goal is the same, rad: rounding."""
 TRACKER_LOST = "tracker_lost"
 TRACKER_WAIT_S = 5.0
 """How long a standing robot waits for the tracker to see it before an episode, s: a camera that was
@@ -130,7 +132,7 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
         action = np.asarray(action, dtype=np.float64)
         self.ticks = ticks = self._driver.drive(self.joints_from_action(action))
         state = ticks[-1].state
-        executed = self.action_from_joints(ticks[-1].executed)
+        executed = self._executed(action, ticks[-1])
         self._observations.append(self._sense(state))
         self._actions.append(executed)
         self._steps += 1
@@ -179,6 +181,11 @@ class MinitaurWalk(gymnasium.Env[np.ndarray, np.ndarray]):
         action[:4] = (swing - settings.swing_centre_rad) / settings.swing_range_rad
         action[4:] = (extension - settings.extension_centre_rad) / settings.extension_range_rad
         return action
+
+    def _executed(self, action: FloatArray, tick: Tick) -> FloatArray:
+        """The action as far as it was let through; for each other leg what its joints were told."""
+        legs = let_through(tick, SAME_RAD).reshape(4, 2).all(axis=1)
+        return np.where(np.tile(legs, 2), action, self.action_from_joints(tick.executed))
 
     def _helps(self) -> dict[str, Any]:
         """How often it was helped and helped itself, where it sets itself up."""

@@ -77,11 +77,14 @@ def test_two_programs_with_certificates_train_and_go_on(tmp_path: Path) -> None:
     newest = checkpoint.latest(tmp_path / "desk")
     assert newest is not None
     assert newest.name == "0000000400"
+    kept = max((tmp_path / "dog" / "policies").iterdir())
+    kept.write_bytes(kept.read_bytes()[:-1])
     # A new sitting of both: nothing is left to do, and both know it.
     with learner(tmp_path, "--resume=desk", *desk):
         again = start(tmp_path, "actor", "--resume=dog", *dog)
         said, _ = again.communicate(timeout=120)
         assert again.returncode == 0, said
+    assert f"warning: a policy kept here is not fit: dog/policies/{kept.name}" in said
     rows = RunFolder.open(tmp_path / "dog").rows()
     assert [row.step for row in rows if isinstance(row, EvaluationRow)] == [400]
     result = run(app, ["evaluate", str(tmp_path / "dog"), "--episodes", "1", "--no-video"])

@@ -83,3 +83,16 @@ def test_arming_counts_as_a_look(ends: Ends) -> None:
 def test_a_time_that_has_not_come_is_no_look(ends: Ends, lead_s: float) -> None:
     ends.channel.put_pulse(ends.clock.now() + lead_s)
     assert ends.run(0.2, looking=False)[-1].safety is SafetyState.HOLD
+
+
+@pytest.mark.parametrize("made_s", [0.0, 0.3 * PERIOD, 0.9 * PERIOD])
+def test_a_goal_is_reached_in_the_same_steps_wherever_in_a_tick_it_was_made(
+    ends: Ends, made_s: float
+) -> None:
+    ends.run(0.2, looking=True)
+    start = ends.executor.commanded_position
+    goal = start + 0.004
+    ends.channel.put_request(2, goal, 4 * PERIOD, ends.clock.now() + made_s - PERIOD)
+    ticks = ends.run(4 * PERIOD, looking=True)
+    shares = [float((np.asarray(tick.target) - start)[0] / 0.004) for tick in ticks]
+    np.testing.assert_allclose(shares, [0.25, 0.5, 0.75, 1.0], atol=1e-6)
