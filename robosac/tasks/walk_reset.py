@@ -32,6 +32,8 @@ LOOK_S: Final = 0.1
 """How long it holds still before its attitude is believed, s."""
 NO_WAY: Final = "fallen_on_"
 """Begins what is wrong where no further attempt would help."""
+PLACINGS: Final = 3
+"""Times a person may set it up for one episode."""
 STANCE_RAD: Final = 0.35
 """How far from the stance a joint of a standing robot may be, rad."""
 
@@ -96,7 +98,21 @@ class WalkReset:
         return self.placed(stance, seed, tuple(dict.fromkeys((*self._faults(), *causes))))
 
     def placed(self, stance: FloatArray, seed: int, causes: tuple[str, ...]) -> Tick:
-        """A person holds the body while it moves to `stance` (rad), then lets go; the last tick."""
+        """A person holds the body while it moves to `stance` (rad), then lets go; the last tick.
+
+        What fails while the person is there is told, and tried again when the person says so; the
+        last of PLACINGS raises what `run` says.
+        """
+        for placing in range(1, PLACINGS):
+            try:
+                return self._placed_once(stance, seed + placing - 1, causes)
+            except (ArmingError, NotArmedError, RobotError) as error:
+                # One that comes from a dead executor is raised again by its safety state.
+                self.stop()
+                causes = self._faults() or (str(error).split(":")[0],)
+        return self._placed_once(stance, seed + PLACINGS - 1, causes)
+
+    def _placed_once(self, stance: FloatArray, seed: int, causes: tuple[str, ...]) -> Tick:
         settings, driver = self._settings, self._driver
         self.stop()
         self._attendant.place(seed, causes)

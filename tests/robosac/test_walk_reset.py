@@ -198,9 +198,24 @@ def test_a_robot_that_a_person_sets_up_each_time_is_armed_as_ever() -> None:
     rig.helper.helps = False
     with pytest.raises(ArmingError, match="tilt"):
         rig.reset.run(STANCE, 0)
-    assert rig.helper.calls == [()]
+    assert rig.helper.calls == [(), ("tilt",), ("tilt",)], "told why, and asked again"
     assert all(c.drive is Drive.STOP for c in rig.robot.commands)
     assert not rig.reset.alone
+
+
+def test_a_person_may_try_again_where_it_did_not_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = WalkRig(WalkSection())
+    rig.robot.orientation = LEFT
+    place = rig.helper.place
+
+    def the_second_time(seed: int, faults: tuple[str, ...]) -> None:
+        rig.helper.helps = bool(rig.helper.calls)
+        place(seed, faults)
+
+    monkeypatch.setattr(rig.helper, "place", the_second_time)
+    assert rig.reset.run(STANCE, 0).safety is SafetyState.ACTIVE
+    assert rig.helper.calls == [(), ("tilt",)]
+    assert rig.helper.drives == [Drive.STOP, Drive.STOP], "torque is off whenever a person comes"
 
 
 def test_what_a_climb_returns_is_a_standing_robot_or_torque_off() -> None:
