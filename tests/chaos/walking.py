@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import sys
 import time
 import zlib
@@ -216,6 +217,8 @@ def main(arguments: list[str]) -> int:
     place: Path = options.place.absolute()
     place.mkdir(mode=0o700)
     settings = [f"--steps={options.steps}", f"--seed={options.seed}", *options.set]
+    # Ended like Ctrl-C, so that nobody is left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     cameras = place / "twin"
     cameras.mkdir()
