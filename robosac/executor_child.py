@@ -19,6 +19,8 @@ from robosac.executor_process import ChildDocument
 MODULE: Final = "robosac.executor_process"
 END_TIMEOUT_S: Final = 5.0
 """How long a process that was told to end may take, s."""
+WRITING_TIMEOUT_S: Final = 160.0
+"""How long it may still write its recordings once torque is off and the robot released, s."""
 _ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -102,10 +104,10 @@ class ExecutorChild:
         return self._reap()
 
     def _reap(self) -> bool:
-        end = time.monotonic() + END_TIMEOUT_S
+        began = time.monotonic()
         try:
-            while not self._silent and (left := end - time.monotonic()) > 0:
-                self.listen(left)
+            while not self._silent and (left := began + self._allowed() - time.monotonic()) > 0:
+                self.listen(min(left, END_TIMEOUT_S))
             ended = self.exit_code() is not None
             if not ended:
                 self.kill()
@@ -115,6 +117,11 @@ class ExecutorChild:
             self._process.stdout.close()
             os.close(self._bell)
             self.channel.close()
+
+    def _allowed(self) -> float:
+        """How long it may take from when it was told to end, s."""
+        end = self.channel.end()
+        return WRITING_TIMEOUT_S if end is not None and end.confirmed else END_TIMEOUT_S
 
     def _say(self, line: bytes) -> None:
         assert self._process.stdin is not None

@@ -102,14 +102,17 @@ def main(build: Build, arguments: Sequence[str] | None = None) -> int:
         custody.attach(executor)
     # Before real-time priority is asked for: its thread shall have less than the loop.
     recorder = built.record(executor)
-    if recorder is not None:
-        executor.afterwards.callback(recorder.close)
     loop = Loop(
         executor, gate, channel, ending, built.bus_statistics, lambda: os.eventfd_write(bell, 1)
     )
-    # An error ends the process with ExitCode.FAILED and its trace on standard error.
-    loop.start(built.warnings + prepare(document.priority))
-    return loop.run()
+    try:
+        # An error ends the process with ExitCode.FAILED and its trace on standard error.
+        loop.start(built.warnings + prepare(document.priority))
+        return loop.run()
+    finally:
+        # The robot is somebody else's by now: writing takes its time on a busy computer.
+        if recorder is not None:
+            recorder.close()
 
 
 def _read_line(descriptor: int) -> bytes:

@@ -5,8 +5,6 @@ It leaves when the actor does, whose end of its standard input then closes.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import select
 import signal
 import sys
@@ -25,10 +23,7 @@ from robosac.messages import LearnerMeans
 from robosac.observation import Spaces
 from robosac.runs import RunFolder
 from robosac.settings import TrainConfig
-
-NICE = 10
-"""Added to this process' niceness: learning must never starve the control loop."""
-AUTOGROUP = Path("/proc/self/autogroup")
+from robosac.stand_back import stand_back
 
 
 class Silent:
@@ -50,7 +45,7 @@ def main(make: Callable[[TrainConfig, Spaces], Learner], folder: Path, address: 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     told = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told.set())
-    yield_to_control()
+    stand_back()
     try:
         run = RunFolder.open(folder)
         host(run, parse_address(address), None, make, Silent(), lambda: told.is_set() or _alone())
@@ -59,19 +54,6 @@ def main(make: Callable[[TrainConfig, Spaces], Learner], folder: Path, address: 
         traceback.print_exc()
         return 1
     return 0
-
-
-def yield_to_control() -> None:
-    """Run behind whoever drives the robot.
-
-    Linux gives every session a share of the processor of its own (sched(7), autogroup), and
-    niceness counts only within it. The actor starts the learner in a new session, whose share is
-    lowered too; a shell's, where somebody starts it by hand, is left alone.
-    """
-    os.nice(NICE)
-    if os.getsid(0) == os.getpid():
-        with contextlib.suppress(OSError):
-            AUTOGROUP.write_text(f"{NICE}", encoding="ascii")
 
 
 def _alone() -> bool:

@@ -6,23 +6,12 @@ that takes time.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
-from typing import Final
 
-NICENESS: Final = 10
-
-
-def yield_to_others() -> None:
-    """Run behind everything else, whatever priority the robot's process has."""
-    with contextlib.suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-    os.nice(NICENESS)
-
+from robosac.stand_back import stand_back
 
 if __name__ == "__main__":
-    yield_to_others()
+    stand_back()
     from robosac.errors import FlightFileError
     from robosac.flight.writer import receive_and_save
 

@@ -7,6 +7,7 @@ thread's and another process's business; whatever goes wrong there is told, and 
 from __future__ import annotations
 
 import datetime
+import math
 import queue
 import re
 import threading
@@ -77,6 +78,10 @@ class _Order:
     reasons: list[str]
     due: float
     """Clock time from which on it may be, s."""
+    since: float = math.inf
+    """Clock time of its first fault, s."""
+    taken: bool = False
+    """Whether its memory is being copied, so that nothing more can join it."""
     ready: threading.Event = field(default_factory=threading.Event)
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -121,6 +126,7 @@ class FlightRecorder:
         self._broken = self._closed = False
         self._orders: queue.Queue[_Order | None] = queue.Queue()
         self._open: _Order | None = None
+        self._last: _Order | None = None
         self._lock = threading.Lock()
         # Started here, so that it does not inherit the real-time priority that its maker may ask
         # for later; see `robosac.realtime.prepare` for what it gets.
@@ -147,7 +153,7 @@ class FlightRecorder:
     def latched(self, fault: Fault, time: float) -> None:
         """Note a fault, and have everything written shortly after."""
         self._events.append(Note.of("latched", fault, time, self._ring.count))
-        self._order(fault.name, time + self.settings.tail_s)
+        self._order(fault.name, time + self.settings.tail_s, time)
 
     def write(self, reason: str) -> None:
         """Have everything written now; returns at once."""
@@ -192,46 +198,69 @@ class FlightRecorder:
         if frame is not None and (not self._frames or frame is not self._frames[-1]):
             self._frames.append(frame)
 
-    def _order(self, reason: str, due: float) -> _Order:
-        """The recording that `reason` goes into: one that waits, or another."""
+    def _order(self, reason: str, due: float, since: float = math.inf) -> _Order:
+        """The recording that `reason` goes into: one that still waits, or another.
+
+        Everything that waits goes into one: it is the same memory, and recordings of the same
+        seconds, one behind the other, would keep a busy computer busy.
+        """
         with self._lock:
-            order = self._open
-            if order is None:
-                order = self._open = _Order([reason], due)
+            order = self._last
+            if order is None or order.taken:
+                order = self._last = self._open = _Order([reason], due, since)
                 self._orders.put(order)
-            elif reason not in order.reasons:
+                return order
+            if reason not in order.reasons:
                 order.reasons.append(reason)
+            if self._open is not order:
+                # It was ready, and waits for the one before it: what follows this belongs to it.
+                self._open, order.due = order, due
+                order.ready.clear()
         return order
 
     def _release(self, order: _Order) -> None:
-        """Let the thread write `order`; whatever is ordered from now on goes into another."""
+        """Let the thread write `order`."""
         with self._lock:
             if self._open is order:
                 self._open = None
-        order.ready.set()
+            order.ready.set()
+
+    def _take(self, order: _Order) -> None:
+        """Wait until `order` is ready, but not for ever; nothing joins it from then on."""
+        order.ready.wait(PATIENCE_S)
+        with self._lock:
+            order.taken = True
+            if self._open is order:
+                self._open = None
 
     def _work(self) -> None:
         """The thread: one recording after the other."""
         while (order := self._orders.get()) is not None:
-            order.ready.wait(PATIENCE_S)
-            self._release(order)
+            self._take(order)
             try:
                 if order.reasons:
-                    self._write(order.reasons)
+                    self._write(order)
             except Exception as error:  # noqa: BLE001 (told; the next fault must be written)
                 text = str(error) if isinstance(error, FlightFileError) else repr(error)
                 self._complain(f"flight recorder: {' '.join(text.split())}")
             finally:
                 order.done.set()
 
-    def _write(self, reasons: list[str]) -> None:
+    def _write(self, order: _Order) -> None:
+        reasons = order.reasons
         now = datetime.datetime.now(datetime.UTC)
         words = re.sub(r"[^A-Za-z0-9_]+", "-", "-".join(reasons))[:80]
         path = self.folder / f"{now:%Y%m%d-%H%M%S-%f}-{words}.mcap"
         header = msgspec.structs.replace(
             self._header, reason=", ".join(reasons), created=now.isoformat(timespec="milliseconds")
         )
-        self._save(self._copy(header), path)
+        log = self._copy(header)
+        if len(log.rows) and order.since < (first := float(log.rows["timing.time"][0])):
+            self._complain(
+                f"flight recorder: {path} begins {first - order.since:.1f} s after its first fault:"
+                " the recording before it took too long to be written"
+            )
+        self._save(log, path)
         self.written.append(path)
         self._tell(f"flight recorder: {path} ({header.reason})")
         kept = sorted(entry for entry in self.folder.iterdir() if _NAME.match(entry.name))

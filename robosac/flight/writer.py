@@ -57,7 +57,14 @@ def save_aside(log: FlightLog, path: Path) -> None:
     command = [sys.executable, "-m", "robosac.flight.aside"]
     pipe = subprocess.PIPE
     try:
-        with subprocess.Popen(command, stdin=pipe, stderr=pipe, stdout=subprocess.DEVNULL) as child:
+        # A session of its own, for only its leader can lower the whole session's share.
+        with subprocess.Popen(
+            command,
+            stdin=pipe,
+            stderr=pipe,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as child:
             assert child.stdin is not None
             # A child that died tells why on standard error.
             with contextlib.suppress(BrokenPipeError):

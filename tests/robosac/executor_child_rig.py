@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -18,10 +19,13 @@ from drivers.statistics import BusStatistics
 from robosac.arming import ArmingSettings
 from robosac.channel_layout import Layout
 from robosac.clock import MonotonicClock
+from robosac.custody import Custody
 from robosac.errors import ConfigError
 from robosac.estop import EStopGate
+from robosac.executor import Executor
 from robosac.executor_child import ExecutorChild
 from robosac.executor_process import BuiltRobot, ChildDocument, main
+from robosac.flight.recorder import FlightRecorder
 from robosac.hal import CameraView, Frame, JointCommand, RobotState
 from robosac.recovery import RecoverySettings
 from robosac.remote_executor import RemoteExecutor
@@ -51,6 +55,8 @@ class Script(msgspec.Struct, frozen=True):
     """It lies on its side as long as this path exists."""
     ages: tuple[float, float, float] = (5.0, 10.0, 15.0)
     """Of the newest request, s, until the robot holds, damps and stops."""
+    writes_s: float = 0.0
+    """How long its recordings take to be written at the end, s; 0: nothing is recorded."""
 
 
 class NotedRobot(FakeRobot):
@@ -86,6 +92,29 @@ class NotedRobot(FakeRobot):
         return super().stop()
 
 
+class NotedCustody:
+    """Notes when the robot is given back."""
+
+    journal = None
+
+    def __init__(self, robot: NotedRobot) -> None:
+        self._robot = robot
+
+    def attach(self, executor: Executor) -> None:
+        executor.afterwards.callback(self._robot.note, "released")
+
+
+class SlowRecorder:
+    """Takes its time to write."""
+
+    def __init__(self, robot: NotedRobot) -> None:
+        self._robot = robot
+
+    def close(self) -> None:
+        time.sleep(self._robot.script.writes_s)
+        self._robot.note("recorded")
+
+
 def build(text: str, gate: EStopGate, take_over: bool) -> BuiltRobot:
     script = msgspec.json.decode(text, type=Script)
     if script.refuses:
@@ -102,7 +131,12 @@ def build(text: str, gate: EStopGate, take_over: bool) -> BuiltRobot:
         recovery=RecoverySettings(most_s=600.0) if script.lies_while else None,
     )
     robot = NotedRobot(MonotonicClock()).begin(script)
-    return BuiltRobot(robot, settings, PERIOD, BusStatistics, ("as told",))
+    built = BuiltRobot(robot, settings, PERIOD, BusStatistics, ("as told",))
+    if not script.writes_s:
+        return built
+    recorder = cast(FlightRecorder, SlowRecorder(robot))
+    custody = cast(Custody, NotedCustody(robot))
+    return replace(built, custody=custody, record=lambda _: recorder)
 
 
 def remote(script: Script, within_s: float = PATIENCE_S) -> RemoteExecutor:

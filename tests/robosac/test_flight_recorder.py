@@ -164,6 +164,52 @@ def test_a_fault_while_writing_is_written_as_well(tmp_path: Path) -> None:
     assert [log.header.reason for log in keeping.logs] == ["first", "second"]
 
 
+def test_faults_that_wait_for_the_writer_share_one_recording(tmp_path: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    keeping = Keeping()
+
+    def slow(log: FlightLog, path: Path) -> None:
+        begun.set()
+        assert go_on.wait(30.0)
+        keeping(log, path)
+
+    settings = RecorderSettings(seconds=2.0, tail_s=0.1)
+    rig = FlightRig(tmp_path, settings, save=slow).armed()
+    rig.recorder.write("first")
+    assert begun.wait(30.0)
+    for name in ("second", "third", "second"):
+        rig.recorder.latched(Fault(name, "test", ""), rig.clock.now())
+        # Its own tail is over: it is ready when the next one comes.
+        rig.run(40)
+    last = rig.clock.now()
+    go_on.set()
+    rig.recorder.close()
+    _, together = keeping.logs
+    assert together.header.reason == "second, third"
+    assert len([note for note in together.notes if note.kind == "latched"]) == 3
+    assert together.rows["timing.time"][-1] == pytest.approx(last, abs=2 * PERIOD)
+    assert rig.told == [line for line in rig.told if "begins" not in line]
+
+
+def test_a_fault_that_has_left_memory_before_it_was_written_is_told(tmp_path: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(log: FlightLog, path: Path) -> None:
+        begun.set()
+        assert go_on.wait(30.0)
+
+    settings = RecorderSettings(seconds=0.5, tail_s=0.0)
+    rig = FlightRig(tmp_path, settings, save=slow).armed()
+    rig.recorder.write("first")
+    assert begun.wait(30.0)
+    rig.recorder.latched(Fault("second", "test", ""), rig.clock.now())
+    rig.run(900)
+    go_on.set()
+    rig.recorder.close()
+    (told,) = rig.recorder.failures
+    assert "after its first fault" in told
+
+
 def test_a_full_disk_is_told_and_the_loop_goes_on(tmp_path: Path) -> None:
     rig = FlightRig(tmp_path, save=full_disk).armed()
     for count in (1, 2):

@@ -267,6 +267,24 @@ def test_torque_that_is_not_read_back_as_off_is_told(script: Script) -> None:
         executor.close()
 
 
+@pytest.mark.parametrize("raises_after", [0, 60], ids=["closed", "error"])
+def test_the_robot_is_free_before_its_recordings_are_written_and_they_are_waited_for(
+    script: Script, monkeypatch: pytest.MonkeyPatch, raises_after: int
+) -> None:
+    # Shorter than the writing: a process that has torque off and writes is not killed.
+    monkeypatch.setattr("robosac.executor_child.END_TIMEOUT_S", 0.5)
+    executor = remote(replace(script, writes_s=1.5, raises_after=raises_after))
+    executor.arm()
+    if raises_after:
+        with pytest.raises(RobotError, match="a bug in the robot"):
+            until(executor, lambda tick: False, np.zeros(JOINTS))
+    executor.close()
+    words = [word for _, word in journal(Path(script.journal))]
+    assert words[-1] == "recorded"
+    if not raises_after:
+        assert words[-3:] == ["off", "released", "recorded"]
+
+
 def test_a_robot_that_cannot_be_opened_is_refused_in_one_line(script: Script) -> None:
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(ConfigError, match=r"^no such port$"):
