@@ -117,8 +117,8 @@ def _vectors(config: TrainConfig) -> PaperVectors | FastVectors:
     """How the run's recipe learns from vectors."""
     if config.recipe == "paper":
         return PaperVectors()
-    chosen = asdict(config.sac.vectors)
-    wanted = chosen.pop("mirror")
+    chosen, mirror = asdict(config.sac.vectors), None
     # `TrainConfig` has refused the wish where a task has no mirror.
-    mirrored = wanted and isinstance(config, MinitaurConfig)
-    return FastVectors(**chosen, mirror=walk_mirror(config.task.history) if mirrored else None)
+    if chosen.pop("mirror") and isinstance(config, MinitaurConfig):
+        mirror = walk_mirror(config.task.history)
+    return FastVectors(**chosen, mirror=mirror)
