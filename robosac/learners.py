@@ -16,7 +16,13 @@ from robosac.observation import IMAGE, STATE, Spaces, has_picture, shape_of
 from robosac.replay import Batch
 from robosac.sac import Losses, PixelPolicy, PixelSac, Policy, Sac, SacSettings
 from robosac.sac.graphed import CudaRecorder, GraphedLearner
-from robosac.sac.settings import FastPixels, FastVectors, PaperPixels, PaperVectors
+from robosac.sac.settings import (
+    PAPER_VECTORS,
+    FastPixels,
+    FastVectors,
+    PaperPixels,
+    PaperVectors,
+)
 from robosac.settings import MinitaurConfig, TrainConfig
 from robosac.tasks.walk_mirror import walk_mirror
 
@@ -116,7 +122,7 @@ def _learner(config: TrainConfig, env: Spaces, device: str) -> Sac | PixelSac:
 def _vectors(config: TrainConfig) -> PaperVectors | FastVectors:
     """How the run's recipe learns from vectors."""
     if config.recipe == "paper":
-        return PaperVectors()
+        return PAPER_VECTORS
     chosen, mirror = asdict(config.sac.vectors), None
     # `TrainConfig` has refused the wish where a task has no mirror.
     if chosen.pop("mirror") and isinstance(config, MinitaurConfig):

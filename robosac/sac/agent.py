@@ -15,7 +15,7 @@ from robosac.sac.normaliser import Normaliser
 from robosac.sac.policy import OBSERVATION_MEAN, OBSERVATION_SCALE, Policy
 from robosac.sac.reduction import reduce, reduce_gradient
 from robosac.sac.reflect import Reflect
-from robosac.sac.settings import FastVectors, PaperVectors, SacSettings
+from robosac.sac.settings import PAPER_VECTORS, FastVectors, PaperVectors, SacSettings
 
 
 class Sac(Learner[Policy]):
@@ -33,7 +33,7 @@ class Sac(Learner[Policy]):
         seed: int,
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
-        vectors: PaperVectors | FastVectors = PaperVectors(),  # noqa: B008 (frozen, and empty)
+        vectors: PaperVectors | FastVectors = PAPER_VECTORS,
     ) -> None:
         super().__init__(settings, action_dim, seed, device, dtype)
         self.vectors, self.observation_dim = vectors, observation_dim
@@ -80,10 +80,11 @@ class Sac(Learner[Policy]):
         assert residual.shape == (CRITICS, size)
         self.critics.backward((residual / size).unsqueeze(-1))
         self._critic_adam.step()
-        # Equation 9: J_pi = mean(alpha log pi - min Q); Equation 10: its gradient, by the action.
+        # Equation 9: J_pi = mean(alpha log pi - Q), the paper's Q being the smaller one of the two;
+        # Equation 10: its gradient, by the action.
         q_pi = self.critics.forward([state, pi], dim=1).squeeze(-1)
-        min_q = reduce(q_pi, self.vectors.actor_q)
-        assert min_q.shape == log_pi.shape == (size,)
+        actor_q = reduce(q_pi, self.vectors.actor_q)
+        assert actor_q.shape == log_pi.shape == (size,)
         d_q = reduce_gradient(q_pi, self.vectors.actor_q).mul_(-1 / size).unsqueeze(-1)
         d_pi = self.critics.input_gradient(d_q, columns=slice(-a, None)).sum(dim=0)
         self.policy_network.backward(
@@ -99,7 +100,7 @@ class Sac(Learner[Policy]):
         self._target.lerp_(self._critic_adam.parameters, self.settings.target_smoothing)
         self.updates += 1
         critic_loss = 0.5 * residual.square().mean(dim=1).sum()
-        actor_loss = (alpha * log_pi - min_q).mean()
+        actor_loss = (alpha * log_pi - actor_q).mean()
         return Losses(critic_loss, actor_loss, alpha[0], entropy, q.mean())
 
     def act(self, observation: NDArray[np.floating], deterministic: bool) -> NDArray[np.float32]:

@@ -86,6 +86,10 @@ class PaperVectors:
     mirror: ClassVar[None] = None
 
 
+PAPER_VECTORS = PaperVectors()
+"""There is but one such way."""
+
+
 @dataclass(frozen=True, slots=True)
 class FastVectors:
     """Our way of learning from vectors; docs/recipe_fast.md says what each part bought.
