@@ -19,6 +19,8 @@ from robosac.yaml_text import YamlError, parse_yaml, yaml_scalar
 
 MAX_FILE_BYTES = 1_000_000
 GYM_PREFIX = "gym:"
+RECIPES = ("fast",)
+"""Recipes that change defaults: the folders beside the presets that say how."""
 COMMENT_COLUMN = 44
 
 
@@ -30,6 +32,9 @@ def presets() -> tuple[str, ...]:
 
 def load_preset(name: str, overrides: Sequence[str] = ()) -> TrainConfig:
     """Resolve a preset and overrides into the frozen tree.
+
+    The preset's settings come first, over them what its recipe changes, then the file's, then the
+    overrides: what somebody has asked for stays whatever the recipe.
 
     Args:
         name: a preset of `presets()`, `gym:ENV_ID`, or the path of a YAML file that names its
@@ -48,7 +53,7 @@ def load_preset(name: str, overrides: Sequence[str] = ()) -> TrainConfig:
     _check_keys(document, kind, ())
     for override in overrides:
         _apply(document, override, kind)
-    return _convert(document, kind, f"preset {name}")
+    return _convert(_complete(document), kind, f"preset {name}")
 
 
 def parse(text: str, source: str = "configuration") -> TrainConfig:
@@ -61,8 +66,10 @@ def parse(text: str, source: str = "configuration") -> TrainConfig:
     Raises:
         ConfigError: in one line, naming the key and what would be valid.
     """
-    document = _with_base(_mapping(text, source), source)
-    return _convert(document, _kind(document["preset"]), source)
+    document = _told(_mapping(text, source), source)
+    kind = _kind(document["preset"])
+    _check_keys(document, kind, ())
+    return _convert(_complete(document), kind, source)
 
 
 def dump(config: TrainConfig) -> str:
@@ -96,14 +103,14 @@ def _hints(section: type[Section], full: bool = False) -> dict[str, Any]:
 
 
 def _kind(preset: str) -> type[TrainConfig]:
-    """The settings that a preset has; `_base` has refused the unknown ones."""
+    """The settings that a preset has; `_told` has refused the unknown ones."""
     if preset.startswith(GYM_PREFIX):
         return GymConfig
     return ClawConfig if preset.startswith("claw") else MinitaurConfig
 
 
 def _read(name: str) -> dict[str, Any]:
-    """The document of a preset by name or of a file by path, complete with its base."""
+    """What a preset's name, or a file by its path, tells: its preset is a known one."""
     if name.endswith((".yaml", ".yml")):
         path = Path(name)
         try:
@@ -115,8 +122,8 @@ def _read(name: str) -> dict[str, Any]:
             raise ConfigError(f"{name} cannot be read: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise ConfigError(f"{name} is not UTF-8 text: {error.reason}") from error
-        return _with_base(_mapping(text, name), name)
-    return _base(name)
+        return _told(_mapping(text, name), name)
+    return _told({"preset": name}, name)
 
 
 def _base(name: str) -> dict[str, Any]:
@@ -134,11 +141,31 @@ def _base(name: str) -> dict[str, Any]:
     return _mapping(text, f"preset {name}")
 
 
-def _with_base(document: dict[str, Any], source: str) -> dict[str, Any]:
+def _told(document: dict[str, Any], source: str) -> dict[str, Any]:
+    """The document itself, if it names a known preset."""
     preset = document.get("preset")
     if not isinstance(preset, str):
         raise ConfigError(f"{source} has no key 'preset' naming the preset it changes")
-    return _merge(_base(preset), document)
+    _base(preset)
+    return document
+
+
+def _complete(document: dict[str, Any]) -> dict[str, Any]:
+    """The preset's settings, over them its recipe's, over them what is told."""
+    base = _base(document["preset"])
+    recipe = document.get("recipe", base.get("recipe"))
+    return _merge(_merge(base, _recipe(document["preset"], recipe)), document)
+
+
+def _recipe(preset: str, recipe: Any) -> dict[str, Any]:
+    """What a recipe changes of a preset's settings; nothing where no file says so."""
+    if not isinstance(recipe, str) or recipe not in RECIPES:
+        return {}
+    name = "gym" if preset.startswith(GYM_PREFIX) else preset
+    file = resources.files("robosac") / "presets" / recipe / f"{name}.yaml"
+    if not file.is_file():
+        return {}
+    return _mapping(file.read_text(encoding="utf-8"), f"recipe {recipe} of preset {preset}")
 
 
 def _merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from robosac.golden import Golden, agree, golden_of, is_finite
 from robosac.observation import IMAGE, STATE
 from robosac.sac import PixelPolicy, Policy, policy_from_weights
 from robosac.sac.pixel_policy import IMAGE_SHAPE
+from robosac.sac.policy import OBSERVATION_MEAN, OBSERVATION_SCALE
 from robosac.schema import VECTOR, Schema, differences
 from robosac.shapes import Shape
 
@@ -43,7 +44,9 @@ MAX_NAMED: Final = 8
 """Differences that an error names; it tells how many more there are."""
 _PREFIX: Final = struct.Struct("<8sIII")
 _SUM: Final = hashlib.sha256().digest_size
-_AXES: Final = {"weight": (2, 4), "bias": (1,), IMAGE_SHAPE: (1,)}
+_NORMALISER: Final = (OBSERVATION_MEAN, OBSERVATION_SCALE)
+_ROWS: Final = ("bias", IMAGE_SHAPE, *_NORMALISER)
+_AXES: Final = {"weight": (2, 4)} | dict.fromkeys(_ROWS, (1,))
 """Of a policy's arrays, by the last part of their names without its number."""
 _DTYPES: Final = {"F32": np.dtype("<f4"), "I32": np.dtype("<i4"), "I64": np.dtype("<i8")}
 
@@ -240,7 +243,7 @@ def _build(weights: Mapping[str, Any], source: str) -> Policy | PixelPolicy:
             raise PolicyRefused(f"{source} is not a policy: {name} is {value.dtype}")
         # A convolution's weight is (filters, in, 3, 3), a layer's (in, out).
         wide = value.shape[0 if value.ndim == 4 else -1]
-        if wide > MAX_UNITS:
+        if wide > MAX_UNITS and kind not in _NORMALISER:
             raise PolicyRefused(f"{source}: {name} gives {wide} numbers; at most {MAX_UNITS} may")
         if kind != IMAGE_SHAPE and not np.isfinite(value).all():
             raise PolicyRefused(f"{source}: {name} holds values that are not finite")
@@ -257,6 +260,12 @@ def _check_fits(policy: Policy | PixelPolicy, schema: Schema, source: str) -> No
     else:
         found = {VECTOR: (policy.observation_dim,)}
     wanted = {name: part.shape for name, part in schema.observation.items()}
+    normalises = isinstance(policy, Policy) and policy.normalises
+    if normalises != (schema.normaliser is not None):
+        told = "none" if schema.normaliser is None else f"one of {schema.normaliser}"
+        raise PolicyRefused(
+            f"{source} has {'a' if normalises else 'no'} normaliser; told is {told}"
+        )
     if found != wanted or policy.action_dim != len(schema.actions):
         raise PolicyRefused(
             f"{source} sees {found} and gives {policy.action_dim} numbers; here are {wanted} and"

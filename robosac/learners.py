@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from robosac.errors import ConfigError
@@ -15,8 +16,15 @@ from robosac.observation import IMAGE, STATE, Spaces, has_picture, shape_of
 from robosac.replay import Batch
 from robosac.sac import Losses, PixelPolicy, PixelSac, Policy, Sac, SacSettings
 from robosac.sac.graphed import CudaRecorder, GraphedLearner
-from robosac.sac.settings import FastPixels, PaperPixels
-from robosac.settings import TrainConfig
+from robosac.sac.settings import (
+    PAPER_VECTORS,
+    FastPixels,
+    FastVectors,
+    PaperPixels,
+    PaperVectors,
+)
+from robosac.settings import MinitaurConfig, TrainConfig
+from robosac.tasks.walk_mirror import walk_mirror
 
 
 class Learner(Protocol):
@@ -101,10 +109,22 @@ def _learner(config: TrainConfig, env: Spaces, device: str) -> Sac | PixelSac:
     settings = SacSettings(**{f.name: getattr(section, f.name) for f in fields(SacSettings)})
     actions = shape_of(env.action_space)[0]
     if not has_picture(space):
-        return Sac(settings, shape_of(space)[0], actions, config.seed, device)
+        seen = shape_of(space)[0]
+        return Sac(settings, seen, actions, config.seed, device, vectors=_vectors(config))
     pixels = PaperPixels()
     if config.recipe == "fast":
         fast = section.pixels
         pixels = FastPixels(**{name: getattr(fast, name) for name in fast.__struct_fields__})
     image, state = shape_of(space, IMAGE), shape_of(space, STATE)[0]
     return PixelSac(settings, pixels, image, state, actions, config.seed, device)
+
+
+def _vectors(config: TrainConfig) -> PaperVectors | FastVectors:
+    """How the run's recipe learns from vectors."""
+    if config.recipe == "paper":
+        return PAPER_VECTORS
+    chosen, mirror = asdict(config.sac.vectors), None
+    # `TrainConfig` has refused the wish where a task has no mirror.
+    if chosen.pop("mirror") and isinstance(config, MinitaurConfig):
+        mirror = walk_mirror(config.task.history)
+    return FastVectors(**chosen, mirror=mirror)

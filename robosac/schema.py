@@ -114,6 +114,7 @@ def schema_of(config: TrainConfig, spaces: Spaces) -> Schema:
             observation={part: _part(part, shape, meaning.seen) for part, shape in seen.items()},
             control_period_s=period,
             action_map=meaning.action_map,
+            normaliser=vector if config.normalised else None,
         )
     except ValueError as error:
         raise ConfigError(f"what {meaning.task} shows is not as described: {error}") from error

@@ -14,13 +14,21 @@ if TYPE_CHECKING:
     from robosac.sac.pixel_agent import PixelSac
     from robosac.sac.pixel_policy import PixelPolicy, policy_from_weights
     from robosac.sac.policy import Policy
-    from robosac.sac.settings import FastPixels, PaperPixels, SacSettings
+    from robosac.sac.settings import (
+        FastPixels,
+        FastVectors,
+        PaperPixels,
+        PaperVectors,
+        SacSettings,
+    )
 
 __all__ = [
     "FastPixels",
+    "FastVectors",
     "Learner",
     "Losses",
     "PaperPixels",
+    "PaperVectors",
     "PixelPolicy",
     "PixelSac",
     "Policy",
@@ -31,9 +39,11 @@ __all__ = [
 
 _HOMES = {
     "FastPixels": "settings",
+    "FastVectors": "settings",
     "Learner": "learner",
     "Losses": "learner",
     "PaperPixels": "settings",
+    "PaperVectors": "settings",
     "PixelPolicy": "pixel_policy",
     "PixelSac": "pixel_agent",
     "Policy": "policy",

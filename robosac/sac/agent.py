@@ -11,12 +11,19 @@ from robosac.sac.flat import FlatAdam, on_host
 from robosac.sac.gaussian import squash, squash_gradient
 from robosac.sac.learner import Batch, Learner, Losses
 from robosac.sac.networks import CRITICS, Perceptron, critic_layout, policy_layout
-from robosac.sac.policy import Policy
-from robosac.sac.settings import SacSettings
+from robosac.sac.normaliser import Normaliser
+from robosac.sac.policy import OBSERVATION_MEAN, OBSERVATION_SCALE, Policy
+from robosac.sac.reduction import reduce, reduce_gradient
+from robosac.sac.reflect import Reflect
+from robosac.sac.settings import PAPER_VECTORS, FastVectors, PaperVectors, SacSettings
 
 
 class Sac(Learner[Policy]):
-    """A learner: critics, policy, temperature, their optimisers and their random states."""
+    """A learner: critics, policy, temperature, their optimisers and their random states.
+
+    `vectors` chooses the recipe: what the networks see of a batch, and how the critics' values are
+    used.
+    """
 
     def __init__(
         self,
@@ -26,22 +33,28 @@ class Sac(Learner[Policy]):
         seed: int,
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
+        vectors: PaperVectors | FastVectors = PAPER_VECTORS,
     ) -> None:
         super().__init__(settings, action_dim, seed, device, dtype)
-        self.observation_dim = observation_dim
+        self.vectors, self.observation_dim = vectors, observation_dim
         sizes = (observation_dim, action_dim, settings.hidden_units)
         critics, policy = critic_layout(*sizes), policy_layout(*sizes)
         self._critic_adam = FlatAdam(self._zeros(critics.size), settings.learning_rate)
         self._policy_adam = FlatAdam(self._zeros(policy.size), settings.learning_rate)
-        self.critics = Perceptron(critics, self._critic_adam.parameters, self._critic_adam.gradient)
+        normed = vectors.critic_layer_norm
+        self.critics = Perceptron(
+            critics, self._critic_adam.parameters, self._critic_adam.gradient, normed
+        )
         self.policy_network = Perceptron(
             policy, self._policy_adam.parameters, self._policy_adam.gradient
         )
         self.critics.initialise(self._noise)
         self.policy_network.initialise(self._noise)
         self._target = self._critic_adam.parameters.clone()
-        self.target_critics = Perceptron(critics, self._target)
-        self._critic_index = torch.arange(CRITICS, device=self.device).unsqueeze(-1)
+        self.target_critics = Perceptron(critics, self._target, layer_norm=normed)
+        place = (self.dtype, self.device)
+        self._normaliser = Normaliser(observation_dim, *place) if vectors.normalise else None
+        self._reflect = None if vectors.mirror is None else Reflect(vectors.mirror, *place)
 
     @torch.no_grad()
     def update(self, batch: Batch) -> Losses:
@@ -49,7 +62,7 @@ class Sac(Learner[Policy]):
 
         Names are the paper's; d_x is the derivative of the loss at hand by x.
         """
-        state, action, reward, next_state, terminated = self._tensors(batch)
+        state, action, reward, next_state, terminated = self._seen(batch)
         size, a = action.shape
         alpha = self._log_alpha.exp()
         # Equation 8: actions in both states, pi(s) and pi(s'), by one pass of the same policy.
@@ -58,8 +71,8 @@ class Sac(Learner[Policy]):
         (pi, next_pi), (log_pi, next_log_pi) = (x.split(size) for x in squash(head, noise))
         # Equations 2 and 3: soft value of the next state, by the smaller target. Only `terminated`
         # cuts it: an episode that ran out of time would have gone on.
-        next_q = self.target_critics.forward([next_state, next_pi], dim=1).squeeze(-1).amin(dim=0)
-        value = next_q - alpha * next_log_pi
+        next_q = self.target_critics.forward([next_state, next_pi], dim=1).squeeze(-1)
+        value = reduce(next_q, self.vectors.target_q) - alpha * next_log_pi
         target = reward + self.settings.discount * (1 - terminated) * value
         # Equation 5: J_Q, half the mean squared residual of each critic; Equation 6: its gradient.
         q = self.critics.forward([state, action], dim=1).squeeze(-1)
@@ -67,11 +80,12 @@ class Sac(Learner[Policy]):
         assert residual.shape == (CRITICS, size)
         self.critics.backward((residual / size).unsqueeze(-1))
         self._critic_adam.step()
-        # Equation 9: J_pi = mean(alpha log pi - min Q); Equation 10: its gradient, by the action.
+        # Equation 9: J_pi = mean(alpha log pi - Q), the paper's Q being the smaller one of the two;
+        # Equation 10: its gradient, by the action.
         q_pi = self.critics.forward([state, pi], dim=1).squeeze(-1)
-        min_q, critic = q_pi.min(dim=0)
-        assert min_q.shape == log_pi.shape == (size,)
-        d_q = (critic == self._critic_index).to(self.dtype).mul_(-1 / size).unsqueeze(-1)
+        actor_q = reduce(q_pi, self.vectors.actor_q)
+        assert actor_q.shape == log_pi.shape == (size,)
+        d_q = reduce_gradient(q_pi, self.vectors.actor_q).mul_(-1 / size).unsqueeze(-1)
         d_pi = self.critics.input_gradient(d_q, columns=slice(-a, None)).sum(dim=0)
         self.policy_network.backward(
             squash_gradient(head[:size], noise[:size], pi, d_pi, d_log_pi=alpha / size)
@@ -86,7 +100,7 @@ class Sac(Learner[Policy]):
         self._target.lerp_(self._critic_adam.parameters, self.settings.target_smoothing)
         self.updates += 1
         critic_loss = 0.5 * residual.square().mean(dim=1).sum()
-        actor_loss = (alpha * log_pi - min_q).mean()
+        actor_loss = (alpha * log_pi - actor_q).mean()
         return Losses(critic_loss, actor_loss, alpha[0], entropy, q.mean())
 
     def act(self, observation: NDArray[np.floating], deterministic: bool) -> NDArray[np.float32]:
@@ -99,8 +113,24 @@ class Sac(Learner[Policy]):
     def policy(self) -> Policy:
         """The policy for inference; on the CPU it shares the learner's memory and follows it."""
         weights = self.policy_network.weights.items()
-        return Policy(on_host({name: x[0] if "bias" in name else x for name, x in weights}))
+        arrays = {name: x[0] if "bias" in name else x for name, x in weights}
+        if self._normaliser is not None:
+            arrays[OBSERVATION_MEAN] = self._normaliser.mean
+            arrays[OBSERVATION_SCALE] = self._normaliser.scale
+        return Policy(on_host(arrays))
 
-    def _tensors(self, batch: Batch) -> tuple[Tensor, ...]:
+    def _seen(self, batch: Batch) -> tuple[Tensor, ...]:
+        """The batch as the networks see it: with recipe paper, as it is."""
         names = ("observation", "action", "reward", "next_observation", "terminated")
-        return tuple(self._tensor(getattr(batch, name)) for name in names)
+        tensors = [self._tensor(getattr(batch, name)) for name in names]
+        state, action, reward, next_state, terminated = tensors
+        if self._reflect is not None:
+            state, action, next_state = self._reflect.half(state, action, next_state)
+        if self._normaliser is not None:
+            self._normaliser.learn(state)
+            state, next_state = self._normaliser(state), self._normaliser(next_state)
+        return state, action, reward, next_state, terminated
+
+    def _tensor_state(self) -> dict[str, Tensor]:
+        own = {} if self._normaliser is None else self._normaliser.state()
+        return super()._tensor_state() | {f"normaliser.{name}": x for name, x in own.items()}

@@ -16,7 +16,8 @@ from robosac.sac.learner import Batch, Learner, Losses
 from robosac.sac.networks import CRITICS, Perceptron, critic_layout, policy_layout
 from robosac.sac.pictures import Images, pictures_on
 from robosac.sac.pixel_policy import IMAGE_SHAPE, PixelPolicy
-from robosac.sac.settings import FastPixels, PaperPixels, Reduction, SacSettings
+from robosac.sac.reduction import reduce, reduce_gradient
+from robosac.sac.settings import FastPixels, PaperPixels, SacSettings
 from robosac.sac.sights import make_plan, make_sight
 
 
@@ -82,7 +83,7 @@ class PixelSac(Learner[PixelPolicy]):
         # Equations 2 and 3: soft value of the next state. Only `terminated` cuts it: an episode
         # that ran out of time would have gone on.
         next_q = self.target_critics.forward([views.targets, next_state, next_pi], dim=1)
-        value = _reduce(next_q.squeeze(-1), self.pixels.target_q)
+        value = reduce(next_q.squeeze(-1), self.pixels.target_q)
         if self.pixels.entropy_backup:
             value = value - alpha * next_log_pi
         target = reward + self.settings.discount * (1 - terminated) * value
@@ -94,9 +95,9 @@ class PixelSac(Learner[PixelPolicy]):
         d_views = self.critics.into_input(d_first, slice(self._units))
         # Equation 9: J_pi = mean(alpha log pi - Q); Equation 10: its gradient, by the action.
         q_pi = self.critics.forward([views.critics, state, pi], dim=1).squeeze(-1)
-        actor_q = _reduce(q_pi, self.pixels.actor_q)
+        actor_q = reduce(q_pi, self.pixels.actor_q)
         assert actor_q.shape == log_pi.shape == (size,)
-        d_q = _reduce_gradient(q_pi, self.pixels.actor_q).mul_(-1 / size).unsqueeze(-1)
+        d_q = reduce_gradient(q_pi, self.pixels.actor_q).mul_(-1 / size).unsqueeze(-1)
         d_pi = self.critics.input_gradient(d_q, columns=slice(-a, None)).sum(dim=0)
         d_head = squash_gradient(head[:size], noise[:size], pi, d_pi, d_log_pi=alpha / size)
         d_first = self.policy_network.backward(d_head)
@@ -146,15 +147,3 @@ class PixelSac(Learner[PixelPolicy]):
         offsets = torch.randint(2 * pixels + 1, shape, generator=self._noise, device=self.device)
         move = self._pictures.shift
         return move(images, offsets[0], pixels), move(next_images, offsets[1], pixels)
-
-
-def _reduce(q: Tensor, reduction: Reduction) -> Tensor:
-    """One value (batch,) of the critics' (CRITICS, batch)."""
-    return q.amin(dim=0) if reduction == "min" else q.mean(dim=0)
-
-
-def _reduce_gradient(q: Tensor, reduction: Reduction) -> Tensor:
-    """Derivative of `_reduce` by `q`; of equal values the first is the smaller."""
-    if reduction == "mean":
-        return torch.full_like(q, 1 / CRITICS)
-    return torch.zeros_like(q).scatter_(0, q.argmin(dim=0, keepdim=True), 1)

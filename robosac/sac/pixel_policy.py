@@ -49,6 +49,8 @@ class PixelPolicy:
             else ConvolutionEye(groups["convolutions"], self.image_shape)
         )
         self._head = Policy(groups["policy"])
+        if self._head.normalises:
+            raise ValueError("a pixel policy has no normaliser; its encoder sees to the scale")
         self.state_dim = self._head.observation_dim - self._eye.units
         """Length of the vector beside the picture."""
         if self.state_dim < 0:

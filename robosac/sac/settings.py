@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from robosac.errors import ConfigError
+from robosac.mirror import Mirror
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,51 @@ Reduction = Literal["min", "mean"]
 """How the critics' values of one action become one value."""
 
 
+_REDUCTIONS = ("min", "mean")
+
+
+@dataclass(frozen=True, slots=True)
+class PaperVectors:
+    """The paper's way of learning from vectors: what `FastVectors` lets one choose, it gives."""
+
+    target_q: ClassVar[Reduction] = "min"
+    actor_q: ClassVar[Reduction] = "min"
+    critic_layer_norm: ClassVar[bool] = False
+    normalise: ClassVar[bool] = False
+    mirror: ClassVar[None] = None
+
+
+PAPER_VECTORS = PaperVectors()
+"""There is but one such way."""
+
+
+@dataclass(frozen=True, slots=True)
+class FastVectors:
+    """Our way of learning from vectors; docs/recipe_fast.md says what each part bought.
+
+    Raises:
+        ConfigError: a value lies outside its range; the message names the range.
+    """
+
+    target_q: Reduction = "min"
+    """Of the target critics' values, in the target."""
+    actor_q: Reduction = "mean"
+    """Of the critics' values, in the policy's loss (REDQ, arXiv 2101.05982)."""
+    critic_layer_norm: bool = True
+    """Whether the critics' hidden layers are normalised (RLPD, arXiv 2302.02948)."""
+    normalise: bool = True
+    """Whether observations are brought to one scale by running statistics."""
+    mirror: Mirror | None = None
+    """By which half of each batch is mirrored; None: it is left as it was."""
+
+    def __post_init__(self) -> None:
+        checks: dict[str, tuple[bool, str]] = {
+            "target_q": (self.target_q in _REDUCTIONS, "min or mean"),
+            "actor_q": (self.actor_q in _REDUCTIONS, "min or mean"),
+        }
+        _require(self, "sac.vectors", checks)
+
+
 @dataclass(frozen=True, slots=True)
 class PaperPixels:
     """The paper's way of seeing (Section 7.3): policy and critics have an encoder each.
@@ -121,7 +167,6 @@ class FastPixels:
     """Whether the target counts the entropy of later actions (RLPD and SERL do without)."""
 
     def __post_init__(self) -> None:
-        reductions = ("min", "mean")
         checks: dict[str, tuple[bool, str]] = {
             "patches": _widths(self.patches),
             "filters": (
@@ -130,8 +175,8 @@ class FastPixels:
             ),
             "units": (self.units > 1, "two or more"),
             "shift_px": (self.shift_px >= 0, "zero or more"),
-            "target_q": (self.target_q in reductions, "min or mean"),
-            "actor_q": (self.actor_q in reductions, "min or mean"),
+            "target_q": (self.target_q in _REDUCTIONS, "min or mean"),
+            "actor_q": (self.actor_q in _REDUCTIONS, "min or mean"),
         }
         _require(self, "sac.pixels", checks)
 

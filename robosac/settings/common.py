@@ -49,6 +49,26 @@ class PixelSection(Section, frozen=True):
     ] = True
 
 
+class VectorSection(Section, frozen=True):
+    """How recipe fast learns from vectors; recipe paper learns as the paper says."""
+
+    target_q: Annotated[
+        Reduction, Meta(description="of the target critics' values, in the target: min or mean")
+    ] = "min"
+    actor_q: Annotated[
+        Reduction, Meta(description="of the critics' values, in the policy's loss: min or mean")
+    ] = "mean"
+    critic_layer_norm: Annotated[
+        bool, Meta(description="whether the critics' hidden layers are normalised")
+    ] = True
+    normalise: Annotated[
+        bool, Meta(description="whether observations are brought to one scale, as they come")
+    ] = True
+    mirror: Annotated[
+        bool, Meta(description="mirror half of each batch: for a robot of two like sides")
+    ] = False
+
+
 class SacSection(Section, frozen=True):
     """Soft Actor-Critic; the defaults are Table 1 of arXiv 1812.05905."""
 
@@ -87,6 +107,7 @@ class SacSection(Section, frozen=True):
     initial_alpha: Annotated[
         float, Meta(gt=0, description="temperature before the first update")
     ] = 1.0
+    vectors: VectorSection = VectorSection()
     pixels: PixelSection = PixelSection()
 
     def __post_init__(self) -> None:
@@ -157,7 +178,7 @@ class TrainConfig(Section, frozen=True):
     ] = 100_000
     recipe: Annotated[
         Literal["paper", "fast"],
-        Meta(description="paper: arXiv 1812.05905 to the letter; fast: our own, from pixels only"),
+        Meta(description="paper: arXiv 1812.05905 to the letter; fast: our own"),
     ] = "paper"
     checkpoint_every_episodes: Annotated[
         int, Meta(ge=1, description="episodes between checkpoints")
@@ -185,8 +206,8 @@ class TrainConfig(Section, frozen=True):
     learner_process: LearnerProcessSection = LearnerProcessSection()
 
     def __post_init__(self) -> None:
-        if self.recipe == "fast" and not self.pixels:
-            raise ValueError("recipe fast learns from pixels; valid here is paper")
+        if self.sac.vectors.mirror and not self.mirrored:
+            raise ValueError(f"sac.vectors.mirror: {self.preset} has no two like sides")
         if self.learner_replay == "device" and self.learner_device == "cpu":
             raise ValueError("learner_replay device needs learner_device cuda; valid here is host")
 
@@ -194,6 +215,16 @@ class TrainConfig(Section, frozen=True):
     def pixels(self) -> bool:
         """Whether pictures are learned from."""
         return False
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether the task looks the same in a mirror."""
+        return False
+
+    @property
+    def normalised(self) -> bool:
+        """Whether the learner and its policy normalise what they see."""
+        return self.recipe == "fast" and not self.pixels and self.sac.vectors.normalise
 
 
 class GymConfig(TrainConfig, frozen=True):

@@ -128,3 +128,7 @@ class MinitaurConfig(RobotConfig, frozen=True):
     def __post_init__(self) -> None:
         RobotConfig.__post_init__(self)
         check_periods(self.task.control_period_s, self.executor.period_s)
+
+    @property
+    def mirrored(self) -> bool:
+        return True

@@ -52,6 +52,15 @@ def vector_weights(
     return {name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes.items()}
 
 
+def normalised_weights(seed: int, seen: int = SEEN) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    mean, scale = rng.normal(0, 2, seen), rng.uniform(0.5, 5, seen)
+    return vector_weights(seed, seen) | {
+        "observation_mean": mean.astype(np.float32),
+        "observation_scale": scale.astype(np.float32),
+    }
+
+
 def pixel_weights(seed: int, recipe: str = FAST, actions: int = ACTIONS) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     if recipe == FAST:

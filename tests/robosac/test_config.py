@@ -6,6 +6,7 @@ import dataclasses
 import re
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 
 import msgspec
@@ -13,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robosac.config import dump, load_preset, parse, presets
+from robosac.config import RECIPES, dump, load_preset, parse, presets
 from robosac.errors import ConfigError
-from robosac.sac.settings import FastPixels, SacSettings
+from robosac.sac.settings import FastPixels, FastVectors, SacSettings
 from robosac.settings import GymConfig, MinitaurConfig, SacSection
 from robosac.yaml_text import YamlError, parse_yaml, yaml_scalar
 
@@ -59,10 +60,53 @@ def test_paper_recipe_is_table_1() -> None:
 def test_sac_section_mirrors_the_learners_settings() -> None:
     ours = {field.name: field.default for field in msgspec.structs.fields(SacSection)}
     theirs = {field.name: field.default for field in dataclasses.fields(SacSettings)}
-    pixels = ours.pop("pixels")
+    pixels, vectors = ours.pop("pixels"), ours.pop("vectors")
     ours.pop("random_correlation")  # who explores needs it, not who learns
     assert ours == theirs
     assert msgspec.structs.asdict(pixels) == dataclasses.asdict(FastPixels())
+    # The mirror itself is the task's; a setting says whether it is used.
+    assert msgspec.structs.asdict(vectors) | {"mirror": None} == dataclasses.asdict(FastVectors())
+
+
+def test_a_recipe_changes_its_presets_defaults() -> None:
+    paper, fast = robot(), robot("recipe=fast")
+    assert (paper.recipe, paper.sac.updates_per_step, paper.sac.target_entropy) == (
+        "paper",
+        1,
+        None,
+    )
+    assert (fast.recipe, fast.sac.updates_per_step, fast.sac.target_entropy) == ("fast", 2, -4)
+    assert (paper.sac.vectors.mirror, fast.sac.vectors.mirror) == (False, True)
+    # What the recipe does not name is the preset's.
+    assert fast.sac.random_steps == paper.sac.random_steps == 1000
+    assert msgspec.structs.replace(fast, sac=paper.sac, recipe="paper") == paper
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_what_is_asked_for_stays_whatever_the_recipe(before: bool, tmp_path: Path) -> None:
+    asked = ["recipe=fast", "sac.updates_per_step=7"]
+    assert robot(*(asked if before else asked[::-1])).sac.updates_per_step == 7
+    file = tmp_path / "mine.yaml"
+    file.write_text("preset: minitaur\nrecipe: fast\nsac: {updates_per_step: 7}\n")
+    found = load_preset(str(file))
+    assert (found.sac.updates_per_step, found.sac.initial_alpha) == (7, 0.1)
+    assert load_preset(str(file), ["recipe=paper"]).sac.initial_alpha == robot().sac.initial_alpha
+
+
+def test_every_vector_preset_has_a_fast_recipe_and_pixels_keep_their_own() -> None:
+    for preset in ("minitaur", "claw", "gym:Pendulum-v1"):
+        assert load_preset(preset, ["recipe=fast"]).sac != load_preset(preset).sac
+        assert load_preset(preset, ["recipe=fast"]).normalised
+        assert not load_preset(preset).normalised
+    assert load_preset("claw-pixels", ["recipe=fast"]) == load_preset("claw-pixels")
+    assert not load_preset("claw-pixels").normalised
+
+
+def test_the_files_of_the_recipes_belong_to_presets() -> None:
+    folder = resources.files("robosac") / "presets"
+    for recipe in RECIPES:
+        names = {file.name for file in (folder / recipe).iterdir()}
+        assert names <= {f"{preset}.yaml" for preset in (*presets(), "gym")}
 
 
 @pytest.mark.parametrize(
@@ -133,7 +177,6 @@ def test_unknown_key_names_the_known() -> None:
         ("steps=[1", r"steps: value '\[1'"),
         ("preset=gym:x", r"preset cannot be overridden"),
         ("recipe=slow", r"recipe: .*paper"),
-        ("recipe=fast", r"recipe fast.*valid here is paper"),
         ("executor.hold_after_s=5", r"executor: .*must rise"),
         ("task.control_period_s=0.012", r"whole multiple of executor\.period_s"),
         ("sac.replay_capacity=10", r"replay_capacity 10 is below batch_size 256"),
@@ -144,14 +187,20 @@ def test_refusals_name_the_key(override: str, named: str) -> None:
     assert re.search(named, refusal(override))
 
 
+def test_only_what_looks_the_same_in_a_mirror_is_mirrored() -> None:
+    message = refusal("recipe=fast", "sac.vectors.mirror=true", preset="claw")
+    assert "sac.vectors.mirror: claw has no two like sides" in message
+
+
 def test_frozen() -> None:
     with pytest.raises(AttributeError):
         robot().steps = 3  # pyright: ignore[reportAttributeAccessIssue]
 
 
+@pytest.mark.parametrize("recipe", ["paper", "fast"])
 @pytest.mark.parametrize("preset", [*presets(), "gym:HalfCheetah-v5"])
-def test_dump_round_trips(preset: str) -> None:
-    config = load_preset(preset)
+def test_dump_round_trips(preset: str, recipe: str) -> None:
+    config = load_preset(preset, [f"recipe={recipe}"])
     assert parse(dump(config)) == config
 
 

@@ -20,6 +20,7 @@ from robosac.sac import PixelPolicy, Policy, Sac, SacSettings
 from tests.robosac.policy_rig import (
     FAST,
     PAPER,
+    normalised_weights,
     pixel_policy,
     pixel_schema,
     pixel_weights,
@@ -50,6 +51,48 @@ def test_what_was_sealed_comes_out() -> None:
     for name, value in policy.weights().items():
         np.testing.assert_array_equal(found.policy.weights()[name], value)
     assert sealed(version=9) == data, "the same content has the same bytes"
+
+
+NORMALISED = msgspec.structs.replace(vector_schema(), normaliser=(6,))
+
+
+def test_a_normaliser_travels_with_its_policy() -> None:
+    policy = Policy(normalised_weights(3))
+    found = unseal(seal(policy, 4, {}, NORMALISED), NORMALISED, like=vector_policy())
+    seen = np.random.default_rng(0).normal(0, 3, (9, 6)).astype(np.float32)
+    np.testing.assert_array_equal(found.policy.mean_action(seen), policy.mean_action(seen))  # pyright: ignore[reportArgumentType]
+
+
+def test_a_normaliser_is_there_where_it_is_told_of_and_nowhere_else() -> None:
+    with pytest.raises(PolicyRefused, match="has a normaliser; told is none"):
+        seal(Policy(normalised_weights(0)), 1, {}, vector_schema())
+    with pytest.raises(PolicyRefused, match=r"has no normaliser; told is one of \(6,\)"):
+        seal(vector_policy(), 1, {}, NORMALISED)
+
+
+@pytest.mark.parametrize(
+    ("array", "value", "says"),
+    [
+        ("observation_scale", None, "normaliser"),
+        ("observation_mean", None, "normaliser"),
+        ("observation_scale", np.zeros(6, np.float32), "positive"),
+        ("observation_scale", np.full(6, np.inf, np.float32), "not finite"),
+        ("observation_mean", np.full(6, np.nan, np.float32), "not finite"),
+        ("observation_mean", np.zeros(7, np.float32), "normaliser"),
+        ("observation_mean", np.zeros((6, 1), np.float32), "shape"),
+        ("observation_scale", np.ones(6, np.int32), "int32"),
+    ],
+)
+def test_a_normaliser_that_is_none_is_refused(array: str, value: Any, says: str) -> None:
+    weights = {k: v for k, v in (normalised_weights(0) | {array: value}).items() if v is not None}
+    tensors = save(weights)
+    claims: dict[str, Any] = {
+        "tensors_sha256": hashlib.sha256(tensors).hexdigest(),
+        "shapes": {name: value.shape for name, value in weights.items()},
+    }
+    honest = seal(Policy(normalised_weights(0)), 7, {}, NORMALISED)
+    with pytest.raises(PolicyRefused, match=says):
+        unseal(resealed(honest, tensors, **claims), NORMALISED)
 
 
 @pytest.mark.parametrize("recipe", [FAST, PAPER])
@@ -184,6 +227,9 @@ def test_a_swapped_version_needs_the_policy_run_anew() -> None:
 def test_a_policy_for_something_else_names_the_difference(other: Any, says: str) -> None:
     shape = other.observation.get("vector")
     policy: Policy | PixelPolicy = pixel_policy()
+    if other.normaliser is not None:
+        refused(seal(Policy(normalised_weights(0)), 7, {}, other), says)
+        return
     if shape is not None:
         policy = Policy(vector_weights(0, shape.shape[0], len(other.actions)))
     refused(seal(policy, 7, {}, other), f"policy 7 is for something else: .*{says}")

@@ -16,8 +16,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from robosac.mirror import Mirror, Reflection
 from robosac.replay import Batch
-from robosac.sac import FastPixels, PaperPixels, PixelSac, Sac, SacSettings
+from robosac.sac import (
+    FastPixels,
+    FastVectors,
+    PaperPixels,
+    PaperVectors,
+    PixelSac,
+    Sac,
+    SacSettings,
+)
 from robosac.sac.graphed import CudaRecorder, GraphedLearner, Recorder
 from robosac.sac.learner import Learner
 from robosac.sac.staging import Staging
@@ -27,7 +36,9 @@ IMAGE = (16, 24, 3)
 SMALL = SacSettings(hidden_units=(16, 16), batch_size=ROWS, initial_alpha=0.3)
 FAST = FastPixels(filters=(8, 6), units=7)
 PIXELS = {"paper": PaperPixels(), "fast": FAST}
-KINDS = ("vectors", *PIXELS)
+MIRROR = Mirror(Reflection((1, 0, 2, 3), (1, 1, -1, 1)), Reflection((1, 0), (1, 1)))
+VECTORS = {"vectors": PaperVectors(), "fast vectors": FastVectors(mirror=MIRROR)}
+KINDS = (*VECTORS, *PIXELS)
 BLOCK = 3
 ON_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 DEVICES = ("cpu", pytest.param("cuda", marks=ON_GPU))
@@ -74,8 +85,8 @@ class MemoryRecorder:
 
 
 def make_learner(kind: str, device: str, seed: int = 0) -> Any:
-    if kind == "vectors":
-        return Sac(SMALL, OBSERVATION, ACTION, seed, device)
+    if kind in VECTORS:
+        return Sac(SMALL, OBSERVATION, ACTION, seed, device, vectors=VECTORS[kind])
     return PixelSac(SMALL, PIXELS[kind], IMAGE, OBSERVATION, ACTION, seed, device)
 
 
@@ -90,7 +101,7 @@ def make_batch(kind: str, seed: int, rows: int = ROWS) -> Batch[Any]:
 
     def observation() -> Any:
         vector = rng.standard_normal((rows, OBSERVATION), dtype=np.float32)
-        if kind == "vectors":
+        if kind in VECTORS:
             return vector
         return {"image": rng.integers(0, 256, (rows, *IMAGE), dtype=np.uint8), "state": vector}
 
@@ -293,8 +304,9 @@ def test_a_gpus_update_equals_the_cpus_in_float64(
     draws = [rng.standard_normal((2 * ROWS, ACTION)) for _ in range(5)]
 
     def make(device: str) -> Any:
-        if kind == "vectors":
-            return Sac(SMALL, OBSERVATION, ACTION, 0, device, torch.float64)
+        if kind in VECTORS:
+            seed, chosen = 0, VECTORS[kind]
+            return Sac(SMALL, OBSERVATION, ACTION, seed, device, torch.float64, chosen)
         pixels = PaperPixels() if kind == "paper" else replace(FAST, shift_px=0)
         return PixelSac(SMALL, pixels, IMAGE, OBSERVATION, ACTION, 0, device, torch.float64)
 

@@ -17,7 +17,10 @@ from robosac.experience import make_replay
 from robosac.learners import make_learner, policy_of
 from robosac.mixture import Mixture
 from robosac.resident_replay import ResidentReplay
-from robosac.sac import PixelSac, Sac
+from robosac.sac import FastVectors, PaperVectors, PixelSac, Sac
+from robosac.schema import schema_of
+from robosac.settings import MinitaurConfig
+from robosac.tasks.walk_mirror import walk_mirror
 from robosac.told_spaces import ToldSpaces
 
 ON_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -42,6 +45,21 @@ def test_on_the_cpu_it_is_the_learner_itself() -> None:
     assert isinstance(make_learner(settings(), VECTORS), Sac)
     assert isinstance(make_learner(settings(), PICTURES), PixelSac)
     assert make_learner(settings(), VECTORS).updates_per_call == 1
+
+
+def test_the_recipe_decides_how_vectors_are_learned_from() -> None:
+    paper: Any = make_learner(settings(), VECTORS)
+    fast: Any = make_learner(settings("recipe=fast", "sac.vectors.actor_q=min"), VECTORS)
+    assert paper.vectors == PaperVectors()
+    assert fast.vectors == FastVectors(actor_q="min")
+    walk = load_preset("minitaur", [*SMALL, "recipe=fast"])
+    assert isinstance(walk, MinitaurConfig)
+    seen = 12 * (walk.task.history + 1) + 8 * walk.task.history
+    walking = ToldSpaces(Box(-np.inf, np.inf, (seen,)), Box(-1.0, 1.0, (8,)))
+    made: Any = make_learner(walk, walking)
+    assert made.vectors == FastVectors(mirror=walk_mirror(walk.task.history))
+    assert schema_of(walk, walking).normaliser == (seen,)
+    assert schema_of(load_preset("minitaur"), walking).normaliser is None
 
 
 @pytest.mark.usefixtures("no_gpu")

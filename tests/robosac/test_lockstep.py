@@ -69,6 +69,7 @@ def whole(folder: Path) -> tuple[dict[str, bytes], dict[str, object]]:
     ("preset", "overrides", "steps", "killed_at"),
     [
         ("minitaur", WALK, 70, 47),
+        ("minitaur", (*WALK, "recipe=fast"), 70, 47),
         ("minitaur", ALONE, 36, 20),
         ("claw", CLAW, 28, 21),
         ("claw-pixels", CLAW, 28, 21),

@@ -14,12 +14,28 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from robosac.errors import ConfigError
+from robosac.mirror import Mirror, Reflection
 from robosac.replay import Batch, Replay
-from robosac.sac import Policy, Sac, SacSettings
+from robosac.sac import FastVectors, PaperVectors, Policy, Sac, SacSettings
 from robosac.sac.gaussian import squash
+from robosac.sac.networks import NORM_EPSILON
 
 OBSERVATION, ACTION, ROWS = 4, 2, 32
 SMALL = SacSettings(hidden_units=(16, 16), batch_size=ROWS)
+MIRROR = Mirror(
+    observation=Reflection((1, 0, 2, 3), (1, 1, -1, 1)), action=Reflection((1, 0), (1, 1))
+)
+NOTHING = FastVectors(actor_q="min", critic_layer_norm=False, normalise=False)
+RECIPES: dict[str, PaperVectors | FastVectors] = {
+    "paper": PaperVectors(),
+    "nothing": NOTHING,
+    "target_q": replace(NOTHING, target_q="mean"),
+    "actor_q": replace(NOTHING, actor_q="mean"),
+    "critic_layer_norm": replace(NOTHING, critic_layer_norm=True),
+    "normalise": replace(NOTHING, normalise=True),
+    "mirror": replace(NOTHING, mirror=MIRROR),
+    "fast": FastVectors(mirror=MIRROR),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +45,24 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+def make_agent(recipe: str, seed: int, dtype: torch.dtype = torch.float32) -> Sac:
+    return Sac(SMALL, OBSERVATION, ACTION, seed, dtype=dtype, vectors=RECIPES[recipe])
+
+
+def trained(recipe: str, seed: int) -> dict[str, NDArray[np.float32]]:
+    agent = make_agent(recipe, seed)
+    for index in range(5):
+        agent.update(make_batch(index))
+        agent.act(np.ones(OBSERVATION, np.float32), deterministic=False)
+    return agent.state()
+
+
+def same(one: dict[str, NDArray[np.float32]], other: dict[str, NDArray[np.float32]]) -> bool:
+    return one.keys() == other.keys() and all(
+        one[name].tobytes() == other[name].tobytes() for name in one
+    )
 
 
 def make_batch(seed: int = 0, terminated: float = 0.0, rows: int = ROWS) -> Batch:
@@ -42,16 +76,28 @@ def make_batch(seed: int = 0, terminated: float = 0.0, rows: int = ROWS) -> Batc
     )
 
 
-def perceptron(weights: dict[str, Tensor], x: Tensor) -> Tensor:
+def perceptron(weights: dict[str, Tensor], x: Tensor, layer_norm: bool = False) -> Tensor:
     layers = len(weights) // 2
     for index in range(layers):
         x = x @ weights[f"weight{index}"] + weights[f"bias{index}"]
-        x = torch.relu(x) if index < layers - 1 else x
+        if index < layers - 1:
+            x = layer_norm_of(x) if layer_norm else x
+            x = torch.relu(x)
     return x
 
 
-def soft_q(weights: dict[str, Tensor], state: Tensor, action: Tensor) -> Tensor:
-    return perceptron(weights, torch.cat([state, action], dim=1).expand(2, -1, -1)).squeeze(-1)
+def layer_norm_of(x: Tensor) -> Tensor:
+    centred = x - x.mean(dim=-1, keepdim=True)
+    return centred / (centred.square().mean(dim=-1, keepdim=True) + NORM_EPSILON).sqrt()
+
+
+def reduced(q: Tensor, how: str) -> Tensor:
+    return q.min(dim=0).values if how == "min" else (q[0] + q[1]) / 2
+
+
+def mirrored(rows: Tensor, reflection: Reflection) -> Tensor:
+    half = len(rows) // 2
+    return torch.from_numpy(np.concatenate([rows[:half], reflection(rows[half:].numpy())]))
 
 
 def leaves(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -76,6 +122,19 @@ def reference_update(agent: Sac, batch: Batch, noise: Tensor) -> dict[str, dict[
             batch.terminated,
         )
     )
+    recipe = agent.vectors
+    if recipe.mirror is not None:
+        s, s2 = (mirrored(x, recipe.mirror.observation) for x in (s, s2))
+        a = mirrored(a, recipe.mirror.action)
+    if recipe.normalise:
+        # At the first update the batch's own statistics are all there are.
+        mean, deviation = s.mean(dim=0), (s.var(dim=0, correction=0) + 1e-4).sqrt()
+        s, s2 = (((x - mean) / deviation).clamp(-10, 10) for x in (s, s2))
+
+    def soft_q(weights: dict[str, Tensor], state: Tensor, action: Tensor) -> Tensor:
+        x = torch.cat([state, action], dim=1).expand(2, -1, -1)
+        return perceptron(weights, x, recipe.critic_layer_norm).squeeze(-1)
+
     critics, policy = leaves(agent.critics.weights), leaves(agent.policy_network.weights)
     targets = {name: w.clone() for name, w in agent.target_critics.weights.items()}
     log_alpha = torch.full((1,), math.log(agent.settings.initial_alpha), dtype=torch.float64)
@@ -83,11 +142,11 @@ def reference_update(agent: Sac, batch: Batch, noise: Tensor) -> dict[str, dict[
     alpha = log_alpha.exp().detach()
     with torch.no_grad():
         a2, log_pi2 = squash(perceptron(policy, s2), noise[ROWS:])
-        value = soft_q(targets, s2, a2).min(dim=0).values - alpha * log_pi2
+        value = reduced(soft_q(targets, s2, a2), recipe.target_q) - alpha * log_pi2
         y = r + agent.settings.discount * (1 - end) * value
     adam_step(critics, 0.5 * (soft_q(critics, s, a) - y).square().mean(dim=1).sum())
     pi, log_pi = squash(perceptron(policy, s), noise[:ROWS])
-    adam_step(policy, (alpha * log_pi - soft_q(critics, s, pi).min(dim=0).values).mean())
+    adam_step(policy, (alpha * log_pi - reduced(soft_q(critics, s, pi), recipe.actor_q)).mean())
     entropy_gap = log_pi.detach() + agent.target_entropy
     adam_step({"log_alpha": log_alpha}, -(log_alpha * entropy_gap).mean())
     tau = agent.settings.target_smoothing
@@ -101,10 +160,12 @@ def reference_update(agent: Sac, batch: Batch, noise: Tensor) -> dict[str, dict[
     }
 
 
-def test_one_update_equals_autograd_in_float64() -> None:
-    agent = Sac(SMALL, OBSERVATION, ACTION, seed=3, dtype=torch.float64)
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_one_update_equals_autograd_in_float64(recipe: str) -> None:
+    agent = make_agent(recipe, seed=3, dtype=torch.float64)
     batch = make_batch(terminated=0.0)
     batch.terminated[::3] = 1.0
+    before = replace(batch, **{name: getattr(batch, name).copy() for name in batch.__slots__})
     generator = torch.Generator()
     generator.set_state(torch.from_numpy(agent.state()["noise"]))
     noise = torch.randn(2 * ROWS, ACTION, generator=generator, dtype=torch.float64)
@@ -123,6 +184,18 @@ def test_one_update_equals_autograd_in_float64() -> None:
             torch.testing.assert_close(
                 found[owner][name], weight.detach(), rtol=0, atol=1e-9, msg=f"{owner}.{name}"
             )
+    for name in batch.__slots__:
+        np.testing.assert_array_equal(getattr(batch, name), getattr(before, name))
+
+
+def test_with_every_part_off_it_is_the_papers_update() -> None:
+    assert same(trained("paper", 7), trained("nothing", 7))
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES.keys() - {"paper", "nothing"}))
+def test_every_part_changes_what_is_learned(recipe: str) -> None:
+    plain, other = trained("paper", 7), trained(recipe, 7)
+    assert plain["policy.parameters"].tobytes() != other["policy.parameters"].tobytes()
 
 
 def test_only_terminated_cuts_the_bootstrap() -> None:
@@ -176,16 +249,10 @@ def test_settings_out_of_range_are_refused_by_name(wrong: dict[str, float]) -> N
         replace(SacSettings(), **wrong)
 
 
-def test_same_seed_same_bits_other_seed_other_bits() -> None:
-    def trained(seed: int) -> dict[str, NDArray[np.float32]]:
-        agent = Sac(SMALL, OBSERVATION, ACTION, seed)
-        for index in range(5):
-            agent.update(make_batch(index))
-            agent.act(np.ones(OBSERVATION, np.float32), deterministic=False)
-        return agent.state()
-
-    first, second, other = trained(7), trained(7), trained(8)
-    assert all(first[name].tobytes() == second[name].tobytes() for name in first)
+@pytest.mark.parametrize("recipe", ["paper", "fast"])
+def test_same_seed_same_bits_other_seed_other_bits(recipe: str) -> None:
+    first, second, other = trained(recipe, 7), trained(recipe, 7), trained(recipe, 8)
+    assert same(first, second)
     assert first["policy.parameters"].tobytes() != other["policy.parameters"].tobytes()
 
 
@@ -194,6 +261,8 @@ def test_loading_another_learners_state_is_refused_and_changes_nothing() -> None
     before = agent.state()
     with pytest.raises(ValueError, match="this learner has"):
         agent.load(Sac(SMALL, OBSERVATION + 1, ACTION, seed=1).state())
+    with pytest.raises(ValueError, match="expected"):
+        agent.load(trained("fast", 0))
     with pytest.raises(ValueError, match="expected"):
         agent.load({name: value for name, value in before.items() if name != "noise"})
     after = agent.state()
@@ -228,11 +297,15 @@ def run_loop(
         agent.update(replay.sample(rng, 16))
 
 
-def test_a_killed_and_resumed_loop_equals_one_never_killed() -> None:
+@pytest.mark.parametrize("recipe", [PaperVectors(), FastVectors()])
+def test_a_killed_and_resumed_loop_equals_one_never_killed(
+    recipe: PaperVectors | FastVectors,
+) -> None:
     settings = SacSettings(hidden_units=(8,), batch_size=16, replay_capacity=40)
 
     def parts(seed: int) -> tuple[Sac, Replay, np.random.Generator, Point]:
-        return Sac(settings, 2, 1, seed), Replay(40, (2,), 1), np.random.default_rng(seed), Point()
+        agent = Sac(settings, 2, 1, seed, vectors=recipe)
+        return agent, Replay(40, (2,), 1), np.random.default_rng(seed), Point()
 
     agent, replay, rng, point = whole = parts(0)
     run_loop(*whole, steps=60)
@@ -254,13 +327,18 @@ def test_a_killed_and_resumed_loop_equals_one_never_killed() -> None:
     assert agent2.updates == 90
 
 
-def test_numpy_policy_equals_the_learners_and_follows_its_updates() -> None:
-    agent = Sac(SMALL, OBSERVATION, ACTION, seed=0)
+@pytest.mark.parametrize("recipe", ["paper", "normalise", "fast"])
+def test_numpy_policy_equals_the_learners_and_follows_its_updates(recipe: str) -> None:
+    agent = make_agent(recipe, seed=0)
     policy = agent.policy()
-    observations = np.random.default_rng(0).standard_normal((9, OBSERVATION)).astype(np.float32)
+    assert policy.normalises == agent.vectors.normalise
+    observations = np.random.default_rng(0).normal(3, 1, (9, OBSERVATION)).astype(np.float32)
     for index in range(3):
         agent.update(make_batch(index))
-        head = agent.policy_network.forward([torch.from_numpy(observations)], dim=1)
+        seen = torch.from_numpy(observations)
+        if agent._normaliser is not None:
+            seen = agent._normaliser(seen)
+        head = agent.policy_network.forward([seen], dim=1)
         mean, log_std = head.numpy()[:, :ACTION], head.numpy()[:, ACTION:]
         found = policy.distribution(observations)
         np.testing.assert_allclose(found[0], mean, rtol=0, atol=1e-5)
@@ -283,6 +361,20 @@ def test_sampled_actions_have_the_policys_distribution() -> None:
     assert u.std() == pytest.approx(0.5, abs=0.02)
 
 
+FITTING = {"weight0": np.zeros((3, 2)), "bias0": np.zeros(2)}
+
+
+def test_a_rebuilt_policy_normalises_the_same() -> None:
+    agent = make_agent("fast", seed=0)
+    agent.update(make_batch())
+    observations = np.random.default_rng(1).normal(0, 9, (5, OBSERVATION)).astype(np.float32)
+    rebuilt = Policy(agent.policy().weights())
+    before = rebuilt.mean_action(observations)
+    np.testing.assert_array_equal(before, agent.policy().mean_action(observations))
+    agent.update(make_batch(1))
+    np.testing.assert_array_equal(rebuilt.mean_action(observations), before)
+
+
 @pytest.mark.parametrize(
     "weights",
     [
@@ -290,6 +382,9 @@ def test_sampled_actions_have_the_policys_distribution() -> None:
         {"weight0": np.zeros((3, 2))},
         {"weight0": np.zeros((3, 3)), "bias0": np.zeros(3)},
         {"weight0": np.zeros((3, 2)), "bias0": np.zeros(4)},
+        FITTING | {"observation_mean": np.zeros(3)},
+        FITTING | {"observation_mean": np.zeros(3), "observation_scale": np.ones(2)},
+        FITTING | {"observation_mean": np.zeros(3), "observation_scale": np.zeros(3)},
     ],
 )
 def test_a_policy_whose_layers_do_not_fit_is_refused(
