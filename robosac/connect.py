@@ -72,7 +72,8 @@ def connect(
     )
     warnings = latency_warnings((legs, wire))
     attendant = ConsoleAttendant(console, place=STAND)
-    return Connection(devices, clock, attendant, warnings=warnings)
+    ports = {"legs": legs.usb_serial, "imu": wire.usb_serial}
+    return Connection(devices, clock, attendant, warnings=warnings, ports=ports)
 
 
 def make_imu(section: sections.Imu, wire: Wire, now: Callable[[], float]) -> Imu:
