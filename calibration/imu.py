@@ -34,7 +34,8 @@ LEAST_TURN_READINGS: Final = 20
 MOST_SHAKE_RAD_S: Final = 0.06
 """Standard deviation of the gyro at rest; a sensor's own noise is less."""
 MOST_DRIFT_RAD_S: Final = 0.01
-"""Between the halves of a rest, and between the rests' biases."""
+"""Between the halves of a rest, and between the rests' biases, beyond what noise alone does."""
+NOISE_SIGMAS: Final = 4.0
 LARGEST_BIAS_RAD_S: Final = 0.2
 LEAST_ATTITUDES: Final = 3
 LEAST_TURNS: Final = 2
@@ -121,10 +122,13 @@ def calibrate_imu(rests: Sequence[Rest], turns: Sequence[Turn]) -> ImuResult:
     biases, forces = zip(*(_rest(rest) for rest in rests), strict=True)
     bias = np.mean(biases, axis=0)
     spread = float(np.abs(np.array(biases) - bias).max())
-    if not spread <= MOST_DRIFT_RAD_S:
+    gyro_noise, force_noise = _noise(rests)
+    fewest = min(len(rest.gyro_rad_s) for rest in rests)
+    bound = MOST_DRIFT_RAD_S + NOISE_SIGMAS * max(gyro_noise) / math.sqrt(fewest)
+    if not spread <= bound:
         raise Undetermined(
             f"the gyro's bias changed by {spread:.4f} rad/s between attitudes; valid is up to"
-            f" {MOST_DRIFT_RAD_S}; let it warm up, and keep it still"
+            f" {bound:.4f}; let it warm up, and keep it still"
         )
     names = [rest.name for rest in rests] + [turn.name for turn in turns]
     sensed = np.array([_unit(force) for force in forces] + [_axis(turn, bias) for turn in turns])
@@ -139,7 +143,6 @@ def calibrate_imu(rests: Sequence[Rest], turns: Sequence[Turn]) -> ImuResult:
     rotation, angles = _fit(known, sensed, weights, names)
     uncertain = _uncertainty(known, angles, weights)
     worst = int(np.argmax(angles))
-    gyro_noise, force_noise = _noise(rests)
     return ImuResult(
         _quaternion(rotation),
         _triple(bias),
@@ -167,10 +170,11 @@ def _rest(rest: Rest) -> tuple[FloatArray, FloatArray]:
     shake = float(gyro.std(axis=0).max())
     drift = float(np.abs(gyro[:half].mean(axis=0) - gyro[half:].mean(axis=0)).max())
     mean = gyro.mean(axis=0)
-    if not (shake <= MOST_SHAKE_RAD_S and drift <= MOST_DRIFT_RAD_S):
+    drift_bound = MOST_DRIFT_RAD_S + NOISE_SIGMAS * shake * math.sqrt(2.0 / half)
+    if not (shake <= MOST_SHAKE_RAD_S and drift <= drift_bound):
         raise Undetermined(
             f"{rest.name}: it moved: shake {shake:.4f} and drift {drift:.4f} rad/s; valid are up to"
-            f" {MOST_SHAKE_RAD_S} and {MOST_DRIFT_RAD_S}"
+            f" {MOST_SHAKE_RAD_S} and {drift_bound:.4f}"
         )
     if not float(np.abs(mean).max()) <= LARGEST_BIAS_RAD_S:
         raise Undetermined(
