@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calibration.errors import Undetermined
+from calibration.rotations import angles_between, named_axes, quaternion, rms, unit
 
 FloatArray = NDArray[np.float64]
 
@@ -53,8 +54,6 @@ ATTITUDE_ERROR_RAD, AXIS_ERROR_RAD = math.radians(0.25), math.radians(1.0)
 """How well attitudes are held and turns are made, by which they are weighed (assumed)."""
 MOST_UNCERTAIN_RAD: Final = math.radians(0.4)
 """Standard error of the mounting about its least known axis."""
-SQUARE_RAD: Final = math.radians(25.0)
-"""A mounting within this of a right-angled one is named by its axes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,7 @@ def calibrate_imu(rests: Sequence[Rest], turns: Sequence[Turn]) -> ImuResult:
             f" {bound:.4f}; let it warm up, and keep it still"
         )
     names = [rest.name for rest in rests] + [turn.name for turn in turns]
-    sensed = np.array([_unit(force) for force in forces] + [_axis(turn, bias) for turn in turns])
+    sensed = np.array([unit(force) for force in forces] + [_axis(turn, bias) for turn in turns])
     known = np.array(
         [_known(rest.up, rest.name) for rest in rests]
         + [_known(turn.axis, turn.name) for turn in turns]
@@ -144,7 +143,7 @@ def calibrate_imu(rests: Sequence[Rest], turns: Sequence[Turn]) -> ImuResult:
     uncertain = _uncertainty(known, angles, weights)
     worst = int(np.argmax(angles))
     return ImuResult(
-        _quaternion(rotation),
+        quaternion(rotation),
         _triple(bias),
         gyro_noise,
         force_noise,
@@ -153,7 +152,7 @@ def calibrate_imu(rests: Sequence[Rest], turns: Sequence[Turn]) -> ImuResult:
         names[worst],
         uncertain,
         coverage,
-        _named_axes(rotation),
+        named_axes(rotation),
         sum(len(rest.gyro_rad_s) for rest in rests) + sum(len(turn.time_s) for turn in turns),
     )
 
@@ -243,15 +242,15 @@ def _fit(
     u, _, vt = np.linalg.svd((known.T * weights) @ sensed)
     proper = math.copysign(1.0, float(np.linalg.det(u) * np.linalg.det(vt)))
     rotation = u @ np.diag((1.0, 1.0, proper)) @ vt
-    angles = _angles(known, sensed @ rotation.T)
+    angles = angles_between(known, sensed @ rotation.T)
     worst = int(np.argmax(angles))
     if angles[worst] <= MOST_MISFIT_RAD:
         return rotation, angles
-    mirrored = _angles(known, sensed @ (u @ np.diag((1.0, 1.0, -proper)) @ vt).T)
-    if _rms(mirrored) < MIRROR_SHARE * _rms(angles):
+    mirrored = angles_between(known, sensed @ (u @ np.diag((1.0, 1.0, -proper)) @ vt).T)
+    if rms(mirrored) < MIRROR_SHARE * rms(angles):
         raise Undetermined(
-            f"a mirror explains the axes to {math.degrees(_rms(mirrored)):.1f} degrees, a rotation"
-            f" only to {math.degrees(_rms(angles)):.1f}: an axis of the sensor has a wrong sign"
+            f"a mirror explains the axes to {math.degrees(rms(mirrored)):.1f} degrees, a rotation"
+            f" only to {math.degrees(rms(angles)):.1f}: an axis of the sensor has a wrong sign"
         )
     raise Undetermined(
         f"{names[worst]} is {math.degrees(angles[worst]):.1f} degrees off what all others say;"
@@ -283,41 +282,6 @@ def _noise(
     return _triple(np.sqrt(gyro)), _triple(np.sqrt(force))
 
 
-def _named_axes(rotation: FloatArray) -> tuple[str, str, str] | None:
-    names: list[str] = []
-    for column in rotation.T:
-        at = int(np.argmax(np.abs(column)))
-        if abs(column[at]) < math.cos(SQUARE_RAD):
-            return None
-        names.append(("+" if column[at] > 0.0 else "-") + "xyz"[at])
-    return names[0], names[1], names[2]
-
-
-def _quaternion(rotation: FloatArray) -> tuple[float, float, float, float]:
-    """Of a rotation matrix, by its largest component, so that no small one is divided by."""
-    trace = float(np.trace(rotation))
-    squares = np.array([trace, *np.diag(rotation)])
-    largest = int(np.argmax(squares))
-    m = rotation
-    if largest == 0:
-        w, x = 1.0 + trace, float(m[2, 1] - m[1, 2])
-        y, z = float(m[0, 2] - m[2, 0]), float(m[1, 0] - m[0, 1])
-        found = np.array([w, x, y, z])
-    else:
-        i = largest - 1
-        j, k = (i + 1) % 3, (i + 2) % 3
-        found = np.zeros(4)
-        found[0] = m[k, j] - m[j, k]
-        found[1 + i] = 1.0 + m[i, i] - m[j, j] - m[k, k]
-        found[1 + j] = m[j, i] + m[i, j]
-        found[1 + k] = m[k, i] + m[i, k]
-    found /= np.linalg.norm(found)
-    if found[0] < 0.0:
-        found = -found
-    w, x, y, z = found.tolist()
-    return w, x, y, z
-
-
 def _vectors(readings: ArrayLike, name: str, least: int) -> FloatArray:
     values = np.asarray(readings, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] != 3 or len(values) < least:
@@ -332,19 +296,6 @@ def _known(direction: tuple[float, float, float], name: str) -> FloatArray:
     if not abs(float(np.linalg.norm(vector)) - 1.0) < 1e-3:
         raise Undetermined(f"{name}: its known direction {direction} is no unit vector")
     return vector
-
-
-def _angles(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Between unit vectors, row by row, rad; exact for small ones, unlike an arc cosine."""
-    return 2.0 * np.arcsin(np.minimum(1.0, np.linalg.norm(a - b, axis=1) / 2.0))
-
-
-def _rms(values: FloatArray) -> float:
-    return float(np.sqrt(np.mean(values**2)))
-
-
-def _unit(vector: FloatArray) -> FloatArray:
-    return vector / np.linalg.norm(vector)
 
 
 def _triple(vector: FloatArray) -> tuple[float, float, float]:

@@ -22,23 +22,23 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from calibration.errors import Undetermined
+from calibration.guided import (
+    LEAST_PUSHES,
+    TURN,
+    check_pushes,
+    continued,
+    degrees,
+    direction,
+    followed,
+    pushed,
+    rest,
+)
 
 FloatArray = NDArray[np.float64]
 
-TURN: Final = 2.0 * math.pi
-LEAST_READINGS: Final = 20
-"""At each rest, and on the way between the stops."""
-MOST_REST_RAD: Final = math.radians(0.2)
-"""Standard deviation of the readings at a rest, and how far its halves may lie apart."""
-MOST_STEP_RAD: Final = math.radians(60.0)
-"""Between two readings of a guided motion; beyond a third of that from half a turn it is unsure."""
-BACKWARD_SHARE: Final = 0.1
-"""Of a guided motion that may go back, because hands do."""
-LEAST_PUSH_RAD: Final = math.radians(5.0)
-LEAST_PUSHES: Final = 2
 MOST_MISFIT_RAD: Final = math.radians(2.0)
 """How far measured stops may lie from the drawing's, once the zero is known."""
 WRAP_MARGIN_RAD: Final = math.radians(2.0)
@@ -60,6 +60,17 @@ class GuidedJoint:
     """Each a guided motion to greater joint angles, from anywhere."""
     jig: FloatArray | None = None
     """At rest in the jig."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndlessJoint:
+    """Readings of a joint without stops, such as a valve, rad; shape (n,) each."""
+
+    name: str
+    jig: FloatArray
+    """At rest in the jig."""
+    pushes: tuple[FloatArray, ...]
+    """Each a guided motion to greater joint angles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +105,7 @@ class JointResult:
     """The motor's reading after the sign at the joint's zero, in the turn in which power comes on;
     rad."""
     lower_rad: float
-    """Measured stop, joint angle, rad."""
+    """Measured stop, joint angle, rad; infinite, as the next, for a joint without stops."""
     upper_rad: float
     misfit_rad: float
     """The larger distance of a measured stop to its drawing's; half the error of the span where the
@@ -118,6 +129,33 @@ def calibrate_joint(guided: GuidedJoint, drawn: DrawnJoint) -> JointResult:
         raise Undetermined(f"joint {guided.name}: {error}") from error
 
 
+def calibrate_endless(guided: EndlessJoint, jig_rad: float, power_on_rad: float) -> JointResult:
+    """Sign and zero of a joint that turns without end.
+
+    Its angle is known but for whole turns, which it counts anew once power comes on.
+
+    Args:
+        guided: the readings.
+        jig_rad: joint angle that the jig holds.
+        power_on_rad: as in `DrawnJoint`.
+
+    Raises:
+        Undetermined: the readings do not tell; in one line that names the joint.
+    """
+    try:
+        held, noise = rest(guided.jig, "jig")
+        if not guided.pushes:
+            raise Undetermined(f"0 pushes; valid is at least {LEAST_PUSHES}")
+        sign = pushed(guided.pushes[0], "push 1")
+        check_pushes(guided.pushes, sign, "push 1")
+    except Undetermined as error:
+        raise Undetermined(f"joint {guided.name}: {error}") from error
+    turns = math.floor((held - power_on_rad) / TURN)
+    readings = sum(len(part) for part in (guided.jig, *guided.pushes))
+    zero = sign * (held - turns * TURN) - jig_rad
+    return JointResult(guided.name, sign, zero, -math.inf, math.inf, 0.0, noise, turns, readings)
+
+
 def contradicted_signs(results: dict[str, JointResult], drawn: dict[str, DrawnJoint]) -> list[str]:
     """Joints that turn the other way than the robot file and the twin expect."""
     return [name for name, result in results.items() if result.sign != drawn[name].sign]
@@ -129,16 +167,16 @@ def correction(result: JointResult, offset_rad: float) -> float:
 
 
 def _calibrate(guided: GuidedJoint, drawn: DrawnJoint) -> JointResult:
-    low, low_noise = _rest(guided.lower, "lower stop")
-    high, high_noise = _rest(guided.upper, "upper stop")
-    path = _followed(np.concatenate(([low], guided.upward)), "way to the upper stop")
-    travel = _continued(path, high) - low
-    sign = _direction(path, travel, "way to the upper stop")
-    _check_pushes(guided.pushes, sign)
+    low, low_noise = rest(guided.lower, "lower stop")
+    high, high_noise = rest(guided.upper, "upper stop")
+    path = followed(np.concatenate(([low], guided.upward)), "way to the upper stop")
+    travel = continued(path, high) - low
+    sign = direction(path, travel, "way to the upper stop")
+    check_pushes(guided.pushes, sign, "the way to the upper stop")
     span, expected = abs(travel), drawn.upper_rad - drawn.lower_rad
     if not abs(span - expected) <= 2.0 * MOST_MISFIT_RAD:
         raise Undetermined(
-            f"its stops are {_degrees(span)} apart, and {_degrees(expected)} in the drawing; did it"
+            f"its stops are {degrees(span)} apart, and {degrees(expected)} in the drawing; did it"
             " reach both, and is it this joint?"
         )
     noise = max(low_noise, high_noise)
@@ -147,15 +185,15 @@ def _calibrate(guided: GuidedJoint, drawn: DrawnJoint) -> JointResult:
     else:
         if guided.jig is None:
             raise Undetermined("the jig's readings are missing")
-        held, jig_noise = _rest(guided.jig, "jig")
+        held, jig_noise = rest(guided.jig, "jig")
         noise = max(noise, jig_noise)
         zero = sign * _placed(held, low, travel) - drawn.jig_rad
     lower, upper = sign * low - zero, sign * (low + travel) - zero
     misfit = max(abs(lower - drawn.lower_rad), abs(upper - drawn.upper_rad))
     if not misfit <= MOST_MISFIT_RAD:
         raise Undetermined(
-            f"its stops come out at {_degrees(lower)} and {_degrees(upper)}, and are drawn at"
-            f" {_degrees(drawn.lower_rad)} and {_degrees(drawn.upper_rad)}; does the jig sit right,"
+            f"its stops come out at {degrees(lower)} and {degrees(upper)}, and are drawn at"
+            f" {degrees(drawn.lower_rad)} and {degrees(drawn.upper_rad)}; does the jig sit right,"
             " and was it guided from the lower to the upper stop?"
         )
     turns = _turns(min(low, low + travel), span, drawn.power_on_rad)
@@ -174,85 +212,6 @@ def _calibrate(guided: GuidedJoint, drawn: DrawnJoint) -> JointResult:
     )
 
 
-def _rest(readings: ArrayLike, where: str) -> tuple[float, float]:
-    """Mean and standard deviation of readings at rest, rad; they may flicker over a wrap."""
-    values = _numbers(readings, where)
-    relative = (values - values[0] + math.pi) % TURN - math.pi
-    noise = float(relative.std())
-    half = len(values) // 2
-    drift = abs(float(relative[:half].mean() - relative[half:].mean()))
-    if not max(noise, drift) <= MOST_REST_RAD:
-        raise Undetermined(
-            f"{where}: it moved by {_degrees(max(noise, drift))} while it should rest; valid is up"
-            f" to {_degrees(MOST_REST_RAD)}"
-        )
-    return float(values[0] + relative.mean()), noise
-
-
-def _numbers(readings: ArrayLike, where: str) -> FloatArray:
-    values = np.asarray(readings, dtype=np.float64)
-    if values.ndim != 1 or len(values) < LEAST_READINGS:
-        raise Undetermined(
-            f"{where}: {values.size} readings in an array of {values.ndim} dimensions; valid is one"
-            f" dimension of at least {LEAST_READINGS}"
-        )
-    if not np.isfinite(values).all():
-        raise Undetermined(f"{where}: readings must be finite")
-    return values
-
-
-def _followed(readings: ArrayLike, where: str) -> FloatArray:
-    """Readings of a guided motion without the encoder's jumps by whole turns."""
-    values = _numbers(readings, where)
-    steps = np.diff(values)
-    short = (steps + math.pi) % TURN - math.pi
-    longest = float(np.abs(short).max())
-    if not longest <= MOST_STEP_RAD:
-        raise Undetermined(
-            f"{where}: two readings in a row are {_degrees(longest)} apart, so it may have gone"
-            " either way round; guide it slower"
-        )
-    return values[0] + np.concatenate(([0.0], np.cumsum(short)))
-
-
-def _continued(path: FloatArray, end: float) -> float:
-    """The reading `end`, in the turn in which `path` ends."""
-    step = (end - path[-1] + math.pi) % TURN - math.pi
-    if not abs(step) <= MOST_STEP_RAD:
-        raise Undetermined(
-            f"the way to the upper stop ends {_degrees(abs(step))} from it; guide it all the way"
-        )
-    return float(path[-1] + step)
-
-
-def _direction(path: FloatArray, travel: float, where: str) -> int:
-    """Which way a guided motion went."""
-    sign = 1 if travel > 0.0 else -1
-    backward = float(np.maximum(0.0, np.maximum.accumulate(sign * path) - sign * path).max())
-    if not abs(travel) >= LEAST_PUSH_RAD:
-        raise Undetermined(
-            f"{where}: it moved by {_degrees(abs(travel))}; valid is at least"
-            f" {_degrees(LEAST_PUSH_RAD)}"
-        )
-    if not backward <= BACKWARD_SHARE * abs(travel):
-        raise Undetermined(
-            f"{where}: it went back by {_degrees(backward)} on the way; guide it one way only"
-        )
-    return sign
-
-
-def _check_pushes(pushes: tuple[FloatArray, ...], sign: int) -> None:
-    if len(pushes) < LEAST_PUSHES:
-        raise Undetermined(f"{len(pushes)} pushes; valid is at least {LEAST_PUSHES}")
-    for number, push in enumerate(pushes, 1):
-        path = _followed(push, f"push {number}")
-        if _direction(path, float(path[-1] - path[0]), f"push {number}") != sign:
-            raise Undetermined(
-                f"push {number} turned the motor the other way than the way to the upper stop did;"
-                " one of them was guided the wrong way"
-            )
-
-
 def _placed(held: float, low: float, travel: float) -> float:
     """The jig's reading in the turn that lies between the stops."""
     middle = low + travel / 2.0
@@ -268,7 +227,7 @@ def _turns(least: float, span: float, power_on: float | None) -> int:
         return 0
     if not span + 2.0 * WRAP_MARGIN_RAD <= TURN:
         raise Undetermined(
-            f"it turns by {_degrees(span)}, more than one turn of its encoder; a single turn cannot"
+            f"it turns by {degrees(span)}, more than one turn of its encoder; a single turn cannot"
             " tell where it stands"
         )
     turns = math.floor((least + span / 2.0 - power_on) / TURN)
@@ -276,12 +235,8 @@ def _turns(least: float, span: float, power_on: float | None) -> int:
     if not (begin >= WRAP_MARGIN_RAD and begin + span <= TURN - WRAP_MARGIN_RAD):
         inside = -begin if begin < WRAP_MARGIN_RAD else TURN - begin
         raise Undetermined(
-            f"its encoder wraps {_degrees(inside)} from an end of its range of {_degrees(span)}; it"
+            f"its encoder wraps {degrees(inside)} from an end of its range of {degrees(span)}; it"
             " would tell another angle after power comes on. Turn its horn, or set the"
             " controller's zero, so that the wrap lies outside"
         )
     return turns
-
-
-def _degrees(angle: float) -> str:
-    return f"{math.degrees(angle):.2f} degrees"

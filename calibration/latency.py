@@ -28,7 +28,7 @@ FloatArray = NDArray[np.float64]
 LEAST_ROUND_TRIPS: Final = 100
 """For a 99th percentile to be one."""
 LEAST_STEPS: Final = 20
-EARLY_SHARE: Final = 0.4
+EARLY_SHARE: Final = 0.5
 """Of the whole motion, that is fitted: what else hangs on the joint shows in the rest."""
 LEAST_EARLY: Final = 40
 """Readings of that part, over all steps."""
@@ -277,12 +277,14 @@ def _distribution(values: FloatArray) -> Delay:
     if not (np.isfinite(values).all() and (values >= 0.0).all()):
         raise Undetermined("times must be finite and not negative")
     p50, p99 = np.percentile(values, (50.0, 99.0)).tolist()
+    most = float(values.max())
+    # A mean of equal numbers may be rounded above them.
     return Delay(
         count=len(values),
-        mean_s=float(values.mean()),
-        p50_s=p50,
-        p99_s=p99,
-        max_s=float(values.max()),
+        mean_s=min(float(values.mean()), most),
+        p50_s=min(p50, p99, most),
+        p99_s=min(p99, most),
+        max_s=most,
     )
 
 

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from calibration.errors import Undetermined
 from calibration.joints import (
     DrawnJoint,
+    EndlessJoint,
     GuidedJoint,
     JointResult,
+    calibrate_endless,
     calibrate_joint,
     contradicted_signs,
     correction,
@@ -160,6 +162,26 @@ def test_drawings_that_cannot_be_are_refused() -> None:
         DrawnJoint(1.0, 0.0, 1, None)
     with pytest.raises(ValueError, match="valid are 1 and -1"):
         DrawnJoint(0.0, 1.0, 0, None)
+
+
+def test_a_joint_without_stops() -> None:
+    # A valve: held at 0.25 it reads 14.0 on the way to greater angles, two whole turns counted.
+    rest, push = np.full(20, 14.0), np.linspace(14.0, 14.5, 20)
+    valve = EndlessJoint("valve", rest, (push, push + 6.0))
+    found = calibrate_endless(valve, jig_rad=0.25, power_on_rad=0.0)
+    assert (found.sign, found.turns) == (1, 2)
+    assert found.zero_rad == pytest.approx(14.0 - 2 * TURN - 0.25)
+    assert (found.lower_rad, found.upper_rad) == (-math.inf, math.inf)
+    other = EndlessJoint("valve", rest, (push[::-1], push[::-1]))
+    found = calibrate_endless(other, jig_rad=0.25, power_on_rad=0.0)
+    assert found.sign == -1
+    assert found.zero_rad == pytest.approx(-(14.0 - 2 * TURN) - 0.25)
+    torn = EndlessJoint("valve", rest, (push, push[::-1]))
+    with pytest.raises(Undetermined, match=r"valve: push 2 turned .* than push 1 did"):
+        calibrate_endless(torn, 0.25, 0.0)
+    for pushes, says in ((), "0 pushes"), ((push,), "1 pushes"):
+        with pytest.raises(Undetermined, match=says):
+            calibrate_endless(EndlessJoint("valve", rest, pushes), 0.25, 0.0)
 
 
 def test_signs_that_contradict_the_twin_are_named() -> None:

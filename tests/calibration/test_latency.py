@@ -43,6 +43,13 @@ def test_round_trips_are_a_distribution() -> None:
     assert found.max_s == 0.1
 
 
+@given(st.floats(1e-6, 1.0))
+def test_times_that_are_all_alike(value: float) -> None:
+    found = round_trips(np.full(101, value))
+    assert found.p50_s == found.p99_s == found.max_s == value
+    assert found.mean_s == pytest.approx(value)
+
+
 @pytest.mark.parametrize(
     ("values", "says"),
     [

@@ -29,7 +29,7 @@ from calibration.errors import Undetermined
 from calibration.imu import calibrate_imu
 from calibration.joints import DrawnJoint, GuidedJoint, calibrate_joint
 from calibration.latency import Step, step_response
-from tests.sweeps.hidden_robot import TURN, Hidden, HiddenRobot, product
+from tests.sweeps.hidden_robot import STOP_ERROR_RAD, TURN, Hidden, HiddenRobot, product
 from tests.sweeps.saying import say
 
 FloatArray = NDArray[np.float64]
@@ -40,7 +40,6 @@ COUNT_RAD = TURN / 4096
 """A Dynamixel's position register."""
 CLAW_STOPS_RAD = {"base": 0.6, "middle": 1.25, "tip": 1.75}
 """Drawn stops on either side; 0.1 rad beyond the robot file's limits (assumed)."""
-STOP_ERROR_RAD = math.radians(0.05)
 MARGIN_RAD = math.radians(3.0)
 
 
@@ -134,7 +133,7 @@ def _joint(row: Row, joint: GuidedJoint, drawn: DrawnJoint, truth: tuple[float, 
         say(str(error))
         row.failed += 1
         return
-    row.failed += found.sign != truth[0]
+    row.failed += int(found.sign != truth[0])
     row.errors.append(math.degrees(abs(found.zero_rad - truth[1])))
 
 
@@ -182,14 +181,14 @@ def servo(
         counts = shaft / COUNT_RAD + 0.5 * rng.standard_normal(len(joint))
         return np.floor(counts) * COUNT_RAD
 
-    low, high = STOP_ERROR_RAD * rng.standard_normal(2) + (-stop, stop)
+    low, high = STOP_ERROR_RAD * rng.uniform(-1.0, 1.0, 2) + (-stop, stop)
     guided = GuidedJoint(
         name,
         read(np.full(40, low)),
         read(np.linspace(low, high, 150)),
         read(np.full(40, high)),
         tuple(read(np.linspace(at, at + 0.4, 30)) for at in (-0.3, 0.0)),
-        read(np.full(40, STOP_ERROR_RAD * rng.standard_normal())),
+        read(np.full(40, STOP_ERROR_RAD * rng.uniform(-1.0, 1.0))),
     )
     return guided, (sign, sign * middle)
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from calibration.imu import Rest, Turn
 from calibration.joints import DrawnJoint, GuidedJoint
 from calibration.latency import Step, dither
+from calibration.record import DeviceTag
 from drivers.imu import ImuReading
 from drivers.moteus import MoteusBus, PositionCommand, Stop
 from drivers.vectornav.port import VectorNavPort
@@ -35,10 +36,12 @@ LOWER_RAD, UPPER_RAD, JIG_RAD = 0.35, 3.25, 2.0
 PERIOD_S = 0.005
 SETTLE_S = 0.02
 GUIDED_S = 0.01
-"""Between two readings of guided joints; the hands' goal moves on as often."""
-STOP_ERROR_RAD = math.radians(0.05)
+"""Between two readings of joints that rest or are guided; the hands' goal moves on as often."""
+STANCE_RAD = 2.0
+STOP_ERROR_RAD = math.radians(0.1)
+"""Within which stops and jig are made."""
 ATTITUDE_ERROR_RAD, AXIS_ERROR_RAD = math.radians(0.2), math.radians(1.0)
-"""How exactly stops and jig are made, and a person holds and turns the body: deviations."""
+"""How exactly a person holds and turns the body: standard deviations."""
 ATTITUDES = {
     "level": (0.0, 0.0),
     "nose down": (0.0, math.pi / 2),
@@ -76,7 +79,7 @@ class Hidden:
             sign=rng.choice((-1.0, 1.0), 8),
             zero_rad=rng.uniform(-room - LOWER_RAD, room - UPPER_RAD, 8),
             turns=rng.integers(-2, 3, 8).astype(float),
-            stop_error_rad=STOP_ERROR_RAD * rng.standard_normal((3, 8)),
+            stop_error_rad=STOP_ERROR_RAD * rng.uniform(-1.0, 1.0, (3, 8)),
             mounting=mounting / np.linalg.norm(mounting),
             gyro_bias=0.01 * rng.standard_normal(3),
             latency_s=float(rng.uniform(0.002, 0.040)),
@@ -246,6 +249,11 @@ class HiddenRobot:
             clock.wait_until(clock.now() + GUIDED_S)
             yield clock.now()
 
+    def sensor_tag(self) -> DeviceTag:
+        """Who the inertial sensor says it is."""
+        told = self._imu.configure(4)
+        return DeviceTag(model=told.model, serial=told.serial or None)
+
     def inertial(self) -> tuple[list[Rest], list[Turn]]:
         """Rests and turns in a person's hands, read by the sensor's driver."""
         self._imu.configure(4)
@@ -305,9 +313,9 @@ class HiddenRobot:
         """Steps of the first joint's goal, each read at changing times after its command."""
         self.lift(0.0, 0.0)
         clock = self.twin.clock
-        clock.wait_until(clock.now() + 0.3)
-        first = self._bus.exchange(Stop(), clock.now() + PERIOD_S)
-        goal = first.position_rev.copy()
+        # By then the joints are calibrated, so that a stance can be asked for.
+        hidden = self.hidden
+        goal = hidden.sign * (STANCE_RAD + hidden.zero_rad) / TURN + hidden.turns
         self._hold(goal, np.arange(1, 60) * PERIOD_S)
         steps: list[Step] = []
         for number in range(count):
