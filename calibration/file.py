@@ -41,8 +41,14 @@ _UNREADABLE = (
 """What the library raises of text that is no YAML, or where a value does not fit its tag."""
 
 
-class _OnceLoader(yaml.SafeLoader):
-    """Safe YAML in which a key may stand only once: else the last would silently win."""
+class _PlainLoader(yaml.SafeLoader):
+    """Safe YAML without aliases and tags, in which a key stands once: else the last would win."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event: Any = self.peek_event()
+        if isinstance(event, yaml.AliasEvent) or event.tag is not None:
+            raise ValueError(f"line {event.start_mark.line + 1}: aliases and tags are not accepted")
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
@@ -52,6 +58,13 @@ class _OnceLoader(yaml.SafeLoader):
                 raise ValueError(f"key {key!r} stands there twice")
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Safe YAML that writes everything out."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def load(path: Path | str) -> Calibration:
@@ -126,7 +139,8 @@ def dump(calibration: Calibration) -> bytes:
     if problem:
         raise ValueError(f"this calibration cannot be written: {problem}")
     document = msgspec.to_builtins(calibration, str_keys=True)
-    body = yaml.safe_dump(document, sort_keys=False, allow_unicode=False).encode("ascii")
+    text = yaml.dump(document, Dumper=_PlainDumper, sort_keys=False, allow_unicode=False)
+    body = text.encode("ascii")
     if not calibration.measured:
         return body
     return b"sha256: %b\n%b" % (hashlib.sha256(body).hexdigest().encode(), body)
@@ -170,7 +184,7 @@ def undo(path: Path | str) -> Calibration:
 
 def _read(body: bytes) -> Any:
     """The one document in `body`; raises one of `_UNREADABLE`."""
-    loader = _OnceLoader(body)
+    loader = _PlainLoader(body)
     try:
         return loader.get_single_data()
     finally:

@@ -29,7 +29,10 @@ def named_axes(rotation: FloatArray) -> tuple[str, str, str] | None:
 
 
 def quaternion(rotation: FloatArray) -> tuple[float, float, float, float]:
-    """Unit quaternion (w, x, y, z), w >= 0, of a rotation matrix, by its largest component, so that no small one is divided by."""
+    """Unit quaternion (w, x, y, z), w >= 0, of a rotation matrix.
+
+    By its largest component, so that no small one is divided by.
+    """
     trace = float(np.trace(rotation))
     squares = np.array([trace, *np.diag(rotation)])
     largest = int(np.argmax(squares))

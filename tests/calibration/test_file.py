@@ -66,6 +66,8 @@ def test_any_bytes_are_refused_in_one_line(text: bytes) -> None:
         (b"robot: minitaur\n", b"", "robot"),
         (b"robot: minitaur\n", b"robot: minitaur\nrobot: claw\n", "'robot' stands there twice"),
         (b"robot: minitaur\n", b"robot: minitaur\ncolour: red\n", "colour"),
+        (b"robot: minitaur\n", b"robot: !!str minitaur\n", "tags are not accepted"),
+        (b"robot: minitaur\n", b"robot: &a minitaur\nname: *a\n", "aliases"),
         (b"motor_id: 3\n", b"motor_id: 3\n    motor_id: 4\n", "twice"),
         (b"sign: -1\n", b"sign: 0\n", "sign"),
         (b"sign: -1\n", b"sign: '1'\n", "sign"),
