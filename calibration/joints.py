@@ -18,6 +18,7 @@ joint then stands; and readings too far apart could have gone either way round.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -80,8 +81,6 @@ class DrawnJoint:
     lower_rad: float
     """Joint angle on the lower stop."""
     upper_rad: float
-    sign: int
-    """+1 or -1: what the robot file and the twin expect."""
     power_on_rad: float | None
     """Where the single turn begins within which the encoder reads when power comes on: 0 for a
     Dynamixel, -pi for a moteus; None: it keeps count of its turns without power."""
@@ -91,8 +90,6 @@ class DrawnJoint:
     def __post_init__(self) -> None:
         if not -math.inf < self.lower_rad < self.upper_rad < math.inf:
             raise ValueError(f"stops {self.lower_rad} to {self.upper_rad} rad are no range")
-        if self.sign not in (-1, 1):
-            raise ValueError(f"sign is {self.sign}; valid are 1 and -1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +153,11 @@ def calibrate_endless(guided: EndlessJoint, jig_rad: float, power_on_rad: float)
     return JointResult(guided.name, sign, zero, -math.inf, math.inf, 0.0, noise, turns, readings)
 
 
-def contradicted_signs(results: dict[str, JointResult], drawn: dict[str, DrawnJoint]) -> list[str]:
-    """Joints that turn the other way than the robot file and the twin expect."""
-    return [name for name, result in results.items() if result.sign != drawn[name].sign]
+def contradicted_signs(
+    results: Mapping[str, JointResult], expected: Mapping[str, int]
+) -> list[str]:
+    """Joints that turn the other way than `expected`: the robot file's directions, the twin's."""
+    return [name for name, result in results.items() if result.sign != expected[name]]
 
 
 def correction(result: JointResult, offset_rad: float) -> float:

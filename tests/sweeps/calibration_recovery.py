@@ -145,7 +145,7 @@ def hand(seed: int, table: dict[str, Row]) -> None:
             joint, truth = servo(rng, f"{name}_{finger}", stop)
             for jig in (0.0, None):
                 row = table[f"hand joints, {'both stops' if jig is None else 'jig'} (samples)"]
-                _joint(row, joint, DrawnJoint(-stop, stop, 1, 0.0, jig), truth)
+                _joint(row, joint, DrawnJoint(-stop, stop, 0.0, jig), truth)
     delays = rng.uniform(0.002, 0.030) + rng.gamma(2.0, rng.uniform(0.0001, 0.001), STEPS)
     steps = second_order(rng, delays)
     latency, jitter = table["hand command to motion (samples)"], table["hand jitter, p99 (samples)"]
@@ -235,7 +235,7 @@ def traps(seed: int, table: dict[str, Trap]) -> None:
 
 
 def _calibrated(joint: GuidedJoint, stop: float, jig: float | None) -> Callable[[], object]:
-    return lambda: calibrate_joint(joint, DrawnJoint(-stop, stop, 1, 0.0, jig))
+    return lambda: calibrate_joint(joint, DrawnJoint(-stop, stop, 0.0, jig))
 
 
 def _refused(table: dict[str, Trap], name: str, attempt: Callable[[], object]) -> None:

@@ -34,7 +34,7 @@ TURN = 2.0 * math.pi
 LOWER_RAD, UPPER_RAD, JIG_RAD = 0.35, 3.25, 2.0
 """Drawn stops, and the angle at which the jig holds the legs' links."""
 PERIOD_S = 0.005
-SETTLE_S = 0.02
+SETTLE_S, QUARTER_S = 0.02, 0.8
 GUIDED_S = 0.01
 """Between two readings of joints that rest or are guided; the hands' goal moves on as often."""
 STANCE_RAD = 2.0
@@ -173,17 +173,9 @@ class HiddenRobot:
         plant.hold_base(True)
 
     def drawn_joints(self, jig: bool) -> dict[str, DrawnJoint]:
-        """What the drawings say: the nominal robot file's signs."""
-        return {
-            name: DrawnJoint(
-                LOWER_RAD,
-                UPPER_RAD,
-                -1 if index < 4 else 1,
-                -math.pi,
-                JIG_RAD if jig else None,
-            )
-            for index, name in enumerate(MOTOR_NAMES)
-        }
+        """What the drawings say."""
+        drawn = DrawnJoint(LOWER_RAD, UPPER_RAD, -math.pi, JIG_RAD if jig else None)
+        return dict.fromkeys(MOTOR_NAMES, drawn)
 
     def guided(self) -> list[GuidedJoint]:
         """All joints guided at a time, torque off, read by the bus."""
@@ -273,24 +265,28 @@ class HiddenRobot:
             )
         return rests, [self._turned(name, axis) for name, axis in AXES.items()]
 
-    def _turned(self, name: str, axis: tuple[float, float, float]) -> Turn:
+    def begin_turn(self, axis: tuple[float, float, float], lead_s: float) -> None:
+        """Let hands turn a level body about `axis` (FRD) by a quarter, beginning after `lead_s`."""
         self.lift(0.0, 0.0)
-        self._listen(0.15)
         data = self.twin.plant.data
-        start, begin = data.mocap_quat[0].copy(), self.twin.clock.now()
-        # The axis is told in FRD; MuJoCo's body is FLU.
+        start, begin = data.mocap_quat[0].copy(), self.twin.clock.now() + lead_s
         true = np.array(axis) + AXIS_ERROR_RAD * self._rng.standard_normal(3)
+        # MuJoCo's body is FLU.
         true = true / np.linalg.norm(true) * (1.0, -1.0, -1.0)
 
         def turn() -> None:
-            share = min(1.0, (self.twin.clock.now() - begin) / 0.8)
+            share = min(1.0, max(0.0, self.twin.clock.now() - begin) / QUARTER_S)
             half = (math.pi / 2) * 0.5 * (1.0 - math.cos(math.pi * share)) / 2
             data.mocap_quat[0] = product(
                 start, np.array([math.cos(half), *(math.sin(half) * true)])
             )
 
         self.twin.hands = turn
-        heard = self._listen(0.9)
+
+    def _turned(self, name: str, axis: tuple[float, float, float]) -> Turn:
+        self.begin_turn(axis, lead_s=0.15)
+        self._listen(0.15)
+        heard = self._listen(QUARTER_S + 0.1)
         self.twin.hands = None
         return Turn(
             name,
