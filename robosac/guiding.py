@@ -57,7 +57,7 @@ class Person(Protocol):
     """Whoever stands beside the robot."""
 
     def ask(self, line: str) -> None:
-        """Say what to do, and wait until it is answered. Raises EOFError: nobody is there."""
+        """Say what to do, and wait until it is answered. Raises RobotError: nobody answers."""
         ...
 
     def tell(self, line: str) -> None:
