@@ -195,7 +195,7 @@ def _axis(turn: Turn, bias: FloatArray) -> FloatArray:
     time = np.asarray(turn.time_s, dtype=np.float64)
     if time.shape != (len(gyro),) or not np.isfinite(time).all() or not (np.diff(time) > 0).all():
         raise Undetermined(f"{turn.name}: times must be finite and increase, one for each reading")
-    angle = np.trapezoid(gyro, time, axis=0)
+    angle = np.asarray(np.trapezoid(gyro, time, axis=0), dtype=np.float64)
     size = float(np.linalg.norm(angle))
     if not size >= LEAST_TURN_RAD:
         raise Undetermined(

@@ -99,6 +99,7 @@ def step_response(steps: Sequence[Step]) -> StepResponse:
     foot, rise = _crossings(runs)
     delays = np.full(len(runs), foot)
     motion = _Motion(1.5 / rise, 1.0 / rise)
+    misfit = math.inf
     for _ in range(ROUNDS):
         early = _early(runs, delays)
         motion, shift, misfit = _fit(early, motion)

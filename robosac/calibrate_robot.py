@@ -16,8 +16,8 @@ from typing import Final, TextIO
 
 import numpy as np
 
-import calibration
 from calibration.file import load, save
+from calibration.file import undo as take_back
 from calibration.record import FORMAT, NOMINAL, Calibration, DeviceTag, JointCalibration
 from robosac.config import load_preset
 from robosac.custody_wiring import claw_custody, minitaur_custody
@@ -176,7 +176,7 @@ def imu(preset: str, overrides: list[str], out: Path, take_over: bool) -> None:
 def undo(out: Path) -> Calibration:
     """Take back the last writing of `out`. Raises ConfigError: there is nothing to go back to."""
     try:
-        return calibration.file.undo(out)
+        return take_back(out)
     except OSError as error:
         raise ConfigError(f"{out} cannot be taken back: {error.strerror}") from error
     except ValueError as error:

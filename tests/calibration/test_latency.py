@@ -27,7 +27,7 @@ def steps(delays: np.ndarray, noise: float = 0.0, seed: int = 0) -> list[Step]:
     made: list[Step] = []
     for delay in delays.tolist():
         after = dither(rng, 40, 0.005) + 1e-6
-        time = np.concatenate((np.arange(-8, 1) * 0.005, after))
+        time = np.concatenate((np.linspace(-0.04, 0.0, 9), after))
         place = 0.3 + 0.2 * moved(time - delay) + noise * rng.standard_normal(len(time))
         made.append(Step(5.0, 5.0 + time, place, 0.2))
     return made

@@ -138,6 +138,7 @@ class Hands:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibrate_robot, "SETTLE_S", 0.1)
     for name, seconds in (("STILL_S", 0.6), ("TURN_S", 1.0)):
         monkeypatch.setattr(guiding, name, seconds)
     # The order in which the sweep's hands hold it.

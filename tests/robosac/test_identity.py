@@ -60,6 +60,7 @@ def test_its_own_calibration_arms_the_twin() -> None:
     rig.robot.configure()
 
 
+SENSOR = OWN.imu.model if OWN.imu else ""
 MODEL = OWN.joints["back_left_rear"].device.model if OWN.joints["back_left_rear"].device else ""
 
 
@@ -83,7 +84,7 @@ MODEL = OWN.joints["back_left_rear"].device.model if OWN.joints["back_left_rear"
             "imu: calibrated on model 'HI14', found 'VN-100",
         ),
         (
-            msgspec.structs.replace(OWN, imu=DeviceTag(model=OWN.imu.model, serial="1")),
+            msgspec.structs.replace(OWN, imu=DeviceTag(model=SENSOR, serial="1")),
             "imu: calibrated on serial number '1', found",
         ),
     ],

@@ -200,7 +200,7 @@ def second_order(rng: np.random.Generator, delays: FloatArray, gain: float = 1.0
     for number, delay in enumerate(delays.tolist()):
         size = 0.15 if number % 2 == 0 else -0.15
         after = np.cumsum(np.full(40, 0.005)) - 0.005 + rng.random(40) * 0.0049
-        time = np.concatenate((np.arange(-8, 1) * 0.005, 0.0005 + after))
+        time = np.concatenate((np.linspace(-0.04, 0.0, 9), 0.0005 + after))
         since = np.maximum(0.0, time - delay)
         ringing = frequency * math.sqrt(1.0 - damping**2)
         moved = 1.0 - np.exp(-damping * frequency * since) * (

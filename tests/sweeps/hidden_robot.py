@@ -92,11 +92,19 @@ class HiddenBank(MoteusBank):
     flip: FloatArray | None = None
     shift_rev: FloatArray
 
-    def sense(self, position_rev: FloatArray, velocity_rev_s: FloatArray, *rest: Any) -> None:
+    def sense(
+        self,
+        position_rev: FloatArray,
+        velocity_rev_s: FloatArray,
+        torque_nm: FloatArray,
+        power_w: FloatArray,
+        temperature_c: FloatArray,
+        supply_v: float,
+    ) -> None:
         if self.flip is not None:
             position_rev = position_rev * self.flip + self.shift_rev
-            velocity_rev_s = velocity_rev_s * self.flip
-        super().sense(position_rev, velocity_rev_s, *rest)
+            velocity_rev_s, torque_nm = velocity_rev_s * self.flip, torque_nm * self.flip
+        super().sense(position_rev, velocity_rev_s, torque_nm, power_w, temperature_c, supply_v)
 
     def control(
         self, position_rev: FloatArray, velocity_rev_s: FloatArray, supply_v: float, dt: float
@@ -312,12 +320,12 @@ class HiddenRobot:
         # By then the joints are calibrated, so that a stance can be asked for.
         hidden = self.hidden
         goal = hidden.sign * (STANCE_RAD + hidden.zero_rad) / TURN + hidden.turns
-        self._hold(goal, np.arange(1, 60) * PERIOD_S)
+        self._hold(goal, _times(60, PERIOD_S))
         steps: list[Step] = []
         for number in range(count):
             size = size_rad if number % 2 == 0 else -size_rad
-            self._hold(goal, np.arange(1, 9) * SETTLE_S)
-            before = self._hold(goal, np.arange(1, 7) * PERIOD_S)
+            self._hold(goal, _times(8, SETTLE_S))
+            before = self._hold(goal, _times(6, PERIOD_S))
             goal[0] += size / TURN
             begin = clock.now()
             at = self._hold(goal, np.array([0.0]))
@@ -351,6 +359,11 @@ class HiddenRobot:
             heard.append((float(readings.time[0]), float(readings.position_rev[0]) * TURN))
         told = np.array(heard)
         return told[:, 0], told[:, 1]
+
+
+def _times(count: int, period_s: float) -> FloatArray:
+    """The ends of `count` periods from now, s."""
+    return np.linspace(period_s, count * period_s, count)
 
 
 def up(roll: float, pitch: float) -> tuple[float, float, float]:
