@@ -1,5 +1,6 @@
 """From samples to numbers: one frozen Calibration that joins a robot's drawings to its metal."""
 
-from calibration.record import Calibration, JointCalibration, load, nominal
+from calibration.file import load, nominal
+from calibration.record import Calibration, JointCalibration
 
 __all__ = ["Calibration", "JointCalibration", "load", "nominal"]

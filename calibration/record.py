@@ -1,99 +1,192 @@
-"""What was measured on one robot, loaded strictly; the nominal files say what the drawings say."""
+"""What was measured on one robot: the frozen numbers, and what must hold among them."""
 
 from __future__ import annotations
 
+import datetime
+import itertools
 import math
-from importlib import resources
-from pathlib import Path
+from typing import Annotated, Final, Literal
 
 import msgspec
 import numpy as np
-import yaml
+from msgspec import Meta
 from numpy.typing import NDArray
 
-MAX_FILE_BYTES = 1_000_000
-_UNREADABLE = (
-    yaml.YAMLError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    OverflowError,
-    RecursionError,
-)
-"""What the library raises of text that is no YAML, or where a value does not fit its tag."""
+FORMAT: Final = 2
+"""Of the file; version 1 had no key `format`, no evidence and no checksum."""
+NOMINAL: Final = "nominal"
+"""In place of a date: these numbers are the drawings', and nothing was measured."""
+LARGEST_CORRECTION_RAD: Final = 2.0 * math.pi
+"""A horn may sit anywhere on a shaft, so a zero may lie up to a turn from the drawn one."""
+NORM_TOLERANCE: Final = 1e-3
+
+Text = Annotated[str, Meta(min_length=1, max_length=100)]
+Count = Annotated[int, Meta(ge=1)]
 
 
-class JointCalibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of every part of a calibration: frozen, and strict about its keys."""
+
+
+class DeviceTag(Section, frozen=True):
+    """Which device something was measured on."""
+
+    model: Text
+    """As the device tells it."""
+    serial: Text | None = None
+    """None: it tells no serial number."""
+
+
+class JointCalibration(Section, frozen=True):
     """One joint: which motor it is, and where its zero really lies."""
 
     motor_id: int
     """Id, on its bus, of the motor this was measured on."""
     offset_correction_rad: float = 0.0
     """Added to the robot file's offset; joint angle, rad."""
+    sign: Literal[-1, 1] | None = None
+    """Measured sign from motor angle to joint angle; None: not measured, and so are the next."""
+    file_offset_rad: float | None = None
+    """The robot file's `offset_rad` that the correction belongs to."""
+    range_rad: tuple[float, float] | None = None
+    """Measured end stops, joint angle, rad; None with a sign: the joint turns without end."""
+    device: DeviceTag | None = None
+    """The motor's controller, or the servo."""
+
+    def __post_init__(self) -> None:
+        if not abs(self.offset_correction_rad) <= LARGEST_CORRECTION_RAD:
+            raise ValueError(
+                f"offset_correction_rad {self.offset_correction_rad} is outside [-2 pi, 2 pi]"
+            )
+        together = (self.sign is None, self.file_offset_rad is None, self.device is None)
+        if any(together) != all(together):
+            raise ValueError(
+                "sign, file_offset_rad and device belong together: all measured, or none"
+            )
+        if self.range_rad is not None:
+            if self.sign is None:
+                raise ValueError("range_rad without a sign: both are measured, or neither")
+            low, high = self.range_rad
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise ValueError(f"range_rad {list(self.range_rad)} is no range")
+        if self.file_offset_rad is not None and not math.isfinite(self.file_offset_rad):
+            raise ValueError(f"file_offset_rad {self.file_offset_rad} is not finite")
 
 
-class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Delay(Section, frozen=True):
+    """How long something took, over many times; s."""
+
+    count: Count
+    mean_s: float
+    p50_s: float
+    p99_s: float
+    max_s: float
+
+    def __post_init__(self) -> None:
+        ordered = (0.0, self.p50_s, self.p99_s, self.max_s)
+        if not all(a <= b < math.inf for a, b in itertools.pairwise(ordered)):
+            raise ValueError("valid is 0 <= p50_s <= p99_s <= max_s")
+        if not 0.0 <= self.mean_s <= self.max_s:
+            raise ValueError(f"mean_s {self.mean_s} is outside 0 to max_s")
+
+
+class Evidence(Section, frozen=True):
+    """What a routine saw, by which others may judge its numbers."""
+
+    samples: Count
+    """Readings it went by."""
+    residuals: dict[Text, float]
+    """By name with unit: how far the samples are from what was made of them."""
+
+    def __post_init__(self) -> None:
+        if not self.residuals or not all(map(math.isfinite, self.residuals.values())):
+            raise ValueError(f"residuals {self.residuals} must be finite, and at least one")
+
+
+class Calibration(Section, frozen=True):
     """Every number measured on one robot, keyed to that robot."""
 
-    robot: str
+    format: Literal[2]
+    robot: Text
     """The robot file's `name`."""
     date: str
     """ISO date of the measurement; `nominal` for drawings."""
-    joints: dict[str, JointCalibration]
+    joints: dict[Text, JointCalibration]
     """By joint name."""
     imu_mounting: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 0.0)
     """Unit quaternion (w, x, y, z) that turns sensor axes (FRD, as printed on its case) into the
     body's FRD axes."""
     gyro_bias_rad_s: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Subtracted from the angular velocity, sensor axes."""
+    imu: DeviceTag | None = None
+    """The inertial sensor; None: not measured."""
+    ports: dict[Text, Text] = {}
+    """USB serial number of each port that has one, by the port's name in the robot file."""
+    latency: dict[Text, Delay] = {}
+    """By what was timed."""
+    evidence: dict[Text, Evidence] = {}
+    """By routine: `joints`, `imu`, ..."""
 
     def __post_init__(self) -> None:
         norm = math.sqrt(sum(part * part for part in self.imu_mounting))
-        if not abs(norm - 1.0) < 1e-3:
+        if not abs(norm - 1.0) < NORM_TOLERANCE:
             raise ValueError(f"imu_mounting has norm {norm:.4f}; a rotation is a unit quaternion")
-        for name, joint in self.joints.items():
-            if not abs(joint.offset_correction_rad) <= math.pi:
+        if not all(map(math.isfinite, self.gyro_bias_rad_s)):
+            raise ValueError(f"gyro_bias_rad_s {list(self.gyro_bias_rad_s)} is not finite")
+        if self.date != NOMINAL:
+            try:
+                datetime.date.fromisoformat(self.date)
+            except ValueError as error:
                 raise ValueError(
-                    f"joint {name}: offset_correction_rad {joint.offset_correction_rad} is outside"
-                    " [-pi, pi]"
-                )
+                    f"date {self.date!r} is none; valid is such as 2026-01-31, or {NOMINAL}"
+                ) from error
+
+    @property
+    def measured(self) -> bool:
+        """Whether anything was measured; if not, these are the drawings' numbers."""
+        return self.date != NOMINAL
+
+    def age_days(self, today: datetime.date) -> int:
+        """Whole days from the measurement to `today`; negative: it lies in the future.
+
+        Raises:
+            ValueError: nothing was measured, so it has no age.
+        """
+        if not self.measured:
+            raise ValueError("a nominal calibration was never measured, and has no age")
+        return (today - datetime.date.fromisoformat(self.date)).days
 
     def offsets(self, names: tuple[str, ...]) -> NDArray[np.float64]:
         """Offset corrections in the order of `names`, rad."""
         return np.array([self.joints[name].offset_correction_rad for name in names])
 
 
-def load(path: Path | str) -> Calibration:
-    """Read a calibration file.
+def missing_evidence(calibration: Calibration) -> str:
+    """Which number stands there without the measurement behind it; empty if none does.
 
-    Raises:
-        ValueError: the file is not a calibration; the message names the file and the key.
-        OSError: the file cannot be read.
+    A file must hold this; a test may build a calibration out of the air.
     """
-    path = Path(path)
-    return _parse(path.read_bytes(), str(path))
-
-
-def nominal(robot: str) -> Calibration:
-    """The calibration the drawings promise (`calibration/nominal/<robot>.yaml`)."""
-    folder = resources.files("calibration") / "nominal"
-    file = folder / f"{robot}.yaml"
-    if not file.is_file():
-        known = sorted(
-            entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".yaml")
+    shown = calibration.evidence
+    measured = [name for name, joint in calibration.joints.items() if joint.sign is not None]
+    if not calibration.measured:
+        bare = Calibration(
+            format=FORMAT,
+            robot=calibration.robot,
+            date=NOMINAL,
+            joints={
+                name: JointCalibration(motor_id=joint.motor_id)
+                for name, joint in calibration.joints.items()
+            },
         )
-        raise ValueError(f"no nominal calibration for {robot!r}; known are {', '.join(known)}")
-    return _parse(file.read_bytes(), f"nominal/{robot}.yaml")
-
-
-def _parse(text: bytes, where: str) -> Calibration:
-    if len(text) > MAX_FILE_BYTES:
-        raise ValueError(
-            f"{where} is {len(text)} bytes; a calibration has at most {MAX_FILE_BYTES}"
-        )
-    try:
-        return msgspec.convert(yaml.safe_load(text), Calibration)
-    except _UNREADABLE as error:
-        detail = " ".join(str(error).split())
-        raise ValueError(f"{where} is not a calibration: {detail}") from error
+        return "" if calibration == bare else f"date is {NOMINAL}, but it holds measured numbers"
+    if not shown:
+        return "evidence is empty, but date says that something was measured"
+    if bool(measured) != ("joints" in shown):
+        return "joints and evidence.joints belong together: one has measurements, the other none"
+    for name, joint in calibration.joints.items():
+        if joint.sign is None and (measured or joint.offset_correction_rad != 0.0):
+            return f"joints.{name} was not measured, for it has no sign"
+    turned = calibration.imu_mounting != (1.0, 0.0, 0.0, 0.0) or any(calibration.gyro_bias_rad_s)
+    if (calibration.imu is not None) != ("imu" in shown) or (turned and "imu" not in shown):
+        return "imu, imu_mounting, gyro_bias_rad_s and evidence.imu belong together"
+    return ""

@@ -67,6 +67,7 @@ class SerialWire:
         path: where the port is now; an adapter that was unplugged may come back elsewhere, and is
             known by its USB serial number.
         latency_timer_ms: what the adapter's latency timer is, ms; None where there is none.
+        usb_serial: the adapter's USB serial number; None where there is none.
 
     Raises:
         WireClosed: the port cannot be opened.
@@ -77,6 +78,7 @@ class SerialWire:
         self._baud = baud
         self._port = _open(path, baud)
         self._identity = identity_of(path)
+        self.usb_serial = None if self._identity is None else self._identity.serial_number
         self.latency_timer_ms = set_latency_timer(path, LATENCY_TIMER_MS)
 
     def reopen(self) -> None:

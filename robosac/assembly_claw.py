@@ -26,6 +26,7 @@ from robosac.operator import ConsoleAttendant
 from robosac.remote_stage import has_own_process, remote_stage, start
 from robosac.robots.claw import Claw, ClawDevices
 from robosac.robots.claw_file import ClawFile, load_claw_file
+from robosac.robots.identity import check_ports
 from robosac.robots.wiring import check_calibration
 from robosac.settings import ClawConfig, ClawTwinSection
 from robosac.settings.claw import TwinCameraSection
@@ -50,7 +51,7 @@ def make_claw(config: ClawConfig, gate: EStopGate, take_over: bool = False) -> S
         Nothing stays open after an error.
     """
     file = _file(config)
-    measured = read_calibration(config.robot.calibration, ROBOT_NAME)
+    measured = read_calibration(config.robot, ROBOT_NAME)
     check_calibration(file, measured)
     if has_own_process(config):
         picture = _picture(config, file)
@@ -62,6 +63,7 @@ def make_claw(config: ClawConfig, gate: EStopGate, take_over: bool = False) -> S
         custody = opened.enter_context(claw_custody(config, file, gate, take_over))
         reached = _reach(config, file, custody.console, blackbox.tap)
         opened.callback(reached.devices.close)
+        check_ports(measured, reached.ports)
         robot = Claw(file, measured, reached.devices, reached.clock.now)
         settings, period = claw_settings(config, file), config.executor.period_s
         executor = Executor(robot, reached.clock, gate, period, settings, custody.journal)

@@ -22,6 +22,7 @@ from robosac.flight.wiring import Blackbox, Tap
 from robosac.operator import STAND, ConsoleAttendant
 from robosac.remote_stage import has_own_process, remote_stage, start
 from robosac.robots.controller_options import wanted_options
+from robosac.robots.identity import check_ports
 from robosac.robots.minitaur import Devices, Minitaur
 from robosac.robots.robot_file import RobotFile, load_robot_file
 from robosac.robots.wiring import check_calibration, motor_zeros
@@ -46,7 +47,7 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool = Fal
         Nothing stays open after an error.
     """
     file = load_robot_file(config.robot.file)
-    measured = read_calibration(config.robot.calibration, ROBOT_NAME)
+    measured = read_calibration(config.robot, ROBOT_NAME)
     check_calibration(file, measured)
     if has_own_process(config):
         remote, console = start(config, Layout(len(file.motors)), take_over)
@@ -58,6 +59,7 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool = Fal
         custody = opened.enter_context(minitaur_custody(config, file, gate, take_over))
         reached = _reach(config, file, measured, custody.console, blackbox.tap)
         opened.callback(reached.devices.close)
+        check_ports(measured, reached.ports)
         robot = Minitaur(file, measured, reached.devices, reached.clock.now)
         executor = Executor(
             robot,

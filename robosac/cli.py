@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from robosac import __version__
+from robosac.cli_calibrate import calibrate_app
 from robosac.cli_guard import (
     FAILED,
     OK,
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(store_app, name="store")
 app.add_typer(keys_app, name="keys")
+app.add_typer(calibrate_app, name="calibrate")
 
 
 @app.callback(invoke_without_command=True)

@@ -21,7 +21,7 @@ from robosac.flight.wiring import Tap, untapped
 from robosac.operator import STAND, ConsoleAttendant
 from robosac.overhead import open_tracker, v4l2_camera
 from robosac.robots import sections
-from robosac.robots.minitaur import Devices
+from robosac.robots.minitaur import Devices, nothing_to_close
 from robosac.robots.robot_file import RobotFile
 
 LEGS_BAUD: Final = 921600
@@ -35,6 +35,7 @@ def connect(
     open_camera: Callable[[sections.TrackerSection], CaptureFactory] = v4l2_camera,
     console: TextIO = sys.stdin,
     tap: Tap = untapped,
+    camera: bool = True,
 ) -> Connection:
     """Open the robot that `file` describes.
 
@@ -43,6 +44,7 @@ def connect(
         open_camera: how its camera is opened; a test gives a drawn one.
         console: where the operator answers; a real file.
         tap: what listens to its ports.
+        camera: whether it is needed: nobody walks without.
 
     Raises:
         ConfigError: a port or the camera cannot be opened, or there is no camera; in one line.
@@ -54,13 +56,15 @@ def connect(
         opened.callback(legs.close)
         wire = open_port(file.ports.imu, file.imu.baud)
         opened.callback(wire.close)
-        if file.tracker is None:
+        if camera and file.tracker is None:
             raise ConfigError(
                 f"the robot file of {file.name} has no section tracker, and without an overhead"
                 " camera there is no forward velocity to learn from; robosac/robots/minitaur.yaml"
                 " shows how one is described"
             )
-        tracker = open_tracker(file.tracker, clock.now, open_camera(file.tracker))
+        tracker = None
+        if camera and file.tracker is not None:
+            tracker = open_tracker(file.tracker, clock.now, open_camera(file.tracker))
         opened.pop_all()
     ids = [motor.id for motor in file.motors.values()]
     devices = Devices(
@@ -68,11 +72,12 @@ def connect(
         imu=make_imu(file.imu, tap(wire, "imu", clock.now), clock.now),
         reopen_imu=wire.reopen,
         tracker=tracker,
-        close_tracker=tracker.close,
+        close_tracker=nothing_to_close if tracker is None else tracker.close,
     )
     warnings = latency_warnings((legs, wire))
     attendant = ConsoleAttendant(console, place=STAND)
-    return Connection(devices, clock, attendant, warnings=warnings)
+    ports = {"legs": legs.usb_serial, "imu": wire.usb_serial}
+    return Connection(devices, clock, attendant, warnings=warnings, ports=ports)
 
 
 def make_imu(section: sections.Imu, wire: Wire, now: Callable[[], float]) -> Imu:

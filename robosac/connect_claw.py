@@ -57,7 +57,8 @@ def connect(
     heard = tap(wire, "servos", clock.now)
     bus = DynamixelBus(heard, [motor.id for motor in file.motors.values()], clock.now)
     devices, warnings = ClawDevices(bus, camera), latency_warnings((wire,))
-    return ClawConnection(devices, clock, ConsoleAttendant(console), warnings=warnings)
+    attendant, ports = ConsoleAttendant(console), {"servos": wire.usb_serial}
+    return ClawConnection(devices, clock, attendant, warnings=warnings, ports=ports)
 
 
 def camera_settings(section: CameraSection) -> CameraSettings:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from robosac.clock import Clock
@@ -31,6 +32,8 @@ class Reached(Generic[DevicesT, OperatorT]):
     """The virtual clock of a twin."""
     warnings: tuple[str, ...] = ()
     """What works, but not as well as it should; one line each."""
+    ports: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
+    """USB serial number of each port, by its name in the robot file; None: it has none."""
 
 
 Connection = Reached[Devices, "Attendant"]

@@ -39,7 +39,7 @@ def preflight(config: RobotConfig, folder: Path) -> tuple[Check, ...]:
 
 def _files(config: RobotConfig, robot: str) -> tuple[list[str], list[str], list[Check]]:
     """Ports and cameras of the robot file, and what was found of the files themselves."""
-    measured = read_calibration(config.robot.calibration, robot)
+    measured = read_calibration(config.robot, robot)
     if isinstance(config, MinitaurConfig):
         file = load_robot_file(config.robot.file)
         check_calibration(file, measured)

@@ -15,6 +15,7 @@ from robosac.executor_settings import claw_settings, minitaur_settings
 from robosac.flight.wiring import Blackbox
 from robosac.robots.claw import Claw
 from robosac.robots.claw_file import load_claw_file
+from robosac.robots.identity import check_ports
 from robosac.robots.minitaur import Minitaur
 from robosac.robots.robot_file import load_robot_file
 from robosac.settings import ClawConfig, MinitaurConfig
@@ -47,7 +48,7 @@ def _minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool) -> Built
     from robosac.connect import connect
 
     file = load_robot_file(config.robot.file)
-    measured = read_calibration(config.robot.calibration, "minitaur")
+    measured = read_calibration(config.robot, "minitaur")
     blackbox = Blackbox(config)
     with ExitStack() as opened:
         # The console is the actor's.
@@ -55,6 +56,7 @@ def _minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool) -> Built
         opened.enter_context(custody)
         reached = connect(file, tap=blackbox.tap)
         opened.callback(reached.devices.close)
+        check_ports(measured, reached.ports)
         robot = Minitaur(file, measured, reached.devices, reached.clock.now)
         opened.pop_all()
     return BuiltRobot(
@@ -72,7 +74,7 @@ def _claw(config: ClawConfig, gate: EStopGate, take_over: bool) -> BuiltRobot:
     from robosac.connect_claw import connect
 
     file = load_claw_file(config.robot.file)
-    measured = read_calibration(config.robot.calibration, "claw")
+    measured = read_calibration(config.robot, "claw")
     blackbox = Blackbox(config)
     seeing = file if config.task.pixels else msgspec.structs.replace(file, camera=None)
     with ExitStack() as opened:
@@ -80,6 +82,7 @@ def _claw(config: ClawConfig, gate: EStopGate, take_over: bool) -> BuiltRobot:
         opened.enter_context(custody)
         reached = connect(seeing, tap=blackbox.tap)
         opened.callback(reached.devices.close)
+        check_ports(measured, reached.ports)
         robot = Claw(file, measured, reached.devices, reached.clock.now)
         opened.pop_all()
     return BuiltRobot(

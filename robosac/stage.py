@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,6 +15,8 @@ from calibration import Calibration
 from drivers.statistics import BusStatistics
 from robosac.errors import ConfigError
 from robosac.estop import EStopGate
+from robosac.robots.identity import check_age
+from robosac.settings.robot import RobotSection
 
 if TYPE_CHECKING:
     import gymnasium
@@ -87,15 +90,19 @@ def is_twin(address: str, robot: str) -> bool:
     )
 
 
-def read_calibration(path: str | None, robot: str) -> Calibration:
-    """The calibration file at `path`, or the nominal one of `robot`.
+def read_calibration(section: RobotSection, robot: str) -> Calibration:
+    """The calibration file that `section` names, or the nominal one of `robot`.
 
     Raises:
         ConfigError: it cannot be read, or is no calibration.
+        CalibrationMismatch: it is stale.
     """
+    path = section.calibration
     try:
-        return calibration.nominal(robot) if path is None else calibration.load(path)
+        measured = calibration.nominal(robot) if path is None else calibration.load(path)
     except OSError as error:
         raise ConfigError(f"calibration {path} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    check_age(measured, datetime.date.today(), section.calibration_days)
+    return measured

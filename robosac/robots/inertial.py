@@ -21,10 +21,12 @@ from types import MappingProxyType
 import numpy as np
 
 from calibration import Calibration
+from calibration.record import DeviceTag
 from drivers.errors import WireClosed
 from drivers.imu import Imu, ImuFault, ImuReading
 from robosac.hal import Drive, Fault, ImuSample
 from robosac.robots.frames import orientation_from_vectornav, vector_from_vectornav
+from robosac.robots.identity import check_imu
 
 RATE_HZ = 200
 """One sample a tick."""
@@ -50,7 +52,7 @@ class Inertial:
     """
 
     def __init__(self, imu: Imu, reopen: Callable[[], None], calibration: Calibration) -> None:
-        self._imu, self._reopen = imu, reopen
+        self._imu, self._reopen, self._calibration = imu, reopen, calibration
         self._mounting = np.array(calibration.imu_mounting)
         self._gyro_bias = np.array(calibration.gyro_bias_rad_s)
         self._newest: ImuSample | None = None
@@ -61,15 +63,17 @@ class Inertial:
 
         Raises:
             DriverError: it is not there, or refuses.
+            CalibrationMismatch: it is not the one that was calibrated.
         """
         try:
             if self._gone:
                 self._reopen()
                 self._gone = False
-            self._imu.configure(self._imu.sampling_rate_hz // RATE_HZ)
+            found = self._imu.configure(self._imu.sampling_rate_hz // RATE_HZ)
         except WireClosed:
             self._gone = True
             raise
+        check_imu(self._calibration, DeviceTag(model=found.model, serial=found.serial or None))
 
     def read(self, drive: Drive) -> tuple[ImuSample | None, tuple[Fault, ...]]:
         """The newest sample that may be believed, with its own time, and what is wrong.

@@ -21,7 +21,7 @@ from robosac.robots.motors import Motors
 from robosac.robots.robot_file import RobotFile
 
 
-def _nothing() -> None:
+def nothing_to_close() -> None:
     """There is nothing to release."""
 
 
@@ -36,7 +36,7 @@ class Devices:
     """Opens the sensor's wire anew after it was gone; raises WireClosed if it is not back."""
     tracker: Tracker | None
     """None: no sample carries a velocity."""
-    close_tracker: Callable[[], None] = _nothing
+    close_tracker: Callable[[], None] = nothing_to_close
 
     def close(self) -> None:
         """Release everything, whatever fails on the way; safe to call twice.

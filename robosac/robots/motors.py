@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from calibration import Calibration
+from calibration.record import DeviceTag
 from drivers.errors import WireClosed
 from drivers.moteus import (
     Damp,
@@ -22,6 +23,7 @@ from drivers.moteus.registers import Mode, Register, Resolution
 from robosac.errors import RobotError
 from robosac.hal import BoolArray, Drive, Fault, JointCommand, JointState
 from robosac.robots.controller_options import RADIANS_PER_TURN, complaint, wanted_options
+from robosac.robots.identity import check_motors
 from robosac.robots.robot_file import RobotFile
 from robosac.robots.wiring import check_calibration, directions, motor_zeros
 
@@ -55,7 +57,7 @@ class Motors:
         now: Callable[[], float],
     ) -> None:
         check_calibration(file, calibration)
-        self._bus = bus
+        self._bus, self._calibration = bus, calibration
         self._names, self._watchdog_s = file.joint_names, file.watchdog_s
         self._direction = directions(file)
         self._zero = motor_zeros(file, calibration)
@@ -78,6 +80,7 @@ class Motors:
 
         Raises:
             RobotError: motors are missing. DriverError: the bus is not there, or one refuses.
+            CalibrationMismatch: they are not those that were calibrated.
         """
         with self._noticing_loss():
             self._reopen_if_gone()
@@ -91,6 +94,13 @@ class Motors:
                 f"no answer from the motors of {', '.join(missing)}; check power, wiring and"
                 " the ids in the robot file"
             )
+        check_motors(
+            self._calibration,
+            {
+                name: DeviceTag(model=str(found[id].model), serial=serial_text(found[id].serial))
+                for name, id in zip(self._names, self._bus.ids, strict=True)
+            },
+        )
 
     def make_safe(self) -> None:
         """Switch torque off, which clears latched faults; then check how they are configured.
@@ -232,6 +242,11 @@ class Motors:
             return Fault("motor_watchdog", name, "its watchdog expired; stop it to clear")
         code = int(readings.fault[index])
         return Fault("motor_fault", name, f"controller fault {describe(code)}; stop it to clear")
+
+
+def serial_text(serial: tuple[int, int, int]) -> str:
+    """A controller's serial number as one word: its three registers, hexadecimal."""
+    return "-".join(f"{part & 0xFFFF_FFFF:08x}" for part in serial)
 
 
 def _driving(readings: ServoReadings) -> BoolArray:

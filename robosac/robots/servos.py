@@ -17,6 +17,7 @@ from collections.abc import Callable
 import numpy as np
 
 from calibration import Calibration
+from calibration.record import DeviceTag
 from drivers.dynamixel import (
     TABLES,
     DynamixelBus,
@@ -34,6 +35,7 @@ from drivers.errors import WireClosed
 from robosac.errors import RobotError
 from robosac.hal import BoolArray, Drive, Fault, JointCommand, JointState
 from robosac.robots.claw_file import VALVE, ClawFile
+from robosac.robots.identity import check_motors
 from robosac.robots.wiring import check_calibration, directions, motor_zeros
 
 STOP_ATTEMPTS = 20
@@ -72,6 +74,7 @@ class Servos:
     ) -> None:
         check_calibration(file, calibration)
         self._bus, self._file, self._now = bus, file, now
+        self._calibration = calibration
         self._names = file.joint_names
         self._direction = directions(file)
         self._zero = motor_zeros(file, calibration)
@@ -93,6 +96,7 @@ class Servos:
 
         Raises:
             RobotError: servos are missing, or of another model. DriverError: the bus is not there.
+            CalibrationMismatch: they are not those that were calibrated.
         """
         try:
             if self._gone:
@@ -113,6 +117,10 @@ class Servos:
         others = [f"{name}: {found[id].name}" for name, id in pairs if found[id].name != wanted]
         if others:
             raise RobotError(f"the robot file is for {wanted}, but found {', '.join(others)}")
+        # Servos of this series tell no serial number.
+        check_motors(
+            self._calibration, {name: DeviceTag(model=found[id].name) for name, id in pairs}
+        )
 
     def make_safe(self) -> None:
         """Switch torque off, restart servos with a hardware error, and set all of them up.

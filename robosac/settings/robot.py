@@ -125,6 +125,9 @@ class RobotSection(Section, frozen=True):
     calibration: Annotated[
         str | None, Meta(description="path of the calibration file; null: nominal")
     ] = None
+    calibration_days: Annotated[
+        float, Meta(gt=0, description="days after which a measured calibration is stale")
+    ] = 180.0
 
 
 class KeepaliveSection(Section, frozen=True):

@@ -1,46 +1,96 @@
-"""The calibration file is read strictly."""
+"""A calibration says who it is of, and holds no number without the measurement behind it."""
 
-from pathlib import Path
+import datetime
 
+import msgspec
 import pytest
 
 import calibration
+from calibration.record import Calibration, DeviceTag, Evidence, JointCalibration, missing_evidence
+from tests.calibration.specimens import MEASURED
 
-GOOD = """
-robot: minitaur
-date: "2026-01-01"
-joints:
-  a: {motor_id: 1, offset_correction_rad: 0.25}
-  b: {motor_id: 2}
-"""
+EVIDENCE = Evidence(samples=10, residuals={"worst_rad": 0.001})
 
 
-def written(folder: Path, text: str) -> Path:
-    file = folder / "calibration.yaml"
-    file.write_text(text)
-    return file
+def changed(**parts: object) -> Calibration:
+    return msgspec.structs.replace(MEASURED, **parts)
 
 
-def test_a_good_file_is_read(tmp_path: Path) -> None:
-    found = calibration.load(written(tmp_path, GOOD))
-    assert found.offsets(("b", "a")).tolist() == [0.0, 0.25]
-    assert found.imu_mounting == (1.0, 0.0, 0.0, 0.0)
+def test_offsets_are_in_the_order_asked_for() -> None:
+    names = ("front_left_rear", "front_left_front")
+    found = MEASURED.offsets(names).tolist()
+    assert found == [MEASURED.joints[name].offset_correction_rad for name in names]
+
+
+def test_age_counts_days() -> None:
+    assert MEASURED.date == "2026-01-01"
+    assert MEASURED.age_days(datetime.date(2026, 3, 1)) == 59
+    assert MEASURED.age_days(datetime.date(2025, 12, 31)) == -1
+    with pytest.raises(ValueError, match="never measured"):
+        calibration.nominal("claw").age_days(datetime.date(2026, 3, 1))
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("parts", "says"),
     [
-        (GOOD + "colour: red\n", "colour"),
-        (GOOD + "imu_mounting: [1, 1, 0, 0]\n", "unit quaternion"),
-        (GOOD.replace("0.25", "4.0"), "outside"),
-        (GOOD.replace("0.25", ".nan"), "outside"),
-        (GOOD.replace("robot: minitaur", ""), "robot"),
-        ("[", "not a calibration"),
+        ({"imu_mounting": (1.0, 1.0, 0.0, 0.0)}, "unit quaternion"),
+        ({"imu_mounting": (float("nan"), 1.0, 0.0, 0.0)}, "unit quaternion"),
+        ({"gyro_bias_rad_s": (float("inf"), 1.0, 0.0)}, "not finite"),
+        ({"date": "yesterday"}, "valid is such as"),
     ],
 )
-def test_a_wrong_file_is_refused(tmp_path: Path, text: str, says: str) -> None:
+def test_numbers_that_cannot_be_are_refused(parts: dict[str, object], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        calibration.load(written(tmp_path, text))
+        changed(**parts)
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"offset_correction_rad": 7.0}, "outside"),
+        ({"offset_correction_rad": float("nan")}, "outside"),
+        ({"sign": 1}, "belong together"),
+        ({"range_rad": (0.0, 1.0)}, "without a sign"),
+        (
+            {
+                "sign": 1,
+                "file_offset_rad": 0.0,
+                "device": DeviceTag(model="x"),
+                "range_rad": (1.0, 0.0),
+            },
+            "no range",
+        ),
+    ],
+)
+def test_a_joint_that_cannot_be_is_refused(parts: dict[str, object], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        msgspec.structs.replace(JointCalibration(motor_id=1), **parts)
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"evidence": {}}, "evidence is empty"),
+        ({"evidence": {"imu": EVIDENCE}}, "evidence.joints"),
+        ({"evidence": {"joints": EVIDENCE}}, "evidence.imu"),
+        ({"imu": None}, "evidence.imu"),
+        ({"date": "nominal"}, "measured numbers"),
+        (
+            {"joints": {**MEASURED.joints, "back_left_rear": JointCalibration(motor_id=4)}},
+            "back_left_rear",
+        ),
+    ],
+)
+def test_a_number_without_evidence_is_named(parts: dict[str, object], says: str) -> None:
+    assert not missing_evidence(MEASURED)
+    assert says in missing_evidence(changed(**parts))
+
+
+def test_nominal_calibrations_hold_nothing_measured() -> None:
+    for robot in ("minitaur", "claw"):
+        found = calibration.nominal(robot)
+        assert not found.measured
+        assert not missing_evidence(found)
 
 
 def test_an_unknown_robot_lists_the_known() -> None:

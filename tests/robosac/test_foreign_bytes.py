@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from safetensors.numpy import save
 
-from calibration.record import load as load_calibration
+from calibration.file import load as load_calibration
 from robosac import metrics
 from robosac.channel_layout import tick_dtype
 from robosac.error_traces import ErrorTraces

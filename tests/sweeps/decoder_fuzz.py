@@ -142,7 +142,8 @@ class State:
 
     def __init__(self, inputs: int, path: Path | None) -> None:
         sources = [ROOT / "tests" / "sweeps" / f"decoder_{n}.py" for n in ("mutations", "targets")]
-        sources += [*sorted((ROOT / "robosac").rglob("*.py")), ROOT / "calibration" / "record.py"]
+        sources += sorted((ROOT / "robosac").rglob("*.py"))
+        sources += [ROOT / "calibration" / name for name in ("file.py", "record.py")]
         code = hashlib.sha256(b"".join(map(Path.read_bytes, sources))).hexdigest()
         self._path, self._head = path, {"inputs": inputs, "code": code}
         self.counts: dict[str, Count] = {}

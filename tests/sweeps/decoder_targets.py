@@ -22,7 +22,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from calibration.record import load as load_calibration
+from calibration.file import load as load_calibration
 from robosac import checkpoint, config, metrics
 from robosac.actor_state import parse_state
 from robosac.channel_layout import read_header

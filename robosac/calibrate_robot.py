@@ -1,0 +1,295 @@
+"""`robosac calibrate`: a robot on its ports with torque off, a person beside it, and a file.
+
+The robot is owned, and stopped like any other: its executor stays DISARMED, and every exchange
+with the motors is one of its ticks. Nothing here asks a joint to move.
+"""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TextIO
+
+import numpy as np
+
+from calibration.file import load, save
+from calibration.file import undo as take_back
+from calibration.record import FORMAT, NOMINAL, Calibration, DeviceTag, JointCalibration
+from robosac.config import load_preset
+from robosac.custody_wiring import claw_custody, minitaur_custody
+from robosac.errors import ConfigError, RobotError
+from robosac.estop import EStopGate
+from robosac.executor import Executor
+from robosac.executor_settings import claw_settings, minitaur_settings
+from robosac.fixture import load_fixture
+from robosac.guiding import Person, guide_imu, guide_joints
+from robosac.hal import FloatArray, RobotState
+from robosac.robots.claw import Claw
+from robosac.robots.claw_file import ClawFile, load_claw_file
+from robosac.robots.inertial import RATE_HZ
+from robosac.robots.measured import with_imu, with_joints, with_ports
+from robosac.robots.minitaur import Minitaur
+from robosac.robots.motors import serial_text
+from robosac.robots.robot_file import RobotFile, load_robot_file
+from robosac.robots.wiring import Wiring, check_calibration, directions, motor_zeros
+from robosac.settings import ClawConfig, MinitaurConfig
+from robosac.stage import SERIAL
+from robosac.states import SafetyState
+
+SETTLE_S: Final = 0.3
+"""What waits in the ports' buffers from before is read away, s."""
+LEAST_SHARE: Final = 0.8
+"""Of the ticks that must bring whole readings."""
+POWER_ON_RAD: Final = {"minitaur": -np.pi, "claw": 0.0}
+"""Where the turn begins that the encoders read in when power comes on: moteus, Dynamixel."""
+_AXES: Final = np.array([1.0, -1.0, -1.0])
+"""The body's FLU axes to the sensor's FRD ones, as an unmeasured mounting turns them."""
+
+
+class ConsolePerson:
+    """Whoever sits at the console.
+
+    Args:
+        source, sink: where the answer comes from, and where the questions go.
+    """
+
+    def __init__(self, source: TextIO = sys.stdin, sink: TextIO = sys.stderr) -> None:
+        self._source, self._sink = source, sink
+
+    def ask(self, line: str) -> None:
+        """See `robosac.guiding.Person`. Raises RobotError: nobody is there."""
+        self._sink.write(f"{line}: ")
+        self._sink.flush()
+        if not self._source.readline():
+            raise RobotError("nobody answered: a calibration needs a person on the console")
+
+    def tell(self, line: str) -> None:
+        """See `robosac.guiding.Person`."""
+        self._sink.write(f"{line}\n")
+        self._sink.flush()
+
+
+class DisarmedBench:
+    """A robot's readings, through the ticks of its executor; see `robosac.guiding.Bench`.
+
+    Args:
+        executor: disarmed; of a robot whose calibration measured nothing.
+        to_motors: joint angles to the motors' own, rad.
+    """
+
+    def __init__(self, executor: Executor, to_motors: Callable[[FloatArray], FloatArray]) -> None:
+        self._executor, self._to_motors = executor, to_motors
+
+    def motors(self, seconds: float) -> FloatArray:
+        whole = [
+            self._to_motors(state.joints.position)
+            for state in self._states(seconds)
+            if state.joints.valid.all()
+        ]
+        self._check(len(whole), seconds / self._executor.period, "motors' readings")
+        return np.array(whole)
+
+    def inertial(self, seconds: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+        samples = [state.imu for state in self._states(seconds) if state.imu is not None]
+        fresh = [
+            sample
+            for before, sample in zip([None, *samples], samples, strict=False)
+            if before is None or sample.time > before.time
+        ]
+        self._check(len(fresh), seconds * RATE_HZ, "inertial samples")
+        return (
+            np.array([sample.time for sample in fresh]),
+            np.array([sample.angular_velocity for sample in fresh]) * _AXES,
+            np.array([sample.acceleration for sample in fresh]) * _AXES,
+        )
+
+    def _states(self, seconds: float) -> Iterator[RobotState]:
+        settling = round(SETTLE_S / self._executor.period)
+        for number in range(settling + round(seconds / self._executor.period)):
+            tick = self._executor.tick()
+            if tick.safety is not SafetyState.DISARMED:
+                told = "; ".join(str(fault) for fault in tick.faults)
+                raise RobotError(f"stopped while calibrating: {tick.safety.value}: {told}")
+            if number >= settling:
+                yield tick.state
+
+    @staticmethod
+    def _check(found: int, wanted: float, what: str) -> None:
+        if found < LEAST_SHARE * wanted:
+            raise RobotError(
+                f"{found} {what} of {wanted:.0f}; valid is {LEAST_SHARE:.0%}: look at the wiring"
+            )
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A robot with torque off."""
+
+    kind: str
+    """`minitaur` or `claw`."""
+    file: Wiring
+    bench: DisarmedBench
+    person: Person
+    motors: dict[str, DeviceTag]
+    imu: DeviceTag | None
+    ports: dict[str, str | None]
+
+
+def joints(
+    preset: str, overrides: list[str], out: Path, fixture_path: Path, take_over: bool
+) -> None:
+    """Guide every joint, and write what was measured into `out`; other parts in it are kept.
+
+    Raises:
+        ConfigError: a setting, the fixture or the file is wrong. RobotError: see `guide_joints`.
+        CalibrationMismatch: what was measured contradicts the robot file.
+    """
+    with opened(preset, overrides, take_over) as robot:
+        fixture = load_fixture(fixture_path, robot.file)
+        base = _base(out, robot.file)
+        power_on = POWER_ON_RAD[robot.kind]
+        found = guide_joints(robot.file, fixture, power_on, robot.person, robot.bench)
+        measured = with_joints(base, robot.file, found, robot.motors, _today())
+        _write(out, with_ports(measured, robot.ports), robot.person)
+
+
+def imu(preset: str, overrides: list[str], out: Path, take_over: bool) -> None:
+    """Hold and turn the body, and write what was measured into `out`; other parts are kept.
+
+    Raises:
+        ConfigError: a setting or the file is wrong, or the robot has no inertial sensor.
+        RobotError: see `guide_imu`.
+    """
+    with opened(preset, overrides, take_over) as robot:
+        if robot.imu is None:
+            raise ConfigError(f"{robot.file.name} has no inertial sensor")
+        base = _base(out, robot.file)
+        found = guide_imu(robot.person, robot.bench)
+        measured = with_imu(base, found, robot.imu, _today())
+        _write(out, with_ports(measured, robot.ports), robot.person)
+
+
+def undo(out: Path) -> Calibration:
+    """Take back the last writing of `out`. Raises ConfigError: there is nothing to go back to."""
+    try:
+        return take_back(out)
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be taken back: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+@contextmanager
+def opened(preset: str, overrides: list[str], take_over: bool) -> Iterator[Opened]:
+    """The robot on its serial ports, owned, configured and disarmed; closed at the end.
+
+    Raises:
+        ConfigError: a setting, a file or a port is wrong. OwnershipError: somebody else owns it.
+        RobotError: it cannot be configured, or does not switch its torque off.
+    """
+    config = load_preset(preset, overrides)
+    if not isinstance(config, MinitaurConfig | ClawConfig):
+        raise ConfigError(f"{preset} is no robot; valid are minitaur and claw")
+    if config.robot.address != SERIAL:
+        raise ConfigError(
+            f"robot.address is {config.robot.address!r}, and nobody can guide a twin's joints;"
+            f" valid is {SERIAL}"
+        )
+    with ExitStack() as stack:
+        if isinstance(config, MinitaurConfig):
+            yield _minitaur(config, stack, take_over)
+        else:
+            yield _claw(config, stack, take_over)
+
+
+def drawn(file: Wiring) -> Calibration:
+    """A calibration in which nothing is measured, whatever the robot is called."""
+    names = {name: JointCalibration(motor_id=motor.id) for name, motor in file.motors.items()}
+    return Calibration(format=FORMAT, robot=file.name, date=NOMINAL, joints=names)
+
+
+def _minitaur(config: MinitaurConfig, stack: ExitStack, take_over: bool) -> Opened:
+    from robosac.connect import connect
+
+    file: RobotFile = load_robot_file(config.robot.file)
+    gate = EStopGate()
+    custody = stack.enter_context(minitaur_custody(config, file, gate, take_over))
+    reached = connect(file, console=custody.console, camera=False)
+    stack.callback(reached.devices.close)
+    robot = Minitaur(file, drawn(file), reached.devices, reached.clock.now)
+    settings, period = minitaur_settings(config, file), config.executor.period_s
+    executor = Executor(robot, reached.clock, gate, period, settings, custody.journal)
+    stack.callback(executor.close)
+    custody.attach(executor)
+    robot.configure()
+    told, sensor = reached.devices.bus.probe(), reached.devices.imu
+    who = sensor.configure(sensor.sampling_rate_hz // RATE_HZ)
+    motors = {
+        name: DeviceTag(model=str(told[motor.id].model), serial=serial_text(told[motor.id].serial))
+        for name, motor in file.motors.items()
+    }
+    tag = DeviceTag(model=who.model, serial=who.serial or None)
+    bench, person = _bench(executor, file), ConsolePerson(custody.console)
+    return Opened("minitaur", file, bench, person, motors, tag, dict(reached.ports))
+
+
+def _claw(config: ClawConfig, stack: ExitStack, take_over: bool) -> Opened:
+    import msgspec
+
+    from robosac.connect_claw import connect
+
+    file: ClawFile = load_claw_file(config.robot.file)
+    gate = EStopGate()
+    custody = stack.enter_context(claw_custody(config, file, gate, take_over))
+    blind = msgspec.structs.replace(file, camera=None)
+    reached = connect(blind, console=custody.console)
+    stack.callback(reached.devices.close)
+    robot = Claw(file, drawn(file), reached.devices, reached.clock.now)
+    settings, period = claw_settings(config, file), config.executor.period_s
+    executor = Executor(robot, reached.clock, gate, period, settings, custody.journal)
+    stack.callback(executor.close)
+    custody.attach(executor)
+    robot.configure()
+    told = reached.devices.bus.infos
+    motors = {name: DeviceTag(model=told[motor.id].name) for name, motor in file.motors.items()}
+    bench, person = _bench(executor, file), ConsolePerson(custody.console)
+    return Opened("claw", file, bench, person, motors, None, dict(reached.ports))
+
+
+def _bench(executor: Executor, file: Wiring) -> DisarmedBench:
+    sign, zero = directions(file), motor_zeros(file, drawn(file))
+    return DisarmedBench(executor, lambda joints: (joints + zero) * sign)
+
+
+def _base(out: Path, file: Wiring) -> Calibration:
+    """What was measured before, if it is of this robot; else nothing.
+
+    Raises:
+        ConfigError: the file is there, but cannot be read. CalibrationMismatch: another robot's.
+    """
+    try:
+        found = load(out)
+    except FileNotFoundError:
+        return drawn(file)
+    except OSError as error:
+        raise ConfigError(f"calibration {out} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    check_calibration(file, found)
+    return found
+
+
+def _write(out: Path, measured: Calibration, person: Person) -> None:
+    try:
+        save(out, measured)
+    except OSError as error:
+        raise ConfigError(f"calibration {out} cannot be written: {error}") from error
+    person.tell(f"written: {out}; `robosac calibrate undo {out}` takes it back")
+
+
+def _today() -> str:
+    return datetime.date.today().isoformat()

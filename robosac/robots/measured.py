@@ -1,0 +1,120 @@
+"""From a routine's result to the robot's calibration: each adds its part and keeps the others.
+
+What another routine has measured stays as it is, with its evidence. The date is that of the newest
+part, so a calibration is as fresh as what was measured last.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import msgspec
+
+from calibration import Calibration, JointCalibration
+from calibration.imu import ImuResult
+from calibration.joints import JointResult, correction
+from calibration.latency import StepResponse
+from calibration.record import Delay, DeviceTag, Evidence
+from robosac.errors import CalibrationMismatch
+from robosac.robots.wiring import Wiring, check_calibration
+
+
+def with_joints(
+    base: Calibration,
+    file: Wiring,
+    results: Mapping[str, JointResult],
+    devices: Mapping[str, DeviceTag],
+    date: str,
+) -> Calibration:
+    """`base` with the joints as measured.
+
+    Args:
+        base: of the same robot; its own joints are replaced.
+        file: the robot file that was calibrated with.
+        results: by joint, of every joint.
+        devices: the motors' controllers, by joint.
+        date: of today, ISO.
+
+    Raises:
+        CalibrationMismatch: joints are missing, turn the other way than the robot file says, or may
+            be asked beyond their measured stops; in one line that names the first.
+    """
+    missing = [name for name in file.joint_names if name not in results or name not in devices]
+    if missing:
+        raise CalibrationMismatch(f"joints {', '.join(missing)} were not measured")
+    joints = {
+        name: JointCalibration(
+            motor_id=motor.id,
+            offset_correction_rad=correction(results[name], motor.offset_rad),
+            sign=1 if results[name].sign > 0 else -1,
+            file_offset_rad=motor.offset_rad,
+            range_rad=_range(results[name]),
+            device=devices[name],
+        )
+        for name, motor in file.motors.items()
+    }
+    used = [results[name] for name in file.joint_names]
+    evidence = Evidence(
+        samples=sum(result.readings for result in used),
+        residuals={
+            "worst_misfit_rad": max(result.misfit_rad for result in used),
+            "worst_noise_rad": max(result.noise_rad for result in used),
+        },
+    )
+    measured = msgspec.structs.replace(
+        base, date=date, joints=joints, evidence={**base.evidence, "joints": evidence}
+    )
+    check_calibration(file, measured)
+    return measured
+
+
+def _range(result: JointResult) -> tuple[float, float] | None:
+    """Both stops; None where there are none."""
+    found = result.lower_rad, result.upper_rad
+    return found if all(map(math.isfinite, found)) else None
+
+
+def with_imu(base: Calibration, result: ImuResult, device: DeviceTag, date: str) -> Calibration:
+    """`base` with the inertial sensor `device` as measured, on the ISO date `date`."""
+    evidence = Evidence(
+        samples=result.readings,
+        residuals={
+            "rms_rad": result.rms_rad,
+            "worst_rad": result.worst_rad,
+            "uncertain_rad": result.uncertain_rad,
+            "coverage": result.coverage,
+            "gyro_noise_rad_s": max(result.gyro_noise_rad_s),
+            "acceleration_noise_m_s2": max(result.acceleration_noise_m_s2),
+        },
+    )
+    return msgspec.structs.replace(
+        base,
+        date=date,
+        imu_mounting=result.mounting,
+        gyro_bias_rad_s=result.gyro_bias_rad_s,
+        imu=device,
+        evidence={**base.evidence, "imu": evidence},
+    )
+
+
+def with_latency(
+    base: Calibration, round_trip: Delay, response: StepResponse, date: str
+) -> Calibration:
+    """`base` with the bus's round trip and the way from command to motion, on the date `date`."""
+    evidence = Evidence(
+        samples=round_trip.count + response.delay.count,
+        residuals={"step_misfit": response.misfit},
+    )
+    return msgspec.structs.replace(
+        base,
+        date=date,
+        latency={**base.latency, "bus": round_trip, "command_to_motion": response.delay},
+        evidence={**base.evidence, "latency": evidence},
+    )
+
+
+def with_ports(base: Calibration, ports: Mapping[str, str | None]) -> Calibration:
+    """`base` keyed to the adapters whose USB serial numbers `ports` tells."""
+    known = {name: serial for name, serial in ports.items() if serial is not None}
+    return msgspec.structs.replace(base, ports=known)
