@@ -64,7 +64,8 @@ def test_the_twins_motors_have_the_ids_of_the_robot_file(tmp_path: Path) -> None
         joints[name] = {"motor_id": motor["id"]}
     file, measured = tmp_path / "robot.yaml", tmp_path / "measured.yaml"
     file.write_text(yaml.safe_dump(document, sort_keys=False))
-    measured.write_text(yaml.safe_dump({"robot": "minitaur", "date": "nominal", "joints": joints}))
+    drawn = {"format": 2, "robot": "minitaur", "date": "nominal", "joints": joints}
+    measured.write_text(yaml.safe_dump(drawn))
     stage = make_stage(described(file, f"robot.calibration={measured}"))
     parts(stage)[0].reset(seed=0)
     with pytest.raises(CalibrationMismatch, match="motor 1"):
