@@ -148,11 +148,12 @@ def _guided(
         person.ask(f"Rest {name} {where}, hold it still, and press Enter")
         return read(REST_S)
 
+    way: tuple[FloatArray, FloatArray, FloatArray] | None = None
     if stops is not None:
         lower = rest("on its lower stop")
         person.ask(f"Press Enter, then guide {name} to its upper stop within {WAY_S:g} s")
         upward = read(WAY_S)
-        upper = rest("on its upper stop")
+        way = lower, upward, rest("on its upper stop")
     jig_rad = fixture.joints[name].jig_rad
     held = None if jig_rad is None else rest(f"in the jig, at {math.degrees(jig_rad):.1f} degrees")
     pushes: list[FloatArray] = []
@@ -162,11 +163,11 @@ def _guided(
             f" greater angles, as the drawing shows, within {PUSH_S:g} s"
         )
         pushes.append(read(PUSH_S))
-    if stops is None:
+    if stops is None or way is None:
         assert jig_rad is not None
         assert held is not None
         return calibrate_endless(EndlessJoint(name, held, tuple(pushes)), jig_rad, power_on_rad)
-    return calibrate_joint(GuidedJoint(name, lower, upward, upper, tuple(pushes), held), stops)
+    return calibrate_joint(GuidedJoint(name, *way, tuple(pushes), held), stops)
 
 
 def guide_imu(person: Person, bench: Bench) -> ImuResult:
