@@ -19,30 +19,29 @@ ROOM = 1.45
 
 def picture(report: Report) -> bytes:
     """The whole comparison, PNG."""
-    return render(lambda theme: _draw(report, theme), LIGHT)
+    return render(lambda theme: draw(report, theme), LIGHT)
 
 
-def _draw(report: Report, theme: Theme) -> Figure:
+def draw(report: Report, theme: Theme) -> Figure:
+    """The figure: speeds at the left, memory at the right, a row for each size."""
     rows = report.updates + report.replays
     heights = [0.75 + BAR_IN * len(row.contenders) for row in rows]
     figure = new_figure(0.5 + sum(heights), width=10.5)
     panels = figure.subplots(
         len(rows), 2, squeeze=False, height_ratios=heights, width_ratios=(3, 2)
     )
-    for row, (left, right) in zip(rows, panels, strict=True):
+    for index, (row, (left, right)) in enumerate(zip(rows, panels, strict=True)):
         shown = row.contenders
-        if row in report.updates:
-            _bars(left, theme, shown, _rate, lambda x: f"{_rate(x):,.0f}   {_times(x)}")
+        if index < len(report.updates):
             left.set_title(f"Updates a second: {row.case.name}")
-        else:
-            _bars(left, theme, shown, _us, lambda x: f"{_us(x):,.0f} us   {_times(x)}")
-            left.set_title(f"Drawing a batch of {row.case.batch}: {row.case.name}")
-        if row in report.updates:
-            _bars(right, theme, shown, _memory, lambda x: f"{_memory(x):,.0f}")
+            _bars(left, theme, shown, _rate, lambda x: f"{_rate(x):,.0f}   {_times(x)}")
             right.set_title("Resident memory, MB")
+            _bars(right, theme, shown, _memory, _memory_text)
         else:
-            _bars(right, theme, shown, _bytes, lambda x: f"{_bytes(x):,.0f}")
+            left.set_title(f"Drawing a batch of {row.case.batch}: {row.case.name}")
+            _bars(left, theme, shown, _us, lambda x: f"{_us(x):,.0f} us   {_times(x)}")
             right.set_title("Bytes a transition")
+            _bars(right, theme, shown, _bytes, lambda x: f"{_bytes(x):,.0f}")
         right.set_yticklabels([])
     figure.supxlabel(_caption(report), fontsize=8.5, color=theme.muted)
     return figure
@@ -84,6 +83,10 @@ def _us(found: Figures) -> float:
 
 def _memory(found: Figures) -> float:
     return found.resident_mb or 0.0
+
+
+def _memory_text(found: Figures) -> str:
+    return "not known" if found.resident_mb is None else f"{found.resident_mb:,.0f}"
 
 
 def _bytes(found: Figures) -> float:

@@ -54,9 +54,9 @@ class OurLearner(OurReplay):
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         settings = SacSettings(batch_size=case.batch, hidden_units=case.hidden)
-        self._agent = Sac(settings, case.observation, case.action, seed=0)
+        self.agent = Sac(settings, case.observation, case.action, seed=0)
 
     def run(self, count: int) -> None:
         """See `robosac.peers.contender.Contender`."""
         for _ in range(count):
-            self._agent.update(self.sample())
+            self.agent.update(self.sample())

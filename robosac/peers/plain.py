@@ -94,16 +94,16 @@ class PlainLearner(PlainReplay):
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         torch.manual_seed(0)
-        self._actor = Actor(case)
-        self._critics = [Critic(case), Critic(case)]
-        self._targets = [Critic(case), Critic(case)]
-        for target, critic in zip(self._targets, self._critics, strict=True):
+        self.actor = Actor(case)
+        self.critics = [Critic(case), Critic(case)]
+        self.targets = [Critic(case), Critic(case)]
+        for target, critic in zip(self.targets, self.critics, strict=True):
             target.load_state_dict(critic.state_dict())
         self.log_alpha = torch.zeros(1, requires_grad=True)
         self._target_entropy = -float(case.action)
-        of_critics = [p for critic in self._critics for p in critic.parameters()]
+        of_critics = [p for critic in self.critics for p in critic.parameters()]
         self._critic_adam = torch.optim.Adam(of_critics, lr=LEARNING_RATE)
-        self._actor_adam = torch.optim.Adam(self._actor.parameters(), lr=LEARNING_RATE)
+        self._actor_adam = torch.optim.Adam(self.actor.parameters(), lr=LEARNING_RATE)
         self._alpha_adam = torch.optim.Adam([self.log_alpha], lr=LEARNING_RATE)
 
     def run(self, count: int) -> None:
@@ -116,23 +116,23 @@ class PlainLearner(PlainReplay):
         state, action, reward, next_state, terminated = self.sample()
         alpha = self.log_alpha.exp().item()
         with torch.no_grad():
-            next_action, next_log_pi = self._actor(next_state)
-            values = [target(next_state, next_action) for target in self._targets]
+            next_action, next_log_pi = self.actor(next_state)
+            values = [target(next_state, next_action) for target in self.targets]
             value = torch.minimum(*values) - alpha * next_log_pi
             goal = reward + DISCOUNT * (1 - terminated) * value
-        losses = [functional.mse_loss(critic(state, action), goal) for critic in self._critics]
+        losses = [functional.mse_loss(critic(state, action), goal) for critic in self.critics]
         critic_loss = losses[0] + losses[1]
         _descend(self._critic_adam, critic_loss)
 
-        pi, log_pi = self._actor(state)
-        smaller = torch.minimum(*(critic(state, pi) for critic in self._critics))
+        pi, log_pi = self.actor(state)
+        smaller = torch.minimum(*(critic(state, pi) for critic in self.critics))
         _descend(self._actor_adam, (alpha * log_pi - smaller).mean())
 
         surplus = (log_pi + self._target_entropy).detach()
         _descend(self._alpha_adam, (-self.log_alpha.exp() * surplus).mean())
 
         with torch.no_grad():
-            for target, critic in zip(self._targets, self._critics, strict=True):
+            for target, critic in zip(self.targets, self.critics, strict=True):
                 for old, new in zip(target.parameters(), critic.parameters(), strict=True):
                     old.mul_(1 - SMOOTHING).add_(SMOOTHING * new)
         return critic_loss.item()
