@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from robosac.bus_rates import reachable_rates
 from robosac.cli import app
-from tests.robosac.peers.peers_rig import PLAN
+from tests.robosac.peers import peers_rig
 from tests.robosac.synthetic_run import drawn_only
 
 run = CliRunner().invoke
@@ -132,7 +132,10 @@ def test_bench_compares_with_whoever_is_installed_and_names_the_others(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("robosac.peers.catalogue.find_spec", lambda name: None)
-    monkeypatch.setattr("robosac.peers.comparison.Plan", lambda **given: replace(PLAN, **given))
+    monkeypatch.setattr("robosac.peers.comparison.started", peers_rig.here)
+    monkeypatch.setattr(
+        "robosac.peers.comparison.Plan", lambda **given: replace(peers_rig.PLAN, **given)
+    )
     places = ["--figures", "peers.json", "--picture", "peers.png"]
     result = run(app, ["bench", "--peers", "--rounds", "2", "--json", *places])
     assert result.exit_code == 0, result.output

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from robosac.errors import PeerFailed
+from robosac.peers.catalogue import make
 from robosac.peers.child import Ready, Start
 from robosac.peers.comparison import Plan, Report, compare
-from robosac.peers.contender import Case
-from robosac.peers.turns import Turn
+from robosac.peers.contender import Case, transitions
+from robosac.peers.turns import Turn, timed
 
 TINY = Case("5 observations, 2 actions", 5, 2, rows=60, batch=8, hidden=(8, 8))
 PICTURES = Case("6 x 6 pictures, 3 numbers", 3, 2, rows=30, batch=4, hidden=(8, 8), side=6)
@@ -37,6 +38,30 @@ class FakePlayer:
         self.turns += 1
         self.resident_bytes = 3_000_000 + self.turns
         return Turn(count, count * self.seconds, 0.5 * count * self.seconds)
+
+
+class HerePlayer:
+    """A contender in this process: what it does is real, its speed is not its own."""
+
+    def __init__(self, start: Start) -> None:
+        self.resident_bytes = 0
+        self._case, self._contender = start.case, make(start.kind, start.name, start.case)
+
+    def ready(self) -> Ready:
+        """See `robosac.peers.conductor.Player`."""
+        self._contender.fill(transitions(self._case))
+        return Ready(self._contender.transition_bytes(), 0)
+
+    def play(self, count: int) -> Turn:
+        """See `robosac.peers.conductor.Player`."""
+        return timed(self._contender.run)(count)
+
+
+@contextmanager
+def here(start: Start, threads: int) -> Iterator[HerePlayer]:
+    """Stands in for `robosac.peers.conductor.started` where processes are not what is tested."""
+    assert threads > 0
+    yield HerePlayer(start)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import msgspec
@@ -24,7 +25,7 @@ def only_ours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shown(report: Report) -> str:
-    console = Console(width=200, record=True, quiet=True)
+    console = Console(width=200, file=io.StringIO(), record=True)
     for table in tables(report):
         console.print(table)
     return console.export_text()

@@ -58,10 +58,10 @@ def test_our_replay_holds_what_it_was_filled_with() -> None:
 def test_our_learner_learns() -> None:
     ours = OurLearner(TINY)
     ours.fill(transitions(TINY))
-    before = ours.agent.critics.parameters.clone()
+    before = ours.agent.critics.weights["weight0"].clone()
     ours.run(5)
     assert ours.agent.updates == 5
-    assert not torch.equal(ours.agent.critics.parameters, before)
+    assert not torch.equal(ours.agent.critics.weights["weight0"], before)
 
 
 def weights_of(plain: PlainLearner) -> torch.Tensor:
@@ -106,7 +106,9 @@ def test_the_plain_update_moves_every_weight_as_ours_does(monkeypatch: pytest.Mo
     moved, expected = weights_of(plain) - start, weights_of(copy) - start
     assert moved.norm() > 0.01
     assert (moved - expected).norm() < 0.02 * expected.norm()
-    assert plain.log_alpha.item() == pytest.approx(float(agent.state()["log_alpha"][0]), abs=1e-5)
+    assert plain.log_alpha.item() == pytest.approx(
+        float(agent.state()["log_alpha.parameters"][0]), abs=1e-5
+    )
 
 
 def test_a_name_that_nobody_has_is_refused_with_those_there_are() -> None:
