@@ -292,8 +292,11 @@ def bench_peers(
     if as_json:
         typer.echo(document.decode())
         return
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=LOG_COLUMNS)
     for table in tables(report):
-        Console().print(table)
+        console.print(table)
 
 
 def twin(

@@ -191,13 +191,34 @@ def _row(
                 continue
             players[name] = player
             tell(f"  {name} is ready")
-        turns = interleave({name: each.play for name, each in players.items()}, rounds, count)
+        turns = _turns(players, count, rounds, tell)
         memory = {name: each.resident_bytes for name, each in players.items()}
     reference = next(name for name in (REFERENCE, PLAIN, OURS) if name in turns)
     contenders = {
         name: _figures(turns, name, reference, told[name], memory[name]) for name in turns
     }
     return Row(starts[0].case, reference, contenders, failed)
+
+
+def _turns(
+    players: Mapping[str, Playing], count: int, rounds: int, tell: Callable[[str], None]
+) -> dict[str, list[Turn]]:
+    newest: dict[str, float] = {}
+
+    def player(name: str, playing: Playing) -> Callable[[int], Turn]:
+        def play(count: int) -> Turn:
+            turn = playing.play(count)
+            newest[name] = turn.seconds
+            return turn
+
+        return play
+
+    def after_round(number: int) -> None:
+        left = (rounds - number) * sum(newest.values())
+        tell(f"  {number} of {rounds} rounds, about {left:.0f} s left")
+
+    each = {name: player(name, playing) for name, playing in players.items()}
+    return interleave(each, rounds, count, after_round=after_round)
 
 
 def _figures(

@@ -49,7 +49,11 @@ class Spread(msgspec.Struct, frozen=True):
 
 
 def interleave(
-    players: Mapping[str, Callable[[int], T]], rounds: int, count: int, warm_ups: int = 1
+    players: Mapping[str, Callable[[int], T]],
+    rounds: int,
+    count: int,
+    warm_ups: int = 1,
+    after_round: Callable[[int], None] = lambda number: None,
 ) -> dict[str, list[T]]:
     """What each player's turns gave, one in every round; who begins changes from round to round.
 
@@ -58,6 +62,7 @@ def interleave(
         rounds: turns of each that are kept.
         count: updates in one turn.
         warm_ups: rounds before these that are not kept.
+        after_round: is told how many of the rounds are done.
     """
     names = list(players)
     kept: dict[str, list[T]] = {name: [] for name in names}
@@ -67,6 +72,7 @@ def interleave(
             told = players[name](count)
             if number >= 0:
                 kept[name].append(told)
+        after_round(max(number + 1, 0))
     return kept
 
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from robosac.errors import PeerFailed
-from robosac.peers.comparison import Report
+from robosac.peers.comparison import Report, compare
 from robosac.peers.showing import remarks, tables
 from tests.robosac.peers.peers_rig import EVERYBODY, PICTURES, PLAN, TINY, FakeStage
 
@@ -63,6 +63,15 @@ def test_nobody_is_left_running_and_no_two_sizes_run_together() -> None:
     stage.report()
     assert stage.open == 0
     assert len(stage.started) == len(EVERYBODY) + 2 * 2
+
+
+def test_somebody_who_waits_is_told_how_long() -> None:
+    told: list[str] = []
+    compare(PLAN, told.append, FakeStage(EVERYBODY).start)
+    assert told[0] == f"learners, {TINY.name}"
+    assert told[1] == "  robosac is ready"
+    # A round of four updates each takes 82 ms; the last line of the size says that none is left.
+    assert "  3 of 3 rounds, about 0 s left" in told
 
 
 def test_who_does_not_work_is_left_out_and_told_with_its_own_words() -> None:

@@ -48,8 +48,10 @@ def test_everybody_has_one_turn_a_round_and_who_begins_changes() -> None:
 
 def test_warm_ups_are_made_and_not_kept() -> None:
     made: list[int] = []
-    kept = interleave({"a": lambda count: made.append(count)}, rounds=2, count=5, warm_ups=3)
+    done: list[int] = []
+    kept = interleave({"a": made.append}, 2, 5, warm_ups=3, after_round=done.append)
     assert made == [5] * 5
+    assert done == [0, 0, 0, 1, 2]
     assert len(kept["a"]) == 2
 
 
