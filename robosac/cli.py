@@ -210,7 +210,9 @@ def bench(
 
     With --peers instead: updates a second, memory and the cost of drawing from replay, beside
     stable-baselines3, SBX, TorchRL and plain PyTorch, all taking turns on the same cores. Whoever
-    is not installed is named, with the command that installs it in an environment of its own.
+    is not installed is named and left out. All of them, in an environment of its own: `make peers`
+    in a checkout; elsewhere `python -m pip install stable-baselines3 sbx-rl torchrl` beside
+    robosac, or the same with versions, as the command itself prints it.
 
     Example: `robosac bench --threads 2`
 

@@ -11,12 +11,12 @@ import numpy as np
 from robosac.peers.contender import Case, Rows, single_rows
 
 
-class RandomWorld(gymnasium.Env[np.ndarray, np.ndarray]):
+class RandomWorld(gymnasium.Env[Any, np.ndarray]):
     """Spaces of a given size; never stepped."""
 
     def __init__(self, case: Case) -> None:
         state = gymnasium.spaces.Box(-np.inf, np.inf, (case.observation,))
-        self.observation_space = state
+        self.observation_space: gymnasium.Space[Any] = state
         if case.side:
             image = gymnasium.spaces.Box(0, 255, (case.side, case.side, 3), np.uint8)
             self.observation_space = gymnasium.spaces.Dict({"image": image, "state": state})

@@ -125,10 +125,9 @@ def compare(
         PeerFailed: robosac itself did, or somebody in the middle of its turns.
     """
     cores = cores_for(plan.threads)
-    if start_player is None:
 
-        def start_player(start: Start) -> AbstractContextManager[Playing]:
-            return started(start, plan.threads)
+    def process(start: Start) -> AbstractContextManager[Playing]:
+        return started(start, plan.threads)
 
     def rows(kind: str, peers: Sequence[Peer], cases: Sequence[Case], count: int) -> list[Row]:
         names = [peer.name for peer in catalogue.installed(peers)]
@@ -136,7 +135,7 @@ def compare(
         for case in cases:
             tell(f"{kind}s, {case.name}")
             starts = [Start(kind, name, case, cores) for name in names]
-            found.append(_row(starts, count, plan.rounds, tell, start_player))
+            found.append(_row(starts, count, plan.rounds, tell, start_player or process))
         return found
 
     return Report(

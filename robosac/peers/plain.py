@@ -74,8 +74,9 @@ class PlainReplay:
         for some in rows:
             place = slice(self._filled, self._filled + len(some.reward))
             given = (some.observation, some.action, some.reward, some.next_observation)
-            for column, value in zip(self._columns, given, strict=False):
-                column[place] = value
+            # What ends an episode, the last column, stays zero.
+            for column, value in zip(self._columns[:-1], given, strict=True):
+                column[place] = np.asarray(value)
             self._filled = place.stop
 
     def sample(self) -> list[Tensor]:
