@@ -12,7 +12,7 @@ WORKERS ?= 2
 SOURCES := robosac drivers sim calibration tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dry-run test check format lint types bench realtime sweep fault-matrix kill-sweep estop-sweep damaged-policies policy-kills chaos chaos-walk power-cuts store-kills fuzz decoder-fuzz mutate clean
+.PHONY: help setup demo dry-run test check format lint types bench peers realtime sweep fault-matrix kill-sweep estop-sweep damaged-policies policy-kills chaos chaos-walk power-cuts store-kills fuzz decoder-fuzz mutate clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,14 +52,23 @@ lint: setup
 types: setup
 	$(BIN)/pyright
 
-bench: setup ## this machine's numbers; updates beside stable-baselines3 and plain PyTorch, cameras, buses, link
+bench: setup ## this machine's numbers; updates beside plain PyTorch, cameras, buses, link
 	$(BIN)/robosac bench
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
-	$(BIN)/python tests/benchmarks/update_speed.py
 	$(BIN)/python -m tests.benchmarks.pixel_speed
 	$(BIN)/python -m tests.benchmarks.camera_speed
 	$(BIN)/python -m tests.benchmarks.bus_speed
 	$(BIN)/python -m tests.benchmarks.link_speed
+
+PEERS := .venv-peers/bin
+
+peers: .venv-peers/ready ## updates, memory and replay beside stable-baselines3, SBX and TorchRL, in their own environment
+	$(PEERS)/robosac bench --peers
+
+.venv-peers/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-peers
+	$(PEERS)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip
+	$(PEERS)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --group peers
+	@touch $@
 
 realtime: setup ## how punctual the executor is beside a learner and a busy disk: SECONDS with and without priority
 	$(BIN)/python -m tests.benchmarks.realtime_loop --seconds $(SECONDS)
@@ -123,5 +132,5 @@ mutate: setup ## what the tests would not notice: every mutant of safety code an
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group mutation
 	$(BIN)/python -m tests.mutation.run $(if $(FILE),--file $(FILE))
 
-clean: ## remove the virtual environment and caches; runs/ stays
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
+clean: ## remove the virtual environments and caches; runs/ stays
+	rm -rf .venv .venv-peers .pytest_cache .ruff_cache .hypothesis

@@ -196,15 +196,38 @@ def replay(
 def bench(
     seconds: Annotated[float, typer.Option(min=0.1, help="Time for each measurement, s.")] = 3.0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the learner.")] = 1,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Compare updates and replay with other projects'.")
+    ] = False,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="With --peers: turns each one takes; 9.")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="With --peers: write the figures here as JSON.")
+    ] = None,
+    picture: Annotated[Path | None, typer.Option(help="With --peers: draw them here, PNG.")] = None,
     json: JsonFlag = False,
 ) -> None:
     """Measure this computer: twin steps, updates, inference latency, the limiter's cost.
 
+    With --peers instead: updates a second, memory and the cost of drawing from replay, beside
+    stable-baselines3, SBX, TorchRL and plain PyTorch, all taking turns on the same cores. Whoever
+    is not installed is named and left out. All of them, in an environment of its own: `make peers`
+    in a checkout; elsewhere `python -m pip install stable-baselines3 sbx-rl torchrl` beside
+    robosac, or the same with versions, as the command itself prints it.
+
     Example: `robosac bench --threads 2`
+
+    Example: `robosac bench --peers --figures peers.json --picture peers.png`
     """
     from robosac import commands
 
-    guarded(lambda: commands.bench(seconds, threads, json))
+    if not peers and (rounds or figures or picture):
+        usage("--rounds, --figures and --picture are for --peers; give that too")
+    if peers:
+        guarded(lambda: commands.bench_peers(threads, rounds, figures, picture, json))
+    else:
+        guarded(lambda: commands.bench(seconds, threads, json))
 
 
 @app.command("dry-run")

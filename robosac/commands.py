@@ -268,6 +268,37 @@ def bench(seconds: float, threads: int, as_json: bool) -> None:
     Console().print(table)
 
 
+def bench_peers(
+    threads: int, rounds: int | None, figures: Path | None, picture: Path | None, as_json: bool
+) -> None:
+    """Measure robosac beside the other projects that are installed here."""
+    from robosac.peers.comparison import Plan, compare
+    from robosac.peers.showing import remarks, tables
+
+    for path in (figures, picture):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise ConfigError(f"{path} cannot be written: there is no folder {path.parent}")
+    plan = Plan(threads=threads) if rounds is None else Plan(threads=threads, rounds=rounds)
+    report = compare(plan, lambda line: typer.echo(line, err=True))
+    document = msgspec.json.format(msgspec.json.encode(report), indent=1)
+    if figures is not None:
+        figures.write_bytes(document + b"\n")
+    if picture is not None:
+        from robosac.peers.chart import picture as drawn
+
+        picture.write_bytes(drawn(report))
+    for remark in remarks(report):
+        typer.echo(remark, err=True)
+    if as_json:
+        typer.echo(document.decode())
+        return
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=LOG_COLUMNS)
+    for table in tables(report):
+        console.print(table)
+
+
 def twin(
     preset: str, link: Path | None, seed: int, faults: str, floor: bool, as_json: bool
 ) -> None:

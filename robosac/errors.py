@@ -26,6 +26,7 @@ RobosacError
 ├── SequenceGap        (LookupError)   rows do not follow those that are there
 ├── StreamRefused      (ValueError)    a stream is not known, or is another robot's
 ├── RowDamaged         (ValueError)    a row that came does not have the checksum it came with
+├── PeerFailed         (RuntimeError)  something that robosac is compared with does not work here
 ├── RobotError         (OSError)       a device failed outside the control tick
 └── OwnershipError     (RuntimeError)  somebody else owns the robot; the message names the owner
 """
@@ -133,6 +134,10 @@ class StreamRefused(RobosacError, ValueError):
 
 class RowDamaged(RobosacError, ValueError):
     """A row that came does not have the checksum it came with."""
+
+
+class PeerFailed(RobosacError, RuntimeError):
+    """Something that robosac is compared with does not work here; the message is its own."""
 
 
 class RobotError(RobosacError, OSError):

@@ -12,12 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from robosac.recycled import Recycled
 from robosac.replay import Array, Batch, Ring, Take, require, require_names, require_part
 
 Frames = Mapping[str, Array]
 """An observation: "image" uint8 (height, width, channels) and "state" float32 (n,)."""
 STEPS_PER_SPARE_FRAME = 20
 """A full buffer holds `capacity` transitions where episodes have this many steps or more."""
+PICTURES_KEPT = 4
+"""Arrays of pictures: two of the batch that is learned from, two of the next."""
 
 
 class FrameReplay:
@@ -46,6 +49,7 @@ class FrameReplay:
             "image": np.empty((self._room, *image_shape), np.uint8),
             "state": np.empty((self._room, state_dim), np.float32),
         }
+        self._pictures = Recycled(PICTURES_KEPT)
         self._rows: dict[str, Array] = {
             "first_frame": np.empty(capacity, np.int64),
             "action": np.empty((capacity, action_dim), np.float32),
@@ -116,7 +120,16 @@ class FrameReplay:
             ValueError: the buffer is empty.
         """
         columns = self._frames | self._rows
-        return self.gather(rng, size, lambda name, rows: columns[name].take(rows, axis=0))
+
+        def take(name: str, rows: Array) -> Array:
+            column = columns[name]
+            if name != "image":
+                return column.take(rows, axis=0)
+            pictures = self._pictures.empty((len(rows), *column.shape[1:]), column.dtype)
+            # Rows are always within the column; the default would copy by way of a third array.
+            return column.take(rows, axis=0, out=pictures, mode="clip")
+
+        return self.gather(rng, size, take)
 
     def gather(self, rng: np.random.Generator, size: int, take: Take) -> Batch[Any]:
         """As `sample`, but `take` fetches the rows: from a copy of the columns elsewhere.

@@ -52,6 +52,10 @@ ONLY_HERE_SIM = {
 """The files that may name the twin, and only inside a function."""
 
 
+PEERS = {"stable_baselines3", "sbx", "jax", "torchrl", "tensordict"}
+"""What `robosac bench --peers` measures against: only its room may name them, inside functions."""
+
+
 def files(room: str) -> list[Path]:
     path = ROOT / room
     return [path] if path.suffix else sorted(path.rglob("*.py"))
@@ -59,11 +63,15 @@ def files(room: str) -> list[Path]:
 
 def imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import; write the whole name"
-            yield node.module or ""
+        yield from names_of(node)
+
+
+def names_of(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module or ""] if isinstance(node, ast.ImportFrom) else []
 
 
 def within(name: str, rooms: set[str]) -> bool:
@@ -92,6 +100,24 @@ def test_sim_is_imported_only_inside_functions() -> None:
         top = ast.parse((ROOT / where).read_text()).body
         names = [n.module or "" for n in top if isinstance(n, ast.ImportFrom)]
         assert not [name for name in names if within(name, {"sim"})]
+
+
+def test_peers_are_imported_only_where_they_are_measured_and_inside_functions() -> None:
+    for path in (path for room in OURS for path in files(room)):
+        if ROOT / "robosac/peers" in path.parents:
+            top = ast.parse(path.read_text()).body
+            found = [name for node in top for name in names_of(node)]
+        else:
+            found = list(imports(path))
+        wrong = [name for name in found if within(name, PEERS)]
+        assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
+
+
+def test_nothing_needs_the_room_of_the_peers() -> None:
+    asked = {ROOT / "robosac/commands.py"}
+    for path in files("robosac"):
+        if ROOT / "robosac/peers" not in path.parents and path not in asked:
+            assert not [name for name in imports(path) if within(name, {"robosac.peers"})]
 
 
 def test_importing_the_command_line_is_light() -> None:

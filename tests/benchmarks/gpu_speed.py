@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from robosac.frame_replay import FrameReplay
+from robosac.peers.turns import interleave
 from robosac.replay import Batch, Replay
 from robosac.resident_replay import ResidentReplay
 from robosac.sac import FastPixels, PaperPixels, PixelSac, Sac, SacSettings
@@ -156,19 +157,25 @@ def measure(
 
     And the time in us that the CPU takes to ask for one.
     """
-    rates: dict[str, list[float]] = {name: [] for name in candidates}
-    asked_us: dict[str, list[float]] = {name: [] for name in candidates}
-    for turn in candidates.values():
-        turn(UPDATES_PER_CALL)
-    for _ in range(rounds):
-        for name, turn in candidates.items():
-            torch.cuda.synchronize()
-            start = time.perf_counter()
-            turn(updates)
-            asked_us[name].append(1e6 * (time.perf_counter() - start) / updates)
-            torch.cuda.synchronize()
-            rates[name].append(updates / (time.perf_counter() - start))
+    players = {name: _player(turn) for name, turn in candidates.items()}
+    told = interleave(players, rounds, updates)
+    rates = {name: [rate for rate, _ in each] for name, each in told.items()}
+    asked_us = {name: [us for _, us in each] for name, each in told.items()}
     return _medians(rates), _medians(asked_us)
+
+
+def _player(turn: Turn) -> Callable[[int], tuple[float, float]]:
+    """Updates a second, and us to ask for one."""
+
+    def play(count: int) -> tuple[float, float]:
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        turn(count)
+        asked = time.perf_counter() - start
+        torch.cuda.synchronize()
+        return count / (time.perf_counter() - start), 1e6 * asked / count
+
+    return play
 
 
 def _medians(values: dict[str, list[float]]) -> dict[str, float]:

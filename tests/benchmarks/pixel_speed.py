@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from robosac.peers.turns import interleave, median_rates, paired_ratio, timed
 from robosac.replay import Batch
 from robosac.sac import FastPixels, PaperPixels, PixelSac, SacSettings
 from tests.robosac.plain_pixel_sac import PlainPixelSac
@@ -43,20 +44,14 @@ def random_batch(size: int, side: int) -> Batch:
     return Batch(observation(), action, reward, observation(), np.zeros(size, np.float32))
 
 
-def measure(
-    candidates: dict[str, Update], batch: Batch, rounds: int, updates: int
-) -> dict[str, float]:
-    """Median updates a second of each candidate, all of them taking turns in every round."""
-    rates: dict[str, list[float]] = {name: [] for name in candidates}
-    for update in candidates.values():
-        update(batch)
-    for _ in range(rounds):
-        for name, update in candidates.items():
-            start = time.perf_counter()
-            for _ in range(updates):
-                update(batch)
-            rates[name].append(updates / (time.perf_counter() - start))
-    return {name: statistics.median(values) for name, values in rates.items()}
+def several(update: Update, batch: Batch) -> Callable[[int], None]:
+    """Makes that many updates over one batch."""
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            update(batch)
+
+    return run
 
 
 def action_times(agent: PixelSac, batch: Batch, repeats: int) -> dict[str, float]:
@@ -82,17 +77,19 @@ def run(options: argparse.Namespace) -> list[dict[str, object]]:
             batch = random_batch(size, options.side)
             shape = (options.side, options.side, 3)
             agent = PixelSac(SacSettings(), RECIPES[recipe], shape, STATE, ACTION, seed=0)
-            candidates = {"robosac": agent.update, "plain": PlainPixelSac(agent).update}
+            updates = {"robosac": agent.update, "plain": PlainPixelSac(agent).update}
+            players = {name: timed(several(each, batch)) for name, each in updates.items()}
             for threads in options.threads:
                 torch.set_num_threads(threads)
-                rates = measure(candidates, batch, options.rounds, options.updates)
+                turns = interleave(players, options.rounds, options.updates)
+                rates = median_rates(turns)
                 rows.append(
                     {
                         "recipe": recipe,
                         "batch": size,
                         "threads": threads,
                         "updates_per_second": {name: round(x, 1) for name, x in rates.items()},
-                        "ratio": round(rates["robosac"] / rates["plain"], 2),
+                        "ratio": round(paired_ratio(turns["robosac"], turns["plain"]), 2),
                         "action": action_times(agent, batch, 1000),
                     }
                 )

@@ -52,12 +52,15 @@ def learn() -> None:
     # Only in the load's own process.
     import torch
 
-    from tests.benchmarks.update_speed import ours
+    from robosac.peers.contender import Case, transitions
+    from robosac.peers.ours import OurLearner
 
     torch.set_num_threads(1)
-    update = ours(112, 8)
+    case = Case("the quadruped's sizes", 112, 8, 20_000)
+    learner = OurLearner(case)
+    learner.fill(transitions(case))
     while True:
-        update(100)
+        learner.run(100)
 
 
 def write(folder: str, mb_per_s: float) -> None:

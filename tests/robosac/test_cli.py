@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from robosac.bus_rates import reachable_rates
 from robosac.cli import app
+from tests.robosac.peers import peers_rig
 from tests.robosac.synthetic_run import drawn_only
 
 run = CliRunner().invoke
@@ -41,6 +43,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["train", "minitaur", "--resume", "nowhere"], "give no preset"),
         (["evaluate", "nowhere"], "not a run folder"),
         (["report", "nowhere"], "not a run folder"),
+        (["bench", "--picture", "peers.png"], "for --peers"),
+        (["bench", "--peers", "--figures", "none/peers.json"], "there is no folder none"),
         (["twin", "dog"], "valid are minitaur, claw"),
         (["twin", "minitaur", "--faults", "servo:1=of"], "a servo can be off, stuck"),
         (["twin", "minitaur", "--faults", "servo:9=off"], "this twin has [1, 2, 3"),
@@ -122,3 +126,23 @@ def test_bench_prints_every_figure() -> None:
     }
     assert set(figures) == measured | limiter | reach
     assert all(value > 0 for figure in figures.values() for value in figure.values())
+
+
+def test_bench_compares_with_whoever_is_installed_and_names_the_others(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("robosac.peers.catalogue.find_spec", lambda name: None)
+    monkeypatch.setattr("robosac.peers.comparison.started", peers_rig.here)
+    monkeypatch.setattr(
+        "robosac.peers.comparison.Plan", lambda **given: replace(peers_rig.PLAN, **given)
+    )
+    places = ["--figures", "peers.json", "--picture", "peers.png"]
+    result = run(app, ["bench", "--peers", "--rounds", "2", "--json", *places])
+    assert result.exit_code == 0, result.output
+    printed = json.loads(result.stdout)
+    assert printed == json.loads((here / "peers.json").read_text())
+    assert (here / "peers.png").read_bytes().startswith(b"\x89PNG")
+    assert list(printed["updates"][0]["contenders"]) == ["robosac", "plain PyTorch"]
+    assert printed["rounds"] == 2
+    assert set(printed["missing"]) == {"stable-baselines3", "SBX", "SBX, 20 a call", "TorchRL"}
+    assert "pip install" in result.stderr

@@ -260,3 +260,18 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing() -> None:
     with pytest.raises(ValueError, match="room for"):
         replay.load(larger.state())
     assert content(replay) == {(0, 1, 0.0)}
+
+
+def test_a_batch_that_is_kept_is_never_drawn_over() -> None:
+    buffer = make()
+    for step in range(50):
+        add(buffer, step, step + 1)
+    rng = np.random.default_rng(0)
+    kept = [buffer.sample(rng, 8) for _ in range(6)]
+    copies = [batch.observation["image"].copy() for batch in kept]
+    for _ in range(20):
+        batch = buffer.sample(rng, 8)
+        batch.observation["image"][:] = 255
+        batch.next_observation["image"][:] = 255
+    for batch, copy in zip(kept, copies, strict=True):
+        np.testing.assert_array_equal(batch.observation["image"], copy)

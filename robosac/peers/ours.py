@@ -1,0 +1,62 @@
+"""robosac's own learner and replays as contenders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from robosac.frame_replay import FrameReplay
+from robosac.peers.contender import Case, Rows, single_rows
+from robosac.replay import Replay
+from robosac.sac import Sac, SacSettings
+
+ENTROPY = 0
+"""Of the generator that draws; any number."""
+
+
+class OurReplay:
+    """Draws batches of vectors, or of pictures that are stored once."""
+
+    def __init__(self, case: Case) -> None:
+        self.replay: Any
+        if case.side:
+            shape = (case.side, case.side, 3)
+            self.replay = FrameReplay(case.rows, shape, case.observation, case.action)
+        else:
+            self.replay = Replay(case.rows, (case.observation,), case.action)
+        self._batch = case.batch
+        self._rng = np.random.default_rng(ENTROPY)
+
+    def fill(self, rows: Iterable[Rows]) -> None:
+        """See `robosac.peers.contender.Contender`."""
+        for observation, action, reward, next_observation in single_rows(rows):
+            self.replay.add(observation, action, reward, next_observation, False)
+
+    def sample(self) -> Any:
+        """A batch."""
+        return self.replay.sample(self._rng, self._batch)
+
+    def run(self, count: int) -> None:
+        """See `robosac.peers.contender.Contender`."""
+        for _ in range(count):
+            self.sample()
+
+    def transition_bytes(self) -> int:
+        """See `robosac.peers.contender.Contender`."""
+        return self.replay.transition_bytes
+
+
+class OurLearner(OurReplay):
+    """The update that `robosac train` makes by recipe `paper`, sampling included."""
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case)
+        settings = SacSettings(batch_size=case.batch, hidden_units=case.hidden)
+        self.agent = Sac(settings, case.observation, case.action, seed=0)
+
+    def run(self, count: int) -> None:
+        """See `robosac.peers.contender.Contender`."""
+        for _ in range(count):
+            self.agent.update(self.sample())
