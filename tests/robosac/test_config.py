@@ -70,12 +70,8 @@ def test_sac_section_mirrors_the_learners_settings() -> None:
 
 def test_a_recipe_changes_its_presets_defaults() -> None:
     paper, fast = robot(), robot("recipe=fast")
-    assert (paper.recipe, paper.sac.updates_per_step, paper.sac.target_entropy) == (
-        "paper",
-        1,
-        None,
-    )
-    assert (fast.recipe, fast.sac.updates_per_step, fast.sac.target_entropy) == ("fast", 2, -4)
+    assert (paper.recipe, paper.sac.updates_per_step, paper.sac.discount) == ("paper", 1, 0.99)
+    assert (fast.recipe, fast.sac.updates_per_step, fast.sac.discount) == ("fast", 4, 0.98)
     assert (paper.sac.vectors.mirror, fast.sac.vectors.mirror) == (False, True)
     # What the recipe does not name is the preset's.
     assert fast.sac.random_steps == paper.sac.random_steps == 1000
