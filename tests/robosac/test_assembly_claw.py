@@ -84,7 +84,6 @@ def test_pixels_need_a_camera(tmp_path: Path) -> None:
         ("robot.address=twin://minitaur", "valid is twin://claw"),
         ("robot.address=usb", "valid are twin://claw and serial"),
         ("robot.address=serial", "usb-FTDI"),
-        ("recipe=fast", "valid here is paper"),
     ],
 )
 def test_a_wrong_setting_is_refused(override: str, complaint: str) -> None:

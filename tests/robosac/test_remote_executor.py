@@ -124,13 +124,18 @@ def test_it_arms_drives_lets_go_and_disarms(healthy: RemoteExecutor, script: Scr
     ]
 
 
-def test_a_driver_gets_whole_periods_that_know_of_its_goal(healthy: RemoteExecutor) -> None:
+def test_a_driver_gets_periods_on_the_grid_that_know_of_its_goal(healthy: RemoteExecutor) -> None:
     healthy.arm()
     driver = Driver(healthy, 4 * PERIOD)
     goals = [np.full(JOINTS, 0.01 * step) for step in range(1, 6)]
+    ended = None
     for goal in goals:
         ticks = driver.drive(goal)
-        assert len(ticks) == 4
+        # A goal may miss a tick or two on a busy machine, and the period ends where it would have;
+        # one that misses more begins a new grid.
+        passed = None if ended is None else round((ticks[-1].time - ended) / PERIOD)
+        assert len(ticks) == 4 or (passed == 4 and len(ticks) in (2, 3))
+        ended = ticks[-1].time
         assert all(np.asarray(tick.requested)[0] == goal[0] for tick in ticks)
         times = [tick.time for tick in ticks]
         assert times == sorted(set(times))
