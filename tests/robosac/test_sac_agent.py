@@ -350,20 +350,6 @@ def test_numpy_policy_equals_the_learners_and_follows_its_updates(recipe: str) -
         np.testing.assert_allclose(single, acted[0], rtol=0, atol=1e-6)
 
 
-def test_sampled_actions_have_the_policys_distribution() -> None:
-    weights = {
-        "weight0": np.zeros((1, 2), np.float32),
-        "bias0": np.array([0.3, math.log(0.5)], np.float32),
-    }
-    policy, rng = Policy(weights), np.random.default_rng(0)
-    u = np.arctanh(policy.sample_action(np.zeros((20_000, 1), np.float32), rng))
-    assert u.mean() == pytest.approx(0.3, abs=0.02)
-    assert u.std() == pytest.approx(0.5, abs=0.02)
-
-
-FITTING = {"weight0": np.zeros((3, 2)), "bias0": np.zeros(2)}
-
-
 def test_a_rebuilt_policy_normalises_the_same() -> None:
     agent = make_agent("fast", seed=0)
     agent.update(make_batch())
@@ -373,25 +359,6 @@ def test_a_rebuilt_policy_normalises_the_same() -> None:
     np.testing.assert_array_equal(before, agent.policy().mean_action(observations))
     agent.update(make_batch(1))
     np.testing.assert_array_equal(rebuilt.mean_action(observations), before)
-
-
-@pytest.mark.parametrize(
-    "weights",
-    [
-        {},
-        {"weight0": np.zeros((3, 2))},
-        {"weight0": np.zeros((3, 3)), "bias0": np.zeros(3)},
-        {"weight0": np.zeros((3, 2)), "bias0": np.zeros(4)},
-        FITTING | {"observation_mean": np.zeros(3)},
-        FITTING | {"observation_mean": np.zeros(3), "observation_scale": np.ones(2)},
-        FITTING | {"observation_mean": np.zeros(3), "observation_scale": np.zeros(3)},
-    ],
-)
-def test_a_policy_whose_layers_do_not_fit_is_refused(
-    weights: dict[str, NDArray[np.float64]],
-) -> None:
-    with pytest.raises(ValueError, match="policy"):
-        Policy(weights)
 
 
 def test_an_observation_of_the_wrong_length_is_refused() -> None:
