@@ -13,7 +13,6 @@ nominal`) needs none, for it may hold nothing that was measured.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Hashable
 from importlib import resources
@@ -27,7 +26,7 @@ from calibration.record import FORMAT, Calibration, missing_evidence
 
 MAX_FILE_BYTES: Final = 1_000_000
 PREVIOUS: Final = ".previous"
-"""Added to a file's name: what stood there before the last `save`."""
+"""Added to a file's name: what stood there before it was last written."""
 _SEAL: Final = re.compile(rb"sha256: ([0-9a-f]{64})\n")
 _UNREADABLE = (
     yaml.YAMLError,
@@ -146,42 +145,6 @@ def dump(calibration: Calibration) -> bytes:
     return b"sha256: %b\n%b" % (hashlib.sha256(body).hexdigest().encode(), body)
 
 
-def save(path: Path | str, calibration: Calibration) -> None:
-    """Write a calibration file, whole or not at all; what stood there stays beside it for `undo`.
-
-    What was written is read back and compared.
-
-    Raises:
-        ValueError: as `dump`. OSError: it cannot be written, or does not read back.
-    """
-    path = Path(path)
-    data = dump(calibration)
-    if parse(data, str(path)) != calibration:
-        raise ValueError("this calibration cannot be written: it does not survive its own format")
-    if path.exists():
-        _write_whole(_previous(path), path.read_bytes())
-    _write_whole(path, data)
-    if path.read_bytes() != data:
-        raise OSError(f"{path} does not read back as it was written")
-
-
-def undo(path: Path | str) -> Calibration:
-    """Take back the last `save`: the two files change places, so that a second undo redoes it.
-
-    Raises:
-        ValueError: the previous file is no calibration; nothing was changed.
-        OSError: there is none, or it cannot be moved.
-    """
-    path = Path(path)
-    before = _previous(path)
-    data = before.read_bytes()
-    found = parse(data, str(before))
-    if path.exists():
-        _write_whole(before, path.read_bytes())
-    _write_whole(path, data)
-    return found
-
-
 def _read(body: bytes) -> Any:
     """The one document in `body`; raises one of `_UNREADABLE`."""
     loader = _PlainLoader(body)
@@ -189,22 +152,3 @@ def _read(body: bytes) -> Any:
         return loader.get_single_data()
     finally:
         loader.dispose()
-
-
-def _previous(path: Path) -> Path:
-    return path.with_name(path.name + PREVIOUS)
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Beside it, forced to disk, and renamed: a crash leaves the old file or the new one."""
-    aside = path.with_name(f".{path.name}.part")
-    with aside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

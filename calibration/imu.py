@@ -46,8 +46,9 @@ MOST_WOBBLE: Final = 0.35
 LEAST_COVERAGE: Final = 0.15
 """Least eigenvalue of the mean of (1 - b b^T) over the known directions b: 0 if all are parallel,
 2/3 if they are spread evenly."""
-MOST_MISFIT_RAD: Final = math.radians(4.0)
-"""Of any one observation: a person's hands, or a wrong label."""
+MOST_MISFIT: Final = 8.0
+"""Of any one observation, over the error that it is assumed to have: 2 degrees for an attitude, 8
+for a turn; more is a wrong label."""
 MIRROR_SHARE: Final = 0.5
 """A mirrored fit that is so much better than the best rotation shows a wrong sign."""
 ATTITUDE_ERROR_RAD, AXIS_ERROR_RAD = math.radians(0.25), math.radians(1.0)
@@ -136,18 +137,16 @@ def calibrate_imu(rests: Sequence[Rest], turns: Sequence[Turn]) -> ImuResult:
         + [_known(turn.axis, turn.name) for turn in turns]
     )
     coverage = _coverage(known, sensed)
-    weights = np.array(
-        [ATTITUDE_ERROR_RAD**-2.0] * len(rests) + [AXIS_ERROR_RAD**-2.0] * len(turns)
-    )
-    rotation, angles = _fit(known, sensed, weights, names)
-    uncertain = _uncertainty(known, angles, weights)
+    errors = np.array([ATTITUDE_ERROR_RAD] * len(rests) + [AXIS_ERROR_RAD] * len(turns))
+    rotation, angles = _fit(known, sensed, errors, names)
+    uncertain = _uncertainty(known, angles, errors**-2.0)
     worst = int(np.argmax(angles))
     return ImuResult(
         quaternion(rotation),
         _triple(bias),
         gyro_noise,
         force_noise,
-        float(np.sqrt(np.mean(angles**2))),
+        rms(angles),
         float(angles[worst]),
         names[worst],
         uncertain,
@@ -236,15 +235,16 @@ def _uncertainty(known: FloatArray, angles: FloatArray, weights: FloatArray) -> 
 
 
 def _fit(
-    known: FloatArray, sensed: FloatArray, weights: FloatArray, names: list[str]
+    known: FloatArray, sensed: FloatArray, errors: FloatArray, names: list[str]
 ) -> tuple[FloatArray, FloatArray]:
     """The rotation from sensor to body, and each observation's angle to it, rad."""
-    u, _, vt = np.linalg.svd((known.T * weights) @ sensed)
+    u, _, vt = np.linalg.svd((known.T * errors**-2.0) @ sensed)
     proper = math.copysign(1.0, float(np.linalg.det(u) * np.linalg.det(vt)))
     rotation = u @ np.diag((1.0, 1.0, proper)) @ vt
     angles = angles_between(known, sensed @ rotation.T)
-    worst = int(np.argmax(angles))
-    if angles[worst] <= MOST_MISFIT_RAD:
+    worst = int(np.argmax(angles / errors))
+    bound = MOST_MISFIT * float(errors[worst])
+    if angles[worst] <= bound:
         return rotation, angles
     mirrored = angles_between(known, sensed @ (u @ np.diag((1.0, 1.0, -proper)) @ vt).T)
     if rms(mirrored) < MIRROR_SHARE * rms(angles):
@@ -254,7 +254,7 @@ def _fit(
         )
     raise Undetermined(
         f"{names[worst]} is {math.degrees(angles[worst]):.1f} degrees off what all others say;"
-        f" valid is up to {math.degrees(MOST_MISFIT_RAD):.0f}; was it held or turned as asked?"
+        f" valid is up to {math.degrees(bound):.0f}; was it held or turned as asked?"
     )
 
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import datetime
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
+import msgspec
 import numpy as np
 
-from calibration.file import load, save
-from calibration.file import undo as take_back
 from calibration.record import FORMAT, NOMINAL, Calibration, DeviceTag, JointCalibration
+from robosac.calibration_file import save
+from robosac.calibration_file import undo as take_back
 from robosac.config import load_preset
+from robosac.custody import Custody
 from robosac.custody_wiring import claw_custody, minitaur_custody
 from robosac.errors import ConfigError, RobotError
 from robosac.estop import EStopGate
@@ -27,17 +29,16 @@ from robosac.executor import Executor
 from robosac.executor_settings import claw_settings, minitaur_settings
 from robosac.fixture import load_fixture
 from robosac.guiding import Person, guide_imu, guide_joints
-from robosac.hal import FloatArray, RobotState
+from robosac.hal import FloatArray, Robot, RobotState
 from robosac.robots.claw import Claw
 from robosac.robots.claw_file import ClawFile, load_claw_file
 from robosac.robots.inertial import RATE_HZ
 from robosac.robots.measured import with_imu, with_joints, with_ports
 from robosac.robots.minitaur import Minitaur
-from robosac.robots.motors import serial_text
 from robosac.robots.robot_file import RobotFile, load_robot_file
 from robosac.robots.wiring import Wiring, check_calibration, directions, motor_zeros
 from robosac.settings import ClawConfig, MinitaurConfig
-from robosac.stage import SERIAL
+from robosac.stage import SERIAL, load_calibration
 from robosac.states import SafetyState
 
 SETTLE_S: Final = 0.3
@@ -134,9 +135,9 @@ class Opened:
     file: Wiring
     bench: DisarmedBench
     person: Person
-    motors: dict[str, DeviceTag]
+    motors: Mapping[str, DeviceTag]
     imu: DeviceTag | None
-    ports: dict[str, str | None]
+    ports: Mapping[str, str | None]
 
 
 def joints(
@@ -223,23 +224,12 @@ def _minitaur(config: MinitaurConfig, stack: ExitStack, take_over: bool) -> Open
     robot = Minitaur(file, drawn(file), reached.devices, reached.clock.now)
     settings, period = minitaur_settings(config, file), config.executor.period_s
     executor = Executor(robot, reached.clock, gate, period, settings, custody.journal)
-    stack.callback(executor.close)
-    custody.attach(executor)
-    robot.configure()
-    told, sensor = reached.devices.bus.probe(), reached.devices.imu
-    who = sensor.configure(sensor.sampling_rate_hz // RATE_HZ)
-    motors = {
-        name: DeviceTag(model=str(told[motor.id].model), serial=serial_text(told[motor.id].serial))
-        for name, motor in file.motors.items()
-    }
-    tag = DeviceTag(model=who.model, serial=who.serial or None)
-    bench, person = _bench(executor, file), ConsolePerson(custody.console)
-    return Opened("minitaur", file, bench, person, motors, tag, dict(reached.ports))
+    bench, person = _ready(executor, robot, file, custody, stack)
+    motors, tag = robot.motor_devices, robot.imu_device
+    return Opened("minitaur", file, bench, person, motors, tag, reached.ports)
 
 
 def _claw(config: ClawConfig, stack: ExitStack, take_over: bool) -> Opened:
-    import msgspec
-
     from robosac.connect_claw import connect
 
     file: ClawFile = load_claw_file(config.robot.file)
@@ -251,18 +241,20 @@ def _claw(config: ClawConfig, stack: ExitStack, take_over: bool) -> Opened:
     robot = Claw(file, drawn(file), reached.devices, reached.clock.now)
     settings, period = claw_settings(config, file), config.executor.period_s
     executor = Executor(robot, reached.clock, gate, period, settings, custody.journal)
+    bench, person = _ready(executor, robot, file, custody, stack)
+    return Opened("claw", file, bench, person, robot.motor_devices, None, reached.ports)
+
+
+def _ready(
+    executor: Executor, robot: Robot, file: Wiring, custody: Custody, stack: ExitStack
+) -> tuple[DisarmedBench, ConsolePerson]:
+    """Configure the robot, everybody who may stop it at hand: its bench, and the person there."""
     stack.callback(executor.close)
     custody.attach(executor)
     robot.configure()
-    told = reached.devices.bus.infos
-    motors = {name: DeviceTag(model=told[motor.id].name) for name, motor in file.motors.items()}
-    bench, person = _bench(executor, file), ConsolePerson(custody.console)
-    return Opened("claw", file, bench, person, motors, None, dict(reached.ports))
-
-
-def _bench(executor: Executor, file: Wiring) -> DisarmedBench:
     sign, zero = directions(file), motor_zeros(file, drawn(file))
-    return DisarmedBench(executor, lambda joints: (joints + zero) * sign)
+    bench = DisarmedBench(executor, lambda joints: (joints + zero) * sign)
+    return bench, ConsolePerson(custody.console)
 
 
 def _base(out: Path, file: Wiring) -> Calibration:
@@ -272,13 +264,11 @@ def _base(out: Path, file: Wiring) -> Calibration:
         ConfigError: the file is there, but cannot be read. CalibrationMismatch: another robot's.
     """
     try:
-        found = load(out)
-    except FileNotFoundError:
-        return drawn(file)
-    except OSError as error:
-        raise ConfigError(f"calibration {out} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+        found = load_calibration(out, file.name)
+    except ConfigError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return drawn(file)
+        raise
     check_calibration(file, found)
     return found
 

@@ -16,6 +16,7 @@ from robosac.cli_guard import (
     PRESETS,
     JsonFlag,
     RunArgument,
+    TakeOver,
     guarded,
     overrides_of,
     usage,
@@ -70,9 +71,7 @@ def train(
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print every setting with its unit and leave.")
     ] = False,
-    take_over: Annotated[
-        bool, typer.Option("--take-over", help="Stop and end whoever owns the robot now.")
-    ] = False,
+    take_over: TakeOver = False,
 ) -> None:
     """Train: actor and learner on this machine, in lock-step (Algorithm 1 of the paper).
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from robosac.cli_guard import OVERRIDES, guarded, overrides_of
+from robosac.cli_guard import OVERRIDES, TakeOver, guarded, overrides_of
 
 calibrate_app = typer.Typer(
     help="Measure a robot with torque off, guided by a person; write its calibration file.",
@@ -16,9 +16,6 @@ calibrate_app = typer.Typer(
 )
 Preset = Annotated[str, typer.Argument(help="minitaur or claw; on serial ports.")]
 Out = Annotated[Path, typer.Option("--out", help="The calibration file; its other parts are kept.")]
-TakeOver = Annotated[
-    bool, typer.Option("--take-over", help="Stop and end whoever owns the robot now.")
-]
 
 
 @calibrate_app.command(context_settings=OVERRIDES)

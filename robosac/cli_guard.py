@@ -19,6 +19,9 @@ PRESETS = "minitaur, claw, claw-pixels, a YAML file, or gym:ENV_ID"
 OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 RunArgument = Annotated[Path, typer.Argument(help="A run folder, as `robosac train` made it.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document for a machine.")]
+TakeOver = Annotated[
+    bool, typer.Option("--take-over", help="Stop and end whoever owns the robot now.")
+]
 
 
 def guarded(command: Callable[[], Any]) -> None:

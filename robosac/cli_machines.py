@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from robosac.cli_guard import PRESETS, RunArgument, guarded, overrides_of, usage
+from robosac.cli_guard import PRESETS, RunArgument, TakeOver, guarded, overrides_of, usage
 
 LINK = "127.0.0.1:47820"
 KeysOption = Annotated[
@@ -27,9 +27,7 @@ def actor(
     ] = None,
     run: Annotated[Path | None, typer.Option(help="Folder of the new run.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run.")] = None,
-    take_over: Annotated[
-        bool, typer.Option("--take-over", help="Stop and end whoever owns the robot now.")
-    ] = False,
+    take_over: TakeOver = False,
 ) -> None:
     """The robot's half of training: act, and send everything to a learner on another machine.
 

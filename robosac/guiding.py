@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from calibration.errors import Undetermined
@@ -107,12 +108,7 @@ def guide_joints(
     for index, name in enumerate(file.joint_names):
         person.tell(f"joint {name}, {index + 1} of {len(file.motors)}")
         stops = fixture.drawn(name, power_on_rad)
-
-        def once(
-            name: str = name, index: int = index, stops: DrawnJoint | None = stops
-        ) -> JointResult:
-            return _guided(name, index, stops, fixture, power_on_rad, person, bench)
-
+        once = partial(_guided, name, index, stops, fixture, power_on_rad, person, bench)
         found = _tried(once, person)
         results[name] = found
         person.tell(

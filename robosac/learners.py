@@ -113,8 +113,7 @@ def _learner(config: TrainConfig, env: Spaces, device: str) -> Sac | PixelSac:
         return Sac(settings, seen, actions, config.seed, device, vectors=_vectors(config))
     pixels = PaperPixels()
     if config.recipe == "fast":
-        fast = section.pixels
-        pixels = FastPixels(**{name: getattr(fast, name) for name in fast.__struct_fields__})
+        pixels = FastPixels(**asdict(section.pixels))
     image, state = shape_of(space, IMAGE), shape_of(space, STATE)[0]
     return PixelSac(settings, pixels, image, state, actions, config.seed, device)
 

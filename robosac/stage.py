@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -97,12 +98,20 @@ def read_calibration(section: RobotSection, robot: str) -> Calibration:
         ConfigError: it cannot be read, or is no calibration.
         CalibrationMismatch: it is stale.
     """
-    path = section.calibration
+    measured = load_calibration(section.calibration, robot)
+    check_age(measured, datetime.date.today(), section.calibration_days)
+    return measured
+
+
+def load_calibration(path: Path | str | None, robot: str) -> Calibration:
+    """The calibration file at `path`, or the nominal one of `robot`, however old it is.
+
+    Raises:
+        ConfigError: it cannot be read, or is no calibration; in one line. Its cause is the error.
+    """
     try:
-        measured = calibration.nominal(robot) if path is None else calibration.load(path)
+        return calibration.nominal(robot) if path is None else calibration.load(path)
     except OSError as error:
         raise ConfigError(f"calibration {path} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    check_age(measured, datetime.date.today(), section.calibration_days)
-    return measured

@@ -39,7 +39,7 @@ LEARNERS = (
     Peer(f"SBX, {UPDATES_PER_CALL} a call", "sbx", "sbx-rl==0.28.0"),
     Peer("TorchRL", "torchrl", "torchrl==0.14.1"),
 )
-REPLAYS = (Peer(OURS), Peer(REFERENCE, "stable_baselines3", "stable-baselines3==2.9.2"))
+REPLAYS = LEARNERS[:2]
 INSTALL = "python -m pip install " + " ".join(
     dict.fromkeys(f"'{peer.distribution}'" for peer in LEARNERS if peer.distribution)
 )

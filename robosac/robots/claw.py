@@ -6,11 +6,12 @@ and only tells its angle.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from calibration import Calibration
+from calibration.record import DeviceTag
 from drivers.dynamixel import DynamixelBus
 from drivers.errors import DriverError
 from drivers.statistics import BusStatistics
@@ -80,6 +81,11 @@ class Claw:
     def bus_statistics(self) -> BusStatistics:
         """What happened on the servos' bus since the robot was made."""
         return self._devices.bus.statistics
+
+    @property
+    def motor_devices(self) -> Mapping[str, DeviceTag]:
+        """By joint, the servos that the last `configure` found."""
+        return self._servos.devices
 
     def configure(self) -> None:
         """See `robosac.hal.Robot`. A wire that was gone is opened anew, and all is set up again."""

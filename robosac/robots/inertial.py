@@ -53,6 +53,8 @@ class Inertial:
 
     def __init__(self, imu: Imu, reopen: Callable[[], None], calibration: Calibration) -> None:
         self._imu, self._reopen, self._calibration = imu, reopen, calibration
+        self.device: DeviceTag | None = None
+        """What `configure` found."""
         self._mounting = np.array(calibration.imu_mounting)
         self._gyro_bias = np.array(calibration.gyro_bias_rad_s)
         self._newest: ImuSample | None = None
@@ -73,7 +75,8 @@ class Inertial:
         except WireClosed:
             self._gone = True
             raise
-        check_imu(self._calibration, DeviceTag(model=found.model, serial=found.serial or None))
+        self.device = DeviceTag(model=found.model, serial=found.serial or None)
+        check_imu(self._calibration, self.device)
 
     def read(self, drive: Drive) -> tuple[ImuSample | None, tuple[Fault, ...]]:
         """The newest sample that may be believed, with its own time, and what is wrong.

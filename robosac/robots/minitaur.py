@@ -5,11 +5,12 @@ This room alone knows that motor turns become joint radians, and the sensor's ax
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from calibration import Calibration
+from calibration.record import DeviceTag
 from drivers.errors import DriverError
 from drivers.imu import Imu
 from drivers.moteus import BusStatistics, MoteusBus
@@ -89,6 +90,16 @@ class Minitaur:
     def bus_statistics(self) -> BusStatistics:
         """What happened on the motors' bus since the robot was made."""
         return self._devices.bus.statistics
+
+    @property
+    def motor_devices(self) -> Mapping[str, DeviceTag]:
+        """By joint, the controllers that the last `configure` found."""
+        return self._motors.devices
+
+    @property
+    def imu_device(self) -> DeviceTag | None:
+        """The inertial sensor that the last `configure` found."""
+        return self._inertial.device
 
     def configure(self) -> None:
         """See `robosac.hal.Robot`. A wire that was gone is opened anew, and all is set up again."""

@@ -58,6 +58,8 @@ class Motors:
     ) -> None:
         check_calibration(file, calibration)
         self._bus, self._calibration = bus, calibration
+        self.devices: dict[str, DeviceTag] = {}
+        """By joint, what `find` found."""
         self._names, self._watchdog_s = file.joint_names, file.watchdog_s
         self._direction = directions(file)
         self._zero = motor_zeros(file, calibration)
@@ -94,13 +96,11 @@ class Motors:
                 f"no answer from the motors of {', '.join(missing)}; check power, wiring and"
                 " the ids in the robot file"
             )
-        check_motors(
-            self._calibration,
-            {
-                name: DeviceTag(model=str(found[id].model), serial=serial_text(found[id].serial))
-                for name, id in zip(self._names, self._bus.ids, strict=True)
-            },
-        )
+        self.devices = {
+            name: DeviceTag(model=str(found[id].model), serial=serial_text(found[id].serial))
+            for name, id in zip(self._names, self._bus.ids, strict=True)
+        }
+        check_motors(self._calibration, self.devices)
 
     def make_safe(self) -> None:
         """Switch torque off, which clears latched faults; then check how they are configured.

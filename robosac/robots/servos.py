@@ -75,6 +75,8 @@ class Servos:
         check_calibration(file, calibration)
         self._bus, self._file, self._now = bus, file, now
         self._calibration = calibration
+        self.devices: dict[str, DeviceTag] = {}
+        """By joint, what `find` found."""
         self._names = file.joint_names
         self._direction = directions(file)
         self._zero = motor_zeros(file, calibration)
@@ -118,9 +120,8 @@ class Servos:
         if others:
             raise RobotError(f"the robot file is for {wanted}, but found {', '.join(others)}")
         # Servos of this series tell no serial number.
-        check_motors(
-            self._calibration, {name: DeviceTag(model=found[id].name) for name, id in pairs}
-        )
+        self.devices = {name: DeviceTag(model=found[id].name) for name, id in pairs}
+        check_motors(self._calibration, self.devices)
 
     def make_safe(self) -> None:
         """Switch torque off, restart servos with a hardware error, and set all of them up.

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robosac.sac.flat import FlatAdam, on_host
 from robosac.sac.gaussian import squash, squash_gradient
-from robosac.sac.learner import Batch, Learner, Losses
+from robosac.sac.learner import PARTS, Batch, Learner, Losses
 from robosac.sac.networks import CRITICS, Perceptron, critic_layout, policy_layout
 from robosac.sac.normaliser import Normaliser
 from robosac.sac.policy import OBSERVATION_MEAN, OBSERVATION_SCALE, Policy
@@ -121,8 +121,7 @@ class Sac(Learner[Policy]):
 
     def _seen(self, batch: Batch) -> tuple[Tensor, ...]:
         """The batch as the networks see it: with recipe paper, as it is."""
-        names = ("observation", "action", "reward", "next_observation", "terminated")
-        tensors = [self._tensor(getattr(batch, name)) for name in names]
+        tensors = [self._tensor(getattr(batch, name)) for name in PARTS]
         state, action, reward, next_state, terminated = tensors
         if self._reflect is not None:
             state, action, next_state = self._reflect.half(state, action, next_state)

@@ -16,6 +16,15 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 Reduction = Literal["min", "mean"]
+TargetQ = Annotated[
+    Reduction, Meta(description="of the target critics' values, in the target: min or mean")
+]
+ActorQ = Annotated[
+    Reduction, Meta(description="of the critics' values, in the policy's loss: min or mean")
+]
+CriticLayerNorm = Annotated[
+    bool, Meta(description="whether the critics' hidden layers are normalised")
+]
 
 
 class PixelSection(Section, frozen=True):
@@ -35,15 +44,9 @@ class PixelSection(Section, frozen=True):
     shift_px: Annotated[
         int, Meta(ge=0, description="px, largest random shift of a picture (DrQ: 4 of 84)")
     ] = 2
-    target_q: Annotated[
-        Reduction, Meta(description="of the target critics' values, in the target: min or mean")
-    ] = "min"
-    actor_q: Annotated[
-        Reduction, Meta(description="of the critics' values, in the policy's loss: min or mean")
-    ] = "mean"
-    critic_layer_norm: Annotated[
-        bool, Meta(description="whether the critics' hidden layers are normalised")
-    ] = True
+    target_q: TargetQ = "min"
+    actor_q: ActorQ = "mean"
+    critic_layer_norm: CriticLayerNorm = True
     entropy_backup: Annotated[
         bool, Meta(description="whether the target counts the entropy of later actions")
     ] = True
@@ -52,15 +55,9 @@ class PixelSection(Section, frozen=True):
 class VectorSection(Section, frozen=True):
     """How recipe fast learns from vectors; recipe paper learns as the paper says."""
 
-    target_q: Annotated[
-        Reduction, Meta(description="of the target critics' values, in the target: min or mean")
-    ] = "min"
-    actor_q: Annotated[
-        Reduction, Meta(description="of the critics' values, in the policy's loss: min or mean")
-    ] = "mean"
-    critic_layer_norm: Annotated[
-        bool, Meta(description="whether the critics' hidden layers are normalised")
-    ] = True
+    target_q: TargetQ = "min"
+    actor_q: ActorQ = "mean"
+    critic_layer_norm: CriticLayerNorm = True
     normalise: Annotated[
         bool, Meta(description="whether observations are brought to one scale, as they come")
     ] = True

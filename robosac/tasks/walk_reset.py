@@ -103,9 +103,9 @@ class WalkReset:
         What fails while the person is there is told, and tried again when the person says so; the
         last of PLACINGS raises what `run` says.
         """
-        for placing in range(1, PLACINGS):
+        for placing in range(PLACINGS - 1):
             try:
-                return self._placed_once(stance, seed + placing - 1, causes)
+                return self._placed_once(stance, seed + placing, causes)
             except (ArmingError, NotArmedError, RobotError) as error:
                 # One that comes from a dead executor is raised again by its safety state.
                 self.stop()

@@ -1,14 +1,13 @@
-"""The calibration file is read strictly, written whole, and can be taken back."""
+"""The calibration file is read strictly."""
 
 import hashlib
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calibration.file import dump, load, nominal, parse, save, undo
+from calibration.file import dump, load, nominal, parse
 from calibration.record import NOMINAL, Calibration
 from tests.calibration.specimens import MEASURED
 
@@ -22,14 +21,6 @@ def sealed(body: bytes) -> bytes:
 
 def body() -> bytes:
     return TEXT.split(b"\n", 1)[1]
-
-
-def test_what_is_written_is_read(tmp_path: Path) -> None:
-    file = tmp_path / "calibration.yaml"
-    save(file, MEASURED)
-    assert load(file) == MEASURED
-    assert file.read_bytes().startswith(b"sha256: ")
-    assert b"date: '2026-01-01'" in file.read_bytes()
 
 
 def test_the_sum_is_over_everything_below_it() -> None:
@@ -99,37 +90,6 @@ def test_a_file_of_version_1_is_refused_by_name(tmp_path: Path) -> None:
     file.write_text("robot: minitaur\ndate: '2026-01-01'\njoints:\n  a: {motor_id: 1}\n")
     with pytest.raises(ValueError, match=r"old\.yaml.*format is missing.*calibrate anew"):
         load(file)
-
-
-def test_a_calibration_without_evidence_cannot_be_written(tmp_path: Path) -> None:
-    bare = msgspec.structs.replace(MEASURED, evidence={})
-    with pytest.raises(ValueError, match="cannot be written"):
-        save(tmp_path / "calibration.yaml", bare)
-    assert not list(tmp_path.iterdir())
-
-
-def test_undo_takes_the_last_save_back_and_then_redoes_it(tmp_path: Path) -> None:
-    file = tmp_path / "calibration.yaml"
-    later = msgspec.structs.replace(MEASURED, date="2026-02-02")
-    save(file, MEASURED)
-    with pytest.raises(FileNotFoundError):
-        undo(file)
-    save(file, later)
-    assert undo(file) == MEASURED
-    assert load(file) == MEASURED
-    assert undo(file) == later
-    assert load(file) == later
-
-
-def test_undo_of_a_damaged_file_changes_nothing(tmp_path: Path) -> None:
-    file = tmp_path / "calibration.yaml"
-    save(file, MEASURED)
-    save(file, msgspec.structs.replace(MEASURED, date="2026-02-02"))
-    (tmp_path / "calibration.yaml.previous").write_bytes(b"broken")
-    before = file.read_bytes()
-    with pytest.raises(ValueError, match="previous"):
-        undo(file)
-    assert file.read_bytes() == before
 
 
 def test_nominal_files_survive_their_own_writer() -> None:

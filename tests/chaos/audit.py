@@ -35,6 +35,28 @@ class Audit:
         return asdict(self)
 
 
+def outbox_rows(file: Path) -> tuple[bytes, dict[int, int]]:
+    """An actor's stream, and by sequence number the checksum of what its disk holds."""
+    outbox = Outbox(file)
+    try:
+        kept = outbox.read(outbox.first_sequence - 1, ALL)
+        stream = outbox.stream_id
+    finally:
+        outbox.close()
+    return stream, {n: zlib.crc32(row.data) for n, row in enumerate(kept.rows, kept.first_sequence)}
+
+
+def inbox_rows(file: Path) -> list[tuple[bytes, int, int]]:
+    """Stream, sequence number and checksum of what a learner's disk holds, as it arrived."""
+    inbox = Inbox(file)
+    try:
+        names = {number: found.stream_id for number, found in inbox.streams.items()}
+        rows = inbox.read(-1, ALL, ALL) if inbox.newest_arrival >= 0 else []
+    finally:
+        inbox.close()
+    return [(names[row.stream], row.sequence, zlib.crc32(row.data)) for row in rows]
+
+
 def audit(outbox_file: Path, learner: Path, ledger_file: Path, *, finished: bool) -> Audit:
     """Compare the ledger with what both disks hold.
 
@@ -45,25 +67,14 @@ def audit(outbox_file: Path, learner: Path, ledger_file: Path, *, finished: bool
         finished: whether the run came to its end, so that everything must have arrived.
     """
     ledger = [tuple(map(int, line.split())) for line in ledger_file.read_text().splitlines()]
-    outbox = Outbox(outbox_file)
-    try:
-        stream = outbox.stream_id
-        kept = outbox.read(outbox.first_sequence - 1, ALL)
-    finally:
-        outbox.close()
-    here = {n: zlib.crc32(row.data) for n, row in enumerate(kept.rows, kept.first_sequence)}
-    inbox = Inbox(learner / "inbox.sqlite")
-    try:
-        names = {number: found.stream_id for number, found in inbox.streams.items()}
-        rows = inbox.read(-1, ALL, ALL) if inbox.newest_arrival >= 0 else []
-    finally:
-        inbox.close()
+    stream, here = outbox_rows(outbox_file)
+    rows = inbox_rows(learner / "inbox.sqlite")
     there: dict[int, int] = {}
     doubled = 0
-    for row in rows:
-        assert names[row.stream] == stream
-        doubled += row.sequence in there
-        there[row.sequence] = zlib.crc32(row.data)
+    for name, sequence, crc in rows:
+        assert name == stream
+        doubled += sequence in there
+        there[sequence] = crc
     lost = changed = 0
     for sequence, crc in ledger:
         found = [where[sequence] for where in (here, there) if sequence in where]

@@ -18,9 +18,8 @@ import random
 import signal
 import sys
 import time
-import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -33,10 +32,8 @@ from robosac.plot_style import LIGHT, Theme, render
 from robosac.plots import learning_curve
 from robosac.rows import Rows
 from robosac.runs import RunFolder
-from robosac.store.inbox import Inbox
-from robosac.store.outbox import Outbox
 from sim.served import served
-from tests.chaos.audit import ALL, audit
+from tests.chaos.audit import audit, inbox_rows, outbox_rows
 from tests.chaos.laboratory import Laboratory
 
 TWIN_PRIORITY: Final = 60
@@ -120,8 +117,7 @@ class Walk:
 
     def _note(self, who: str) -> None:
         """Write down what is on the disk of who was killed."""
-        rows = outbox_rows if who == "actor" else inbox_rows
-        new = set(rows(self._laboratory.runs[who])) - self._seen
+        new = on_disk(who, self._laboratory.runs[who]) - self._seen
         self._seen |= new
         with self._ledger.open("a", encoding="ascii") as file:
             file.writelines(f"{sequence} {crc}\n" for sequence, crc in sorted(new))
@@ -140,30 +136,14 @@ class Walk:
         sys.stderr.flush()
 
 
-def outbox_rows(run: Path) -> Iterator[tuple[int, int]]:
-    """Sequence number and checksum of what an actor's disk holds."""
-    if not (run / "outbox.sqlite").exists():
-        return
-    outbox = Outbox(run / "outbox.sqlite")
-    try:
-        chunk = outbox.read(outbox.first_sequence - 1, ALL)
-    finally:
-        outbox.close()
-    for sequence, row in enumerate(chunk.rows, chunk.first_sequence):
-        yield sequence, zlib.crc32(row.data)
-
-
-def inbox_rows(run: Path) -> Iterator[tuple[int, int]]:
-    """Likewise of a learner's disk."""
-    if not (run / "inbox.sqlite").exists():
-        return
-    inbox = Inbox(run / "inbox.sqlite")
-    try:
-        rows = inbox.read(-1, ALL, ALL) if inbox.newest_arrival >= 0 else []
-    finally:
-        inbox.close()
-    for row in rows:
-        yield row.sequence, zlib.crc32(row.data)
+def on_disk(who: str, run: Path) -> set[tuple[int, int]]:
+    """Sequence numbers and checksums of what the disk of `who` holds."""
+    file = run / ("outbox.sqlite" if who == "actor" else "inbox.sqlite")
+    if not file.exists():
+        return set()
+    if who == "actor":
+        return set(outbox_rows(file)[1].items())
+    return {(sequence, crc) for _, sequence, crc in inbox_rows(file)}
 
 
 def progress(run: RunFolder) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,19 @@ class FlightRig(Rig):
             header, PERIOD, folder, settings, self.bus, self.told.append, save
         )
         self.executor.observer = self.recorder
+
+
+class Waiting:
+    """Passes logs on to `save` once it may: a writer that takes its time."""
+
+    def __init__(self, save: Save) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self._save = save
+
+    def __call__(self, log: FlightLog, path: Path) -> None:
+        self.begun.set()
+        assert self.go_on.wait(30.0)
+        self._save(log, path)
 
 
 class Keeping:

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from calibration.file import load, save
+from calibration.file import load
 from calibration.record import DeviceTag
 from robosac import calibrate_robot, guiding
 from robosac.calibrate_robot import ConsolePerson, DisarmedBench, Opened, drawn
+from robosac.calibration_file import save
 from robosac.cli import app
 from robosac.errors import CalibrationMismatch, ConfigError, RobotError
 from robosac.estop import EStopGate
@@ -158,6 +159,9 @@ def test_a_hidden_sensor_is_measured_through_the_executor(
     assert isinstance(quadruped, Minitaur)
     executor = Executor(quadruped, robot.twin.clock, EStopGate())
     quadruped.configure()
+    assert list(quadruped.motor_devices) == list(file.joint_names)
+    assert all(device.serial for device in quadruped.motor_devices.values())
+    assert quadruped.imu_device is not None
     bench = DisarmedBench(executor, lambda joints: joints * directions(file))
     tag, hands = DeviceTag(model="VN-100", serial="100"), Hands(robot)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from robosac.states import SafetyState
 from robosac.ticks import Unobserved
 from tests.robosac.executor_rig import PERIOD
 from tests.robosac.fake_robot import JOINTS
-from tests.robosac.flight_rig import FlightRig, Keeping, full_disk, wander
+from tests.robosac.flight_rig import FlightRig, Keeping, Waiting, full_disk, wander
 
 
 def kept(rig: FlightRig, keeping: Keeping) -> FlightLog:
@@ -145,44 +144,32 @@ def test_an_e_stop_while_arming_is_written(tmp_path: Path) -> None:
 
 
 def test_a_fault_while_writing_is_written_as_well(tmp_path: Path) -> None:
-    begun, go_on = threading.Event(), threading.Event()
     keeping = Keeping()
-
-    def slow(log: FlightLog, path: Path) -> None:
-        begun.set()
-        assert go_on.wait(30.0)
-        keeping(log, path)
-
+    slow = Waiting(keeping)
     rig = FlightRig(tmp_path, save=slow).armed()
     rig.recorder.latched(Fault("first", "test", ""), rig.clock.now())
     rig.run(2)
-    assert begun.wait(30.0)
+    assert slow.begun.wait(30.0)
     rig.recorder.latched(Fault("second", "test", ""), rig.clock.now())
     rig.run(2)
-    go_on.set()
+    slow.go_on.set()
     rig.recorder.close()
     assert [log.header.reason for log in keeping.logs] == ["first", "second"]
 
 
 def test_faults_that_wait_for_the_writer_share_one_recording(tmp_path: Path) -> None:
-    begun, go_on = threading.Event(), threading.Event()
     keeping = Keeping()
-
-    def slow(log: FlightLog, path: Path) -> None:
-        begun.set()
-        assert go_on.wait(30.0)
-        keeping(log, path)
-
+    slow = Waiting(keeping)
     settings = RecorderSettings(seconds=2.0, tail_s=0.1)
     rig = FlightRig(tmp_path, settings, save=slow).armed()
     rig.recorder.write("first")
-    assert begun.wait(30.0)
+    assert slow.begun.wait(30.0)
     for name in ("second", "third", "second"):
         rig.recorder.latched(Fault(name, "test", ""), rig.clock.now())
         # Its own tail is over: it is ready when the next one comes.
         rig.run(40)
     last = rig.clock.now()
-    go_on.set()
+    slow.go_on.set()
     rig.recorder.close()
     _, together = keeping.logs
     assert together.header.reason == "second, third"
@@ -192,19 +179,14 @@ def test_faults_that_wait_for_the_writer_share_one_recording(tmp_path: Path) -> 
 
 
 def test_a_fault_that_has_left_memory_before_it_was_written_is_told(tmp_path: Path) -> None:
-    begun, go_on = threading.Event(), threading.Event()
-
-    def slow(log: FlightLog, path: Path) -> None:
-        begun.set()
-        assert go_on.wait(30.0)
-
+    slow = Waiting(Keeping())
     settings = RecorderSettings(seconds=0.5, tail_s=0.0)
     rig = FlightRig(tmp_path, settings, save=slow).armed()
     rig.recorder.write("first")
-    assert begun.wait(30.0)
+    assert slow.begun.wait(30.0)
     rig.recorder.latched(Fault("second", "test", ""), rig.clock.now())
     rig.run(900)
-    go_on.set()
+    slow.go_on.set()
     rig.recorder.close()
     (told,) = rig.recorder.failures
     assert "after its first fault" in told

@@ -149,7 +149,7 @@ def test_a_stale_calibration_and_one_of_the_future_are_refused(days: int, good: 
 
 
 def test_age_is_checked_where_the_file_is_read(tmp_path) -> None:
-    from calibration.file import save
+    from robosac.calibration_file import save
 
     file = tmp_path / "calibration.yaml"
     save(file, msgspec.structs.replace(MEASURED, date="2020-01-01"))

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 import calibration
-from calibration.file import dump, load, parse, save
+from calibration.file import dump, load, parse
 from calibration.imu import calibrate_imu
 from calibration.joints import JointResult, calibrate_joint
 from calibration.latency import StepResponse, round_trips
 from calibration.record import DeviceTag, missing_evidence
 from drivers.moteus import MoteusBus
+from robosac.calibration_file import save
 from robosac.errors import CalibrationMismatch
 from robosac.estop import EStopGate
 from robosac.executor import Executor
