@@ -152,7 +152,9 @@ def test_a_policy_that_is_not_fit_is_not_taken(
             raise PolicyRefused("this one shall not be")
         return sealed
 
-    with training(tmp_path / "run", "steps=1000") as (made, own):
+    # However slow this computer, the learner is not left behind by more than an episode.
+    overrides = ("steps=1200", "learner_process.behind_steps=100")
+    with training(tmp_path / "run", *overrides) as (made, own):
         monkeypatch.setattr(PolicyShelf, "check", check)
         made.train()
         assert "this one shall not be" in own.link.refused
