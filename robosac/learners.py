@@ -23,8 +23,9 @@ from robosac.sac.settings import (
     PaperPixels,
     PaperVectors,
 )
-from robosac.settings import MinitaurConfig, TrainConfig
-from robosac.tasks.walk_mirror import walk_mirror
+from robosac.settings import ClawConfig, MinitaurConfig, TrainConfig
+from robosac.tasks.turn_symmetry import turn_symmetry
+from robosac.tasks.walk_symmetry import walk_symmetry
 
 
 class Learner(Protocol):
@@ -110,7 +111,8 @@ def _learner(config: TrainConfig, env: Spaces, device: str) -> Sac | PixelSac:
     actions = shape_of(env.action_space)[0]
     if not has_picture(space):
         seen = shape_of(space)[0]
-        return Sac(settings, seen, actions, config.seed, device, vectors=_vectors(config))
+        vectors = _vectors(config, seen)
+        return Sac(settings, seen, actions, config.seed, device, vectors=vectors)
     pixels = PaperPixels()
     if config.recipe == "fast":
         pixels = FastPixels(**asdict(section.pixels))
@@ -118,12 +120,15 @@ def _learner(config: TrainConfig, env: Spaces, device: str) -> Sac | PixelSac:
     return PixelSac(settings, pixels, image, state, actions, config.seed, device)
 
 
-def _vectors(config: TrainConfig) -> PaperVectors | FastVectors:
-    """How the run's recipe learns from vectors."""
+def _vectors(config: TrainConfig, observations: int) -> PaperVectors | FastVectors:
+    """How the run's recipe learns from vectors of so many numbers."""
     if config.recipe == "paper":
         return PAPER_VECTORS
-    chosen, mirror = asdict(config.sac.vectors), None
-    # `TrainConfig` has refused the wish where a task has no mirror.
-    if chosen.pop("mirror") and isinstance(config, MinitaurConfig):
-        mirror = walk_mirror(config.task.history)
-    return FastVectors(**chosen, mirror=mirror)
+    chosen, symmetry = asdict(config.sac.vectors), None
+    # `TrainConfig` has refused the wish where a task has none.
+    if chosen.pop("symmetry"):
+        if isinstance(config, MinitaurConfig):
+            symmetry = walk_symmetry(config.task.history)
+        elif isinstance(config, ClawConfig):
+            symmetry = turn_symmetry(observations)
+    return FastVectors(**chosen, symmetry=symmetry)

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from robosac.sac.flat import FlatAdam, on_host
 from robosac.sac.gaussian import squash, squash_gradient
+from robosac.sac.images import Images
 from robosac.sac.learner import PARTS, Batch, Learner, Losses
 from robosac.sac.networks import CRITICS, Perceptron, critic_layout, policy_layout
 from robosac.sac.normaliser import Normaliser
 from robosac.sac.policy import OBSERVATION_MEAN, OBSERVATION_SCALE, Policy
 from robosac.sac.reduction import reduce, reduce_gradient
-from robosac.sac.reflect import Reflect
 from robosac.sac.settings import PAPER_VECTORS, FastVectors, PaperVectors, SacSettings
 
 
@@ -54,7 +54,7 @@ class Sac(Learner[Policy]):
         self.target_critics = Perceptron(critics, self._target, layer_norm=normed)
         place = (self.dtype, self.device)
         self._normaliser = Normaliser(observation_dim, *place) if vectors.normalise else None
-        self._reflect = None if vectors.mirror is None else Reflect(vectors.mirror, *place)
+        self._images = None if vectors.symmetry is None else Images(vectors.symmetry, *place)
 
     @torch.no_grad()
     def update(self, batch: Batch) -> Losses:
@@ -123,8 +123,8 @@ class Sac(Learner[Policy]):
         """The batch as the networks see it: with recipe paper, as it is."""
         tensors = [self._tensor(getattr(batch, name)) for name in PARTS]
         state, action, reward, next_state, terminated = tensors
-        if self._reflect is not None:
-            state, action, next_state = self._reflect.half(state, action, next_state)
+        if self._images is not None:
+            state, action, next_state = self._images.shown(state, action, next_state)
         if self._normaliser is not None:
             self._normaliser.learn(state)
             state, next_state = self._normaliser(state), self._normaliser(next_state)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from robosac.errors import ConfigError
-from robosac.mirror import Mirror
+from robosac.symmetry import Symmetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class PaperVectors:
     actor_q: ClassVar[Reduction] = "min"
     critic_layer_norm: ClassVar[bool] = False
     normalise: ClassVar[bool] = False
-    mirror: ClassVar[None] = None
+    symmetry: ClassVar[None] = None
 
 
 PAPER_VECTORS = PaperVectors()
@@ -106,8 +106,8 @@ class FastVectors:
     """Whether the critics' hidden layers are normalised (RLPD, arXiv 2302.02948)."""
     normalise: bool = True
     """Whether observations are brought to one scale by running statistics."""
-    mirror: Mirror | None = None
-    """By which half of each batch is mirrored; None: it is left as it was."""
+    symmetry: Symmetry | None = None
+    """By whose images parts of each batch are shown; None: it is left as it was."""
 
     def __post_init__(self) -> None:
         checks: dict[str, tuple[bool, str]] = {

@@ -142,3 +142,8 @@ class ClawConfig(RobotConfig, frozen=True):
     @property
     def pixels(self) -> bool:
         return self.task.pixels
+
+    @property
+    def symmetric(self) -> bool:
+        # A picture shows which finger is where.
+        return not self.task.pixels

@@ -61,8 +61,9 @@ class VectorSection(Section, frozen=True):
     normalise: Annotated[
         bool, Meta(description="whether observations are brought to one scale, as they come")
     ] = True
-    mirror: Annotated[
-        bool, Meta(description="mirror half of each batch: for a robot of two like sides")
+    symmetry: Annotated[
+        bool,
+        Meta(description="show parts of each batch mirrored or turned: for a robot of like sides"),
     ] = False
 
 
@@ -203,8 +204,8 @@ class TrainConfig(Section, frozen=True):
     learner_process: LearnerProcessSection = LearnerProcessSection()
 
     def __post_init__(self) -> None:
-        if self.sac.vectors.mirror and not self.mirrored:
-            raise ValueError(f"sac.vectors.mirror: {self.preset} has no two like sides")
+        if self.sac.vectors.symmetry and not self.symmetric:
+            raise ValueError(f"sac.vectors.symmetry: {self.preset} has no like sides")
         if self.learner_replay == "device" and self.learner_device == "cpu":
             raise ValueError("learner_replay device needs learner_device cuda; valid here is host")
 
@@ -214,8 +215,8 @@ class TrainConfig(Section, frozen=True):
         return False
 
     @property
-    def mirrored(self) -> bool:
-        """Whether the task looks the same in a mirror."""
+    def symmetric(self) -> bool:
+        """Whether the task is the same one mirrored or turned, as vectors tell of it."""
         return False
 
     @property

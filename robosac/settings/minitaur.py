@@ -130,5 +130,5 @@ class MinitaurConfig(RobotConfig, frozen=True):
         check_periods(self.task.control_period_s, self.executor.period_s)
 
     @property
-    def mirrored(self) -> bool:
+    def symmetric(self) -> bool:
         return True

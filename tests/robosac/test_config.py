@@ -64,18 +64,18 @@ def test_sac_section_mirrors_the_learners_settings() -> None:
     ours.pop("random_correlation")  # who explores needs it, not who learns
     assert ours == theirs
     assert msgspec.structs.asdict(pixels) == dataclasses.asdict(FastPixels())
-    # The mirror itself is the task's; a setting says whether it is used.
-    assert msgspec.structs.asdict(vectors) | {"mirror": None} == dataclasses.asdict(FastVectors())
+    # The symmetry itself is the task's; a setting says whether it is used.
+    assert msgspec.structs.asdict(vectors) | {"symmetry": None} == dataclasses.asdict(FastVectors())
 
 
 def test_a_recipe_changes_its_presets_defaults() -> None:
     paper, fast = robot(), robot("recipe=fast")
     assert (paper.recipe, paper.sac.updates_per_step, paper.sac.discount) == ("paper", 1, 0.99)
     assert (fast.recipe, fast.sac.updates_per_step, fast.sac.discount) == ("fast", 4, 0.98)
-    assert (paper.sac.vectors.mirror, fast.sac.vectors.mirror) == (False, True)
+    assert (paper.sac.vectors.symmetry, fast.sac.vectors.symmetry) == (False, True)
     # What the recipe does not name is the preset's.
     assert fast.sac.random_steps == paper.sac.random_steps == 1000
-    assert msgspec.structs.replace(fast, sac=paper.sac, recipe="paper") == paper
+    assert msgspec.structs.replace(fast, sac=paper.sac, task=paper.task, recipe="paper") == paper
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -183,9 +183,9 @@ def test_refusals_name_the_key(override: str, named: str) -> None:
     assert re.search(named, refusal(override))
 
 
-def test_only_what_looks_the_same_in_a_mirror_is_mirrored() -> None:
-    message = refusal("recipe=fast", "sac.vectors.mirror=true", preset="claw")
-    assert "sac.vectors.mirror: claw has no two like sides" in message
+def test_only_what_has_like_sides_is_shown_mirrored_or_turned() -> None:
+    message = refusal("sac.vectors.symmetry=true", preset="claw-pixels")
+    assert "sac.vectors.symmetry: claw-pixels has no like sides" in message
 
 
 def test_frozen() -> None:

@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from robosac.mirror import Mirror, Reflection
 from robosac.replay import Batch
 from robosac.sac import (
     FastPixels,
@@ -30,14 +29,16 @@ from robosac.sac import (
 from robosac.sac.graphed import CudaRecorder, GraphedLearner, Recorder
 from robosac.sac.learner import Learner
 from robosac.sac.staging import Staging
+from robosac.symmetry import Image, Reordering, Symmetry
 
 OBSERVATION, ACTION, ROWS = 4, 2, 12
 IMAGE = (16, 24, 3)
 SMALL = SacSettings(hidden_units=(16, 16), batch_size=ROWS, initial_alpha=0.3)
 FAST = FastPixels(filters=(8, 6), units=7)
 PIXELS = {"paper": PaperPixels(), "fast": FAST}
-MIRROR = Mirror(Reflection((1, 0, 2, 3), (1, 1, -1, 1)), Reflection((1, 0), (1, 1)))
-VECTORS = {"vectors": PaperVectors(), "fast vectors": FastVectors(mirror=MIRROR)}
+MIRRORED = Image(Reordering((1, 0, 2, 3), (1, 1, -1, 1)), Reordering((1, 0), (1, 1)))
+SYMMETRY = Symmetry((MIRRORED,))
+VECTORS = {"vectors": PaperVectors(), "fast vectors": FastVectors(symmetry=SYMMETRY)}
 KINDS = (*VECTORS, *PIXELS)
 BLOCK = 3
 ON_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")

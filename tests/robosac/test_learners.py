@@ -20,7 +20,8 @@ from robosac.resident_replay import ResidentReplay
 from robosac.sac import FastVectors, PaperVectors, PixelSac, Sac
 from robosac.schema import schema_of
 from robosac.settings import MinitaurConfig
-from robosac.tasks.walk_mirror import walk_mirror
+from robosac.tasks.turn_symmetry import turn_symmetry
+from robosac.tasks.walk_symmetry import walk_symmetry
 from robosac.told_spaces import ToldSpaces
 
 ON_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -57,7 +58,10 @@ def test_the_recipe_decides_how_vectors_are_learned_from() -> None:
     seen = 12 * (walk.task.history + 1) + 8 * walk.task.history
     walking = ToldSpaces(Box(-np.inf, np.inf, (seen,)), Box(-1.0, 1.0, (8,)))
     made: Any = make_learner(walk, walking)
-    assert made.vectors == FastVectors(mirror=walk_mirror(walk.task.history))
+    assert made.vectors == FastVectors(symmetry=walk_symmetry(walk.task.history))
+    hand = load_preset("claw", [*SMALL, "recipe=fast"])
+    turning: Any = make_learner(hand, ToldSpaces(Box(-1.0, 1.0, (20,)), Box(-1.0, 1.0, (9,))))
+    assert turning.vectors == FastVectors(symmetry=turn_symmetry(20))
     assert schema_of(walk, walking).normaliser == (seen,)
     assert schema_of(load_preset("minitaur"), walking).normaliser is None
 

@@ -14,16 +14,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from robosac.errors import ConfigError
-from robosac.mirror import Mirror, Reflection
 from robosac.replay import Batch, Replay
 from robosac.sac import FastVectors, PaperVectors, Policy, Sac, SacSettings
 from robosac.sac.gaussian import squash
 from robosac.sac.networks import NORM_EPSILON
+from robosac.symmetry import Image, Reordering, Symmetry
 
 OBSERVATION, ACTION, ROWS = 4, 2, 32
 SMALL = SacSettings(hidden_units=(16, 16), batch_size=ROWS)
-MIRROR = Mirror(
-    observation=Reflection((1, 0, 2, 3), (1, 1, -1, 1)), action=Reflection((1, 0), (1, 1))
+MIRRORED = Image(Reordering((1, 0, 2, 3), (1, 1, -1, 1)), Reordering((1, 0), (1, 1)))
+SYMMETRY = Symmetry((MIRRORED,))
+THIRDS = Symmetry(
+    tuple(
+        Image(Reordering(order, (1,) * OBSERVATION), Reordering((0, 1), (1, 1)))
+        for order in ((1, 2, 0, 3), (2, 0, 1, 3))
+    )
 )
 NOTHING = FastVectors(actor_q="min", critic_layer_norm=False, normalise=False)
 RECIPES: dict[str, PaperVectors | FastVectors] = {
@@ -33,8 +38,9 @@ RECIPES: dict[str, PaperVectors | FastVectors] = {
     "actor_q": replace(NOTHING, actor_q="mean"),
     "critic_layer_norm": replace(NOTHING, critic_layer_norm=True),
     "normalise": replace(NOTHING, normalise=True),
-    "mirror": replace(NOTHING, mirror=MIRROR),
-    "fast": FastVectors(mirror=MIRROR),
+    "symmetry": replace(NOTHING, symmetry=SYMMETRY),
+    "symmetry of three": replace(NOTHING, symmetry=THIRDS),
+    "fast": FastVectors(symmetry=SYMMETRY),
 }
 
 
@@ -95,9 +101,10 @@ def reduced(q: Tensor, how: str) -> Tensor:
     return q.min(dim=0).values if how == "min" else (q[0] + q[1]) / 2
 
 
-def mirrored(rows: Tensor, reflection: Reflection) -> Tensor:
-    half = len(rows) // 2
-    return torch.from_numpy(np.concatenate([rows[:half], reflection(rows[half:].numpy())]))
+def shown(rows: Tensor, images: list[Reordering]) -> Tensor:
+    kept, *others = np.array_split(rows.numpy(), len(images) + 1)
+    parts = [image(part) for image, part in zip(images, others, strict=True)]
+    return torch.from_numpy(np.concatenate([kept, *parts]))
 
 
 def leaves(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -123,9 +130,10 @@ def reference_update(agent: Sac, batch: Batch, noise: Tensor) -> dict[str, dict[
         )
     )
     recipe = agent.vectors
-    if recipe.mirror is not None:
-        s, s2 = (mirrored(x, recipe.mirror.observation) for x in (s, s2))
-        a = mirrored(a, recipe.mirror.action)
+    if recipe.symmetry is not None:
+        images = recipe.symmetry.images
+        s, s2 = (shown(x, [image.observation for image in images]) for x in (s, s2))
+        a = shown(a, [image.action for image in images])
     if recipe.normalise:
         # At the first update the batch's own statistics are all there are.
         mean, deviation = s.mean(dim=0), (s.var(dim=0, correction=0) + 1e-4).sqrt()

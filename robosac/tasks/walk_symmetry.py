@@ -7,7 +7,7 @@ Locomotion).
 
 from __future__ import annotations
 
-from robosac.mirror import Mirror, Reflection
+from robosac.symmetry import Image, Reordering, Symmetry
 from robosac.tasks.legs import LEGS
 
 OTHER_SIDE = tuple(
@@ -17,8 +17,8 @@ OTHER_SIDE = tuple(
 """Of each leg, the one across the body."""
 
 
-def walk_mirror(history: int) -> Mirror:
-    """The mirror of `MinitaurWalk` with so many past observations and actions.
+def walk_symmetry(history: int) -> Symmetry:
+    """The mirror image of `MinitaurWalk` with so many past observations and actions.
 
     Leg angles have no sign to change: swing and extension count forward and outward on both sides.
     """
@@ -33,4 +33,5 @@ def walk_mirror(history: int) -> Mirror:
         start = len(order)
         order.extend(start + place for place in block)
     signs = (*sign * (history + 1), *[1] * (len(action) * history))
-    return Mirror(Reflection(tuple(order), signs), Reflection(action, (1,) * len(action)))
+    mirrored = Image(Reordering(tuple(order), signs), Reordering(action, (1,) * len(action)))
+    return Symmetry((mirrored,))
