@@ -231,6 +231,17 @@ def test_the_reward_is_of_the_valve_now() -> None:
     assert info["success"] == (abs(info["angle_error"]) < 0.1)
 
 
+def test_the_valves_servo_tells_the_reward_and_no_picture_knows() -> None:
+    rig = make_rig("claw-pixels", *quick())
+    rig.env.reset(seed=1)
+    true = rig.env.step(STILL)[4]["angle_error"]
+    rig.twin.faults.skew(50, 0.2)
+    observation, _, _, _, info = rig.env.step(STILL)
+    assert info["angle_error"] == pytest.approx(true - 0.2, abs=0.01)
+    assert info["terms"]["distance"] == pytest.approx(-2.0 * abs(info["angle_error"]))
+    assert observation["state"].shape == (18,), "fingers alone"
+
+
 def test_success_is_where_the_coloured_end_points_right() -> None:
     rig = make_rig()
     rig.env.reset(seed=1)
