@@ -67,7 +67,7 @@ CUT: dict[str, tuple[str, Fail, EpisodeEnd]] = {
     "overload": ("claw", overload, EpisodeEnd.SERVO_OVERLOADED),
     "overload, pixels": ("claw-pixels", overload, EpisodeEnd.SERVO_OVERLOADED),
 }
-"""What makes the executor let go of everything at once."""
+"""What the executor itself answers: a latched fault, and torque off."""
 
 
 @dataclass
