@@ -36,6 +36,7 @@ from robosac.tasks.turn import ClawTurn
 if TYPE_CHECKING:
     from drivers.camera.stepped import SteppedCamera
     from sim.camera_capture import RenderedCamera
+    from sim.claw_camera import ClawCameraOptions
     from sim.claw_randomisation import ClawRandomisation
 
 ROBOT_NAME = "claw"
@@ -135,9 +136,7 @@ def _reach(config: ClawConfig, file: ClawFile, console: TextIO, tap: Tap) -> Cla
 
 def _twin(section: ClawTwinSection, file: ClawFile, pixels: bool, tap: Tap) -> ClawConnection:
     """The twin; its servos have the robot file's ids."""
-    from sim.camera_randomisation import CameraRandomisation
     from sim.claw import ClawOptions, ClawTwin
-    from sim.claw_camera import ClawCameraOptions
     from sim.claw_servo import PRESETS
 
     picture = section.camera
@@ -146,16 +145,7 @@ def _twin(section: ClawTwinSection, file: ClawFile, pixels: bool, tap: Tap) -> C
         model=_model_number(file),
         preset=PRESETS[section.servos],
         randomisation=_randomisation(section),
-        camera=ClawCameraOptions(
-            size=(picture.size, picture.size),
-            fps=picture.fps,
-            latency_s=picture.latency_s,
-            randomisation=CameraRandomisation.mild()
-            if picture.randomisation == "mild"
-            else CameraRandomisation.off(),
-        )
-        if pixels
-        else None,
+        camera=_camera_options(picture) if pixels else None,
     )
     twin = ClawTwin(options)
     now = twin.clock.now
@@ -163,6 +153,22 @@ def _twin(section: ClawTwinSection, file: ClawFile, pixels: bool, tap: Tap) -> C
     bus = DynamixelBus(wire, [motor.id for motor in file.motors.values()], now)
     camera = None if twin.camera is None else _camera(twin.camera.device, file, picture, now)
     return ClawConnection(ClawDevices(bus, camera), twin.clock, twin, twin.render, twin.clock)
+
+
+def _camera_options(section: TwinCameraSection) -> ClawCameraOptions:
+    from sim.camera_randomisation import CameraRandomisation
+    from sim.camera_sensor import SensorSettings
+    from sim.claw_camera import ClawCameraOptions
+
+    mild = section.randomisation == "mild"
+    return ClawCameraOptions(
+        size=(section.size, section.size),
+        fps=section.fps,
+        latency_s=section.latency_s,
+        jitter_s=section.jitter_s,
+        sensor=SensorSettings(section.exposure, section.read_noise, section.shot_noise),
+        randomisation=CameraRandomisation.mild() if mild else CameraRandomisation.off(),
+    )
 
 
 def _camera(

@@ -255,7 +255,8 @@ class DynamixelBus:
 
     def _collect(self, tick: _Tick, valid: NDArray[np.bool_]) -> DynamixelReadings:
         torque = self._torque
-        return tick.store.collect(valid, torque.holding, torque.free, self._telemetry.collect())
+        switched = torque.holding, torque.free, torque.clinging
+        return tick.store.collect(valid, *switched, self._telemetry.collect())
 
     def _switch(self, command: Command) -> bytes:
         """What switches torque as `command` wants it, beside its goals."""

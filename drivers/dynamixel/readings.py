@@ -101,6 +101,8 @@ class DynamixelReadings:
     armed, and nothing that it said since then is against it. Cannot be written to."""
     free: NDArray[np.bool_]
     """The same of torque that is off."""
+    clinging: NDArray[np.bool_]
+    """The servo was told to let go and keeps saying that its torque is on. Cannot be written to."""
     jumped: NDArray[np.bool_]
     """The servo answered in this exchange, in order, with a position that no servo can have come to
     since its last: its turns or its encoder are lost. The reading is not kept."""
@@ -175,6 +177,7 @@ class ReadingStore:
         valid: NDArray[np.bool_],
         holding: NDArray[np.bool_],
         free: NDArray[np.bool_],
+        clinging: NDArray[np.bool_],
         telemetry: Telemetry,
     ) -> DynamixelReadings:
         """Fresh arrays of everything known; what is wrong with an answer is told once."""
@@ -192,6 +195,7 @@ class ReadingStore:
             error=self.errors.copy(),
             holding=holding,
             free=free,
+            clinging=clinging,
             jumped=jumped,
             old=old,
             telemetry=telemetry,
@@ -213,6 +217,7 @@ def never_heard(count: int, telemetry: Telemetry) -> DynamixelReadings:
         error=np.zeros(count, dtype=np.int64),
         holding=no,
         free=no,
+        clinging=no,
         jumped=no,
         old=no,
         telemetry=telemetry,

@@ -24,6 +24,8 @@ BoolArray = NDArray[np.bool_]
 
 WATCHDOG_S: Final = 0.1
 """Five times 20 ms: more than the worst lateness of a loaded host, s."""
+REFUSALS: Final = 3
+"""So many answers in a row that torque is on, each after orders to let go: no order was lost."""
 
 # The same in every model.
 _TORQUE, _WATCHDOG = TABLES[1020]["torque_enable"], TABLES[1020]["bus_watchdog"]
@@ -52,6 +54,8 @@ class _Servo:
     watchdog: int = UNKNOWN
     has_held: bool = False
     was_watched: bool = False
+    refusals: int = 0
+    """Answers in a row that torque is on although it is wanted off."""
 
     @property
     def unswitched(self) -> bool:
@@ -94,7 +98,7 @@ class TorqueSwitch:
         self._wanted = b""
         self._open: list[tuple[int, Topic]] = []
         self._pass: list[tuple[int, Topic]] = []
-        self._holding = self._free = _frozen([False] * len(self._ids))
+        self._holding = self._free = self._clinging = _frozen([False] * len(self._ids))
 
     @property
     def holding(self) -> BoolArray:
@@ -105,6 +109,11 @@ class TorqueSwitch:
     def free(self) -> BoolArray:
         """Who has said, since it was last told otherwise, that torque is off."""
         return self._free
+
+    @property
+    def clinging(self) -> BoolArray:
+        """Who was told to let go and has said `REFUSALS` times since that torque is on."""
+        return self._clinging
 
     @property
     def asking(self) -> bool:
@@ -136,6 +145,7 @@ class TorqueSwitch:
             news = servo.torque != code
             servo.torque = code
             servo.has_held |= bool(servo.wanted) and code == 1
+            servo.refusals = servo.refusals + 1 if servo.wanted is False and code else 0
         elif topic is Topic.WATCHDOG:
             news = servo.watchdog != code
             servo.watchdog = code
@@ -190,6 +200,7 @@ class TorqueSwitch:
         ]
         self._holding = _frozen([servo.holding for servo in servos])
         self._free = _frozen([servo.free for servo in servos])
+        self._clinging = _frozen([servo.refusals >= REFUSALS for servo in servos])
 
 
 def _frozen(values: list[bool]) -> BoolArray:

@@ -245,7 +245,8 @@ class Servos:
         tripped = (telemetry.watchdog == TRIPPED) & (telemetry.watchdog_time >= since)
         if drive is Drive.STOP:
             tripped &= False
-        if not (wrong | tripped | jumped).any():
+        clinging = readings.clinging & ~self._held
+        if not (wrong | tripped | jumped | clinging).any():
             return ()
         faults = [
             Fault(name, self._names[index], f"hardware error {error.name}; it has let go")
@@ -265,6 +266,10 @@ class Servos:
                 "its turns or its encoder are lost",
             )
             for index in np.flatnonzero(jumped)
+        ]
+        faults += [
+            Fault("motor_not_released", self._names[index], "told to let go, it says torque is on")
+            for index in np.flatnonzero(clinging)
         ]
         return tuple(faults)
 

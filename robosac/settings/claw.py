@@ -101,6 +101,19 @@ class TwinCameraSection(Section, frozen=True):
     )
     fps: Annotated[float, Meta(gt=0, le=120, description="pictures a second")] = 30.0
     latency_s: Annotated[float, Meta(ge=0, le=0.5, description="s from exposure to arrival")] = 0.02
+    jitter_s: Annotated[
+        float, Meta(ge=0, le=0.5, description="s, at most so much is added to a picture's latency")
+    ] = 0.0
+    exposure: Annotated[
+        float, Meta(gt=0, le=10, description="signal by light; 1: a white surface is full scale")
+    ] = 1.0
+    read_noise: Annotated[
+        float,
+        Meta(ge=0.0005, le=0.2, description="standard deviation in the dark, of full scale"),
+    ] = 0.002
+    shot_noise: Annotated[
+        float, Meta(ge=0, le=0.2, description="the light's own at full scale; grows with its root")
+    ] = 0.01
     randomisation: Annotated[
         Literal["off", "mild"],
         Meta(description="colours, light and pose of the camera, drawn anew each episode"),

@@ -11,7 +11,8 @@ it never saw.)
 The valve's servo measures the angle. It serves reset and reward; the policy sees it only without a
 camera. What is not known is not made up: if the angle, or the picture, is too old or wrong, the
 episode ends, truncated, with a code of its own. The hand holds where it is, and nothing is learned
-from that step.
+from that step. Nor is anything from a step after which the camera still shows the picture of before
+it: young enough to act on, it shows nothing of what the action did.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ from robosac.tasks.turn_reset import ClawReset
 from robosac.ticks import Tick
 
 VALVE = "valve"
-LOST = ("joint_lost", "joint_stale")
-"""The monitor's faults of a joint that does not answer, or only with old values."""
+LOST = ("joint_lost", "joint_stale", "motor_not_released")
+"""Faults of a joint that does not answer, or only with old values, or does not let go."""
 CAMERA_WAIT_S = 5.0
 """How long a hand at rest waits for a picture before an episode, s."""
 HOLD_S = 0.2
@@ -89,6 +90,8 @@ class ClawTurn(gymnasium.Env[Any, np.ndarray]):
         """The executor's ticks of the last control period, oldest first."""
         self._goal = Goal(0.0, 0.0)
         self._last_action = np.zeros(FINGERS)
+        self._pictured_at = -math.inf
+        """Time of the picture that was observed last, s."""
         self._steps = 0
         self._over = True
 
@@ -111,6 +114,8 @@ class ClawTurn(gymnasium.Env[Any, np.ndarray]):
         self._last_action = np.zeros(FINGERS)
         self._steps, self._over = 0, False
         self.ticks = [tick]
+        self._pictured_at = -math.inf
+        self._shows_news(tick.state)
         sight = self._sight(tick.state)
         return self._observe(sight), {
             "angle_error": sight.error,
@@ -120,7 +125,7 @@ class ClawTurn(gymnasium.Env[Any, np.ndarray]):
     def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Drive for one control period.
 
-        Info: `terms` (reward by name), `rewarded` (False: the valve's angle or the picture could
+        Info: `terms` (reward by name), `rewarded` (False: the valve's angle or a new picture could
         not be had, so that nothing may be learned from this step), `executed_action`, `reasons`,
         `end` (EpisodeEnd or None), `angle_error` (rad; NaN if not known), `success`, `joint_age_s`
         and, with a camera, `frame_age_s` (s), `operator_calls`. Every executor tick of the period
@@ -149,7 +154,7 @@ class ClawTurn(gymnasium.Env[Any, np.ndarray]):
         error = math.nan if fault else sight.error
         info = {
             "terms": terms,
-            "rewarded": fault is None,
+            "rewarded": self._shows_news(tick.state) and fault is None,
             "executed_action": self._last_action.astype(np.float32),
             "reasons": reasons,
             "end": end,
@@ -252,6 +257,15 @@ class ClawTurn(gymnasium.Env[Any, np.ndarray]):
         if frame is None or not state.time - frame.time <= self.settings.frame_age_s:
             return None
         return frame if frame.image.shape[:2] == self.picture else None
+
+    def _shows_news(self, state: RobotState) -> bool:
+        """Whether the picture is another than the one observed last; True without pictures."""
+        if self.picture is None:
+            return True
+        frame, before = self._frame(state), self._pictured_at
+        if frame is not None:
+            self._pictured_at = frame.time
+        return frame is not None and frame.time > before
 
     def _frame_age(self, state: RobotState) -> float | None:
         """Of the picture, s; NaN: there is none. None: there is no camera."""

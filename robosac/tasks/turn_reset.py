@@ -49,6 +49,7 @@ class ClawReset:
         self.operator_calls = self.disentangled = 0
         self._executor, self._attendant, self._settings = executor, attendant, settings
         self._driver = Driver(executor, period_s)
+        self._ready: Tick | None = None
         joints = len(executor.limits.names)
         self._nobody: BoolArray = np.zeros(joints, dtype=np.bool_)
         self._fingers, self._valve = self._nobody.copy(), self._nobody.copy()
@@ -70,12 +71,13 @@ class ClawReset:
         problem = self._climb(start_rad)
         if problem:
             self.stop()
-            self._call(seed, (problem.split(":")[0],))
+            self._call(seed, self._latched() or (problem.split(":")[0],))
             problem = self._climb(start_rad)
         if problem:
             self.stop()
             raise RobotError(f"the hand could not be set up: {problem}")
-        return self._let_go_of_valve()
+        assert self._ready is not None
+        return self._ready
 
     def stop(self) -> None:
         """Torque off, whatever still runs; before the attendant touches anything."""
@@ -84,16 +86,18 @@ class ClawReset:
 
     def _settle_faults(self, seed: int) -> None:
         """Latched faults are a person's affair."""
-        faults = tuple(dict.fromkeys(latched.fault.name for latched in self._executor.faults))
-        if faults:
+        if faults := self._latched():
             self._call(seed, faults)
+
+    def _latched(self) -> tuple[str, ...]:
+        """Faults by name, each once, in the order they came."""
+        return tuple(dict.fromkeys(latched.fault.name for latched in self._executor.faults))
 
     def _call(self, seed: int, faults: tuple[str, ...]) -> None:
         """Call a person, who sees to the causes of `faults`."""
         self.operator_calls += 1
         self._attendant.place(seed, faults)
-        latched = {entry.fault.name for entry in self._executor.faults}
-        for name in sorted(latched):
+        for name in sorted(self._latched()):
             self._executor.clear(name)
 
     def _climb(self, start_rad: float) -> str:
@@ -102,7 +106,7 @@ class ClawReset:
         for attempt in range(self._settings.retries + 1):
             if attempt:
                 self._disentangle()
-            problem = self._arm() or self._set_up(start_rad)
+            problem = self._arm() or self._set_up(start_rad) or self._let_go_of_valve()
             if not problem or self._executor.safety is SafetyState.FAULT:
                 break
         return problem
@@ -134,8 +138,7 @@ class ClawReset:
 
     def _problem(self, tick: Tick, goal: FloatArray) -> str:
         if tick.safety is not SafetyState.ACTIVE:
-            causes = "; ".join(str(fault) for fault in tick.faults) or tick.safety.value
-            return f"stopped: {causes}"
+            return _stopped(tick)
         joints = tick.state.joints
         off = np.abs(joints.position - goal)
         if (off <= self._settings.tolerance_rad).all():
@@ -163,8 +166,15 @@ class ClawReset:
             if self._driver.move(goal, STAGE_S).safety is not SafetyState.ACTIVE:
                 return
 
-    def _let_go_of_valve(self) -> Tick:
-        """The valve turns freely from here on."""
+    def _let_go_of_valve(self) -> str:
+        """The valve turns freely from here on; what is wrong if it does not, or empty."""
         executor = self._executor
         executor.free(self._valve)
-        return self._driver.move(executor.commanded_position, FREE_SETTLE_S)
+        self._ready = tick = self._driver.move(executor.commanded_position, FREE_SETTLE_S)
+        return "" if tick.safety is SafetyState.ACTIVE else _stopped(tick)
+
+
+def _stopped(tick: Tick) -> str:
+    """Why the executor is not ACTIVE."""
+    causes = "; ".join(str(fault) for fault in tick.faults) or tick.safety.value
+    return f"stopped: {causes}"

@@ -109,6 +109,26 @@ def test_who_should_be_free_and_holds_is_told_again() -> None:
     assert switch.free.tolist() == [True, False, True]
 
 
+def test_who_keeps_saying_that_it_holds_does_not_let_go() -> None:
+    switch = TorqueSwitch(IDS)
+    settle(switch, hold(0, 1))
+    switch.orders(hold(0))
+    for answers in (1, 1, 0, 1, 1):
+        switch.hear(1, Topic.TORQUE, answers)
+        assert not switch.clinging.any(), "an order may have been lost"
+    switch.hear(1, Topic.TORQUE, 1)
+    assert switch.clinging.tolist() == [False, True, False]
+    assert not switch.clinging.flags.writeable
+    switch.hear(0, Topic.TORQUE, 1)
+    assert not switch.clinging[0], "it is to hold"
+    switch.hear(1, Topic.TORQUE, 0)
+    assert not switch.clinging.any()
+    for _ in range(3):
+        switch.hear(1, Topic.TORQUE, 1)
+    switch.orders(hold(0, 1))
+    assert not switch.clinging.any(), "it is wanted on again"
+
+
 @pytest.mark.parametrize("word", [-1, 0])
 def test_a_watchdog_that_tripped_or_was_lost_ends_the_holding(word: int) -> None:
     switch, wanted = TorqueSwitch(IDS), hold(0, 1)

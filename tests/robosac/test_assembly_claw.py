@@ -9,7 +9,8 @@ import pytest
 from robosac.assembly import make_stage
 from robosac.config import load_preset
 from robosac.errors import CalibrationMismatch, ConfigError
-from tests.robosac.turn_rig import make_rig
+from sim.camera_randomisation import CameraRandomisation
+from tests.robosac.turn_rig import make_rig, quick
 
 NOMINAL = (resources.files("robosac.robots") / "claw.yaml").read_text()
 
@@ -29,6 +30,37 @@ def test_the_twins_servos_are_as_stiff_as_they_are_to_be(servos: str, gain: int)
     rig.env.reset(seed=0)
     gains = {servo.memory["position_p_gain"] for servo in rig.twin.line.servos}
     assert gains == {gain}
+
+
+def test_the_twins_camera_is_as_its_settings_say() -> None:
+    section = {
+        "fps": 60.0,
+        "latency_s": 0.03,
+        "jitter_s": 0.01,
+        "exposure": 0.5,
+        "read_noise": 0.02,
+        "shot_noise": 0.05,
+        "size": 48,
+    }
+    told = [f"twin.camera.{name}={value}" for name, value in section.items()]
+    rig = make_rig("claw-pixels", *told, "twin.camera.randomisation=mild")
+    assert rig.twin.camera is not None
+    options, device = rig.twin.camera.options, rig.twin.camera.device
+    sensor = options.sensor
+    assert (sensor.exposure, sensor.read_noise, sensor.shot_noise) == (0.5, 0.02, 0.05)
+    assert (device.size, device.fps) == ((48, 48), 60.0)
+    transits = [device.transit_s() for _ in range(200)]
+    assert 0.03 <= min(transits) < 0.031
+    assert 0.039 < max(transits) <= 0.04
+    assert options.randomisation == CameraRandomisation.mild()
+
+
+def test_exposure_darkens_what_the_policy_sees() -> None:
+    seen = []
+    for exposure in (1.0, 0.25):
+        rig = make_rig("claw-pixels", *quick(), f"twin.camera.exposure={exposure}")
+        seen.append(rig.env.reset(seed=0)[0]["image"].mean())
+    assert seen[1] == pytest.approx(seen[0] * 0.25 ** (1 / 2.2), rel=0.1)
 
 
 @pytest.mark.parametrize(("servos", "factor"), [("xh430", 1.0), ("robel", 1.5)])
@@ -84,6 +116,8 @@ def test_pixels_need_a_camera(tmp_path: Path) -> None:
         ("robot.address=twin://minitaur", "valid is twin://claw"),
         ("robot.address=usb", "valid are twin://claw and serial"),
         ("robot.address=serial", "usb-FTDI"),
+        ("twin.camera.read_noise=0", "read_noise"),
+        ("twin.camera.exposure=0", "exposure"),
     ],
 )
 def test_a_wrong_setting_is_refused(override: str, complaint: str) -> None:

@@ -44,12 +44,14 @@ def test_minitaur_is_the_papers_experiment() -> None:
     assert (config.steps, config.task.episode_steps) == (160_000, 500)
 
 
-def test_paper_recipe_is_table_1() -> None:
+@pytest.mark.parametrize("preset", ["minitaur", "claw", "claw-pixels", "gym:Pendulum-v1"])
+def test_paper_recipe_is_table_1(preset: str) -> None:
     """arXiv 1812.05905, Table 1."""
-    sac = robot().sac
+    config = load_preset(preset, ["recipe=paper"])
+    sac = config.sac
     assert sac.learning_rate == 3e-4
     assert sac.discount == 0.99
-    assert sac.replay_capacity == 1_000_000
+    assert sac.replay_capacity in (1_000_000, config.steps), "nothing of a run is forgotten"
     assert sac.hidden_units == (256, 256)
     assert sac.batch_size == 256
     assert sac.target_entropy is None
@@ -89,12 +91,15 @@ def test_what_is_asked_for_stays_whatever_the_recipe(before: bool, tmp_path: Pat
     assert load_preset(str(file), ["recipe=paper"]).sac.initial_alpha == robot().sac.initial_alpha
 
 
-def test_every_vector_preset_has_a_fast_recipe_and_pixels_keep_their_own() -> None:
+def test_every_preset_has_a_fast_recipe_and_pixels_take_it_unasked() -> None:
     for preset in ("minitaur", "claw", "gym:Pendulum-v1"):
         assert load_preset(preset, ["recipe=fast"]).sac != load_preset(preset).sac
         assert load_preset(preset, ["recipe=fast"]).normalised
         assert not load_preset(preset).normalised
-    assert load_preset("claw-pixels", ["recipe=fast"]) == load_preset("claw-pixels")
+    pixels = load_preset("claw-pixels")
+    assert load_preset("claw-pixels", ["recipe=fast"]) == pixels
+    assert (pixels.sac.discount, pixels.sac.batch_size) == (0.97, 128)
+    assert load_preset("claw-pixels", ["recipe=paper"]).sac != pixels.sac
     assert not load_preset("claw-pixels").normalised
 
 

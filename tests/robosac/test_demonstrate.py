@@ -47,11 +47,16 @@ def test_the_gait_turns_the_valve_and_its_set_is_valid(gait_set: Path) -> None:
     assert shown.rewards[-1] > shown.rewards[0]
 
 
-def test_a_run_draws_its_share_from_the_set(gait_set: Path, tmp_path: Path) -> None:
+def test_a_run_draws_its_share_from_the_set(
+    gait_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     settings = [
         *SMALL, f"demonstrations.path={gait_set}", "steps=20", "task.episode_steps=20", *quick()
     ]  # fmt: skip
     commands.train("claw-pixels", settings, tmp_path / "run")
+    last = capsys.readouterr().out.splitlines()[-1]
+    # 101 and 21 pictures of 3,072 bytes, each with its state, and 120 rows.
+    assert "| replay 0 MB |" in last, "the memory of both buffers is told"
     run = RunFolder.open(tmp_path / "run")
     rig = make_rig("claw-pixels")
     replay = make_replay(run.config, rig.env)

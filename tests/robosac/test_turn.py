@@ -27,6 +27,13 @@ def test_gymnasium_accepts_it(name: str) -> None:
     env.close()
 
 
+def test_gymnasium_accepts_robels_turn_from_pixels() -> None:
+    rig = make_rig("claw-pixels", *quick(), "task.definition=robel-turn-fixed")
+    check_env(rig.env, skip_render_check=True)
+    assert rig.env.observation_space["state"].shape == (18,)  # type: ignore[index]
+    rig.env.close()
+
+
 def test_a_vector_tells_fingers_and_valve() -> None:
     rig = make_rig()
     observation, info = rig.env.reset(seed=3)
@@ -57,6 +64,49 @@ def test_the_picture_is_of_the_moment_and_tells_its_age() -> None:
     assert min(ages) > 0.015
     assert max(ages) < 0.08
     assert not np.array_equal(observation["image"], before["image"])
+
+
+def test_a_slow_cameras_picture_is_learned_from_once() -> None:
+    """At 8 pictures a second some steps end with the picture that they began with."""
+    rig = make_rig("claw-pixels", *quick(), "twin.camera.fps=8", "task.frame_age_s=0.2")
+    before, _ = rig.env.reset(seed=3)
+    news = []
+    for _ in range(12):
+        observation, _, _, _, info = rig.env.step(np.full(9, 0.3))
+        changed = not np.array_equal(observation["image"], before["image"])
+        assert info["rewarded"] == changed
+        assert info["end"] is None
+        assert math.isfinite(info["terms"]["distance"])
+        news.append(changed)
+        before = observation
+    assert 8 <= sum(news) < 12
+
+
+def test_joints_and_picture_each_tell_their_age() -> None:
+    """The joints are those of the last tick; the picture is by its own time of exposure."""
+    rig = make_rig("claw-pixels", *quick(), "twin.camera.latency_s=0.05")
+    assert rig.twin.camera is not None
+    device, exposed = rig.twin.camera.device, {}
+    render = device._render
+
+    def rendered(time: float) -> Any:
+        picture = render(time)
+        exposed[picture.tobytes()] = time
+        return picture
+
+    device._render = rendered
+    rig.env.reset(seed=3)
+    for _ in range(5):
+        observation, _, _, _, info = rig.env.step(np.full(9, 0.3))
+        now = rig.env.ticks[-1].state.time
+        age = now - exposed[observation["image"].tobytes()]
+        assert info["frame_age_s"] == pytest.approx(age, abs=1e-6)
+        assert info["frame_age_s"] >= 0.05
+        assert 0.0 <= info["joint_age_s"] < rig.executor.period
+    rig.twin.faults.silence(50, True)
+    _, _, _, _, info = rig.env.step(STILL)
+    assert info["end"] is EpisodeEnd.VALVE_LOST
+    assert info["joint_age_s"] >= rig.executor.period
 
 
 def test_episodes_begin_where_they_shall_with_the_valve_free() -> None:
@@ -179,6 +229,17 @@ def test_the_reward_is_of_the_valve_now() -> None:
     assert info["terms"]["distance"] == pytest.approx(-2.0 * abs(info["angle_error"]))
     assert reward == pytest.approx(sum(info["terms"].values()))
     assert info["success"] == (abs(info["angle_error"]) < 0.1)
+
+
+def test_the_valves_servo_tells_the_reward_and_no_picture_knows() -> None:
+    rig = make_rig("claw-pixels", *quick())
+    rig.env.reset(seed=1)
+    true = rig.env.step(STILL)[4]["angle_error"]
+    rig.twin.faults.skew(50, 0.2)
+    observation, _, _, _, info = rig.env.step(STILL)
+    assert info["angle_error"] == pytest.approx(true - 0.2, abs=0.01)
+    assert info["terms"]["distance"] == pytest.approx(-2.0 * abs(info["angle_error"]))
+    assert observation["state"].shape == (18,), "fingers alone"
 
 
 def test_success_is_where_the_coloured_end_points_right() -> None:

@@ -69,6 +69,38 @@ def test_a_person_who_mends_it_is_enough(monkeypatch: pytest.MonkeyPatch) -> Non
     assert rig.env.setup.operator_calls == 1
 
 
+def test_a_valve_whose_servo_does_not_let_go_is_a_persons_affair(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = make_rig("claw", *FAITHFUL, *QUICK)
+    calls = watched(rig, monkeypatch)
+    motion = rig.twin.line.servo(50).motion
+    monkeypatch.setattr(motion, "torque_off", motion.torque_on)
+    with pytest.raises(RobotError, match="motor_not_released"):
+        rig.env.setup.run(1.0, 0)
+    assert [faults[0] for faults in calls] == ["motor_not_released"]
+    monkeypatch.undo()
+    rig.env.reset(seed=0)
+    assert not rig.twin.line.servo(50).motion.torque
+    assert rig.env.setup.operator_calls == 2
+
+
+def test_a_valve_whose_encoder_is_stuck_is_found_by_the_next_reset(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It answers in time and with a running clock, like a valve at rest: no episode can tell."""
+    rig = make_rig("claw", *FAITHFUL, *QUICK)
+    calls = watched(rig, monkeypatch)
+    rig.env.reset(seed=0)
+    rig.twin.faults.jam_encoder(50, True)
+    assert rig.env.executor.state is not None
+    away = rig.env.executor.state.joints.position[9] + 1.0
+    with pytest.raises(RobotError):
+        rig.env.setup.run(away, 0)
+    assert len(calls) == 1
+    assert calls[0][0] in ("valve_stuck", "encoder_frozen")
+
+
 def test_a_caught_finger_is_disentangled_without_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
     """Something holds a finger until everybody has let go once."""
     rig = make_rig("claw", *FAITHFUL, *QUICK)

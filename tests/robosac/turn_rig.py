@@ -63,7 +63,9 @@ class TurnRig:
         _, info, infos = self.until_end()
         assert info["end"] is end
         assert not info["rewarded"]
-        assert all(earlier["rewarded"] for earlier in infos[:-1])
+        # A camera that fails shows its last picture for one more step, and that teaches nothing.
+        taught = [earlier["rewarded"] for earlier in infos[:-1]]
+        assert all(taught[:-1] if self.env.picture else taught)
 
 
 def quick() -> list[str]:
