@@ -162,7 +162,7 @@ def _watchdog(found: Sequence[MotorCondition], wanted_s: float) -> Row:
     valid = f"{wanted_s:g} s, read back from every motor"
     remedy = "set servo.default_timeout_s (moteus), or update the firmware (Dynamixel)"
     wrong = [
-        f"{motor.joint}: {_seconds(motor.watchdog_s)}"
+        f"{motor.joint}: {motor.unwatched or _seconds(motor.watchdog_s)}"
         for motor in found
         if not abs(motor.watchdog_s - wanted_s) <= WATCHDOG_TOLERANCE_S
     ]

@@ -50,6 +50,8 @@ class MotorCondition:
     """Its watchdog has stopped it; arming sets it up anew."""
     watchdog_s: float = math.nan
     """What its own watchdog was read back to, s; NaN: it cannot be armed."""
+    unwatched: str = ""
+    """What it says to its watchdog being armed; empty: nothing."""
     settings: tuple[str, ...] = ()
     """Settings that are not as the robot file says."""
     problem: str = ""
@@ -170,10 +172,12 @@ def _servo(
         if torque:
             # Its owner's, if it has one: a watchdog that runs is not touched.
             return motor
-        taken = _try_watchdog(registers, id, watchdog_s)
     except (BusTimeout, DeviceError) as error:
         return replace(motor, problem=str(error))
-    return replace(motor, watchdog_s=taken)
+    try:
+        return replace(motor, watchdog_s=_try_watchdog(registers, id, watchdog_s))
+    except (BusTimeout, DeviceError) as error:
+        return replace(motor, unwatched=str(error))
 
 
 def _try_watchdog(registers: ServoRegisters, id: int, watchdog_s: float) -> float:
