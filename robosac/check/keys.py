@@ -11,8 +11,6 @@ from typing import Final
 from robosac.check.row import Level, Row, judged
 from robosac.errors import ConfigError
 
-WARN_DAYS: Final = 30.0
-"""A certificate that is valid for fewer days is told of."""
 KEEPALIVE, CERTIFICATES = "keepalive key", "certificates"
 _PRIVATE: Final = "there, mode 0600, whole"
 
@@ -28,6 +26,8 @@ class KeyFacts:
     """Whom the certificate names."""
     days_left: float = 0.0
     """Of the certificate, days."""
+    ends_soon: bool = False
+    """As the link warns of it (`robosac.link.key_folder.WARN_DAYS`)."""
 
 
 def keepalive_row(facts: KeyFacts) -> Row:
@@ -48,7 +48,7 @@ def certificates_row(facts: KeyFacts) -> Row:
         return judged(CERTIFICATES, Level.GREEN, "none named (--keys FOLDER)", valid, "")
     if facts.problem:
         return judged(CERTIFICATES, Level.RED, facts.problem, valid, remedy)
-    level = Level.GREEN if facts.days_left >= WARN_DAYS else Level.AMBER
+    level = Level.AMBER if facts.ends_soon else Level.GREEN
     found = f"{facts.path}, of {facts.owner}, {facts.days_left:.0f} days left"
     return judged(CERTIFICATES, level, found, valid, remedy)
 
@@ -76,7 +76,8 @@ def probe_certificates(folder: Path | None, now: datetime.datetime) -> KeyFacts:
 
     def read() -> KeyFacts:
         found = read_key_folder(folder, now)
-        return KeyFacts(str(folder), "", str(found.peer), found.days_left)
+        soon = bool(found.warning)
+        return KeyFacts(str(folder), "", str(found.peer), found.days_left, soon)
 
     return _tried(str(folder), read)
 

@@ -69,11 +69,13 @@ def _priority(wanted: int, valid: str, facts: RightsFacts) -> Row:
     if facts.any_priority:
         return judged(PRIORITY, Level.GREEN, "any (CAP_SYS_NICE)", valid, "")
     level = Level.GREEN if facts.priority >= wanted else Level.AMBER
-    return judged(PRIORITY, level, f"up to {facts.priority}", valid, _REMEDY.format("rtprio 95"))
+    return judged(
+        PRIORITY, level, f"up to {facts.priority}", valid, _REMEDY.format("@GROUP - rtprio 60")
+    )
 
 
 def _memory(valid: str, facts: RightsFacts) -> Row:
     if facts.any_memory or facts.locked_bytes is None:
         return judged(MEMORY, Level.GREEN, UNLIMITED, valid, "")
     found = f"only {facts.locked_bytes // 1024} KiB"
-    return judged(MEMORY, Level.AMBER, found, valid, _REMEDY.format("memlock unlimited"))
+    return judged(MEMORY, Level.AMBER, found, valid, _REMEDY.format("@GROUP - memlock unlimited"))

@@ -1,6 +1,7 @@
 """Rows about motors: each is red where it must be, and green where all is well."""
 
 import math
+from collections.abc import Mapping
 
 import pytest
 
@@ -9,7 +10,7 @@ from robosac.check.row import Level, reds
 from tests.robosac.check.facts import BOUNDS, by_name, motor
 
 
-def level(name: str, *changes: dict[str, object], bounds: MotorBounds = BOUNDS) -> Level:
+def level(name: str, *changes: Mapping[str, object], bounds: MotorBounds = BOUNDS) -> Level:
     found = tuple(motor(number + 1, **change) for number, change in enumerate(changes))
     return by_name(motor_rows(found, bounds))[name].level
 
