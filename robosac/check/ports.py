@@ -86,7 +86,9 @@ def probe_port(path: str, proc: Path, pid: int) -> PortFacts:
         return PortFacts(path, missing=error.strerror or str(error))
     kind = _kind(found.st_mode)
     pseudo = is_pseudo(place)
-    holders = () if pseudo or kind == "socket" else tuple(_holders(found.st_rdev, proc, pid))
+    holders = (
+        () if pseudo or kind == "socket" else tuple(_holders(os.path.realpath(place), proc, pid))
+    )
     openable = os.access(place, os.R_OK | os.W_OK)
     return PortFacts(path, "", kind, openable, holders, pseudo)
 
@@ -99,7 +101,7 @@ def _kind(mode: int) -> str:
     return "folder" if stat.S_ISDIR(mode) else "file"
 
 
-def _holders(device: int, proc: Path, pid: int) -> Iterator[str]:
+def _holders(device: str, proc: Path, pid: int) -> Iterator[str]:
     """Processes other than `pid` that have `device` open; another user's cannot be seen."""
     for folder in sorted(proc.glob("[0-9]*")):
         if int(folder.name) == pid:
@@ -109,16 +111,16 @@ def _holders(device: int, proc: Path, pid: int) -> Iterator[str]:
         except OSError:
             # It has ended, or is another user's.
             continue
-        if any(_is(folder / "fd" / name, device) for name in names):
+        if any(_points_to(folder / "fd" / name) == device for name in names):
             yield f"process {folder.name} ({_name(folder)})"
 
 
-def _is(handle: Path, device: int) -> bool:
+def _points_to(handle: Path) -> str:
+    """What an open file is called; the file itself is not touched, which may be far away."""
     try:
-        found = os.stat(handle)
+        return os.readlink(handle)
     except OSError:
-        return False
-    return stat.S_ISCHR(found.st_mode) and found.st_rdev == device
+        return ""
 
 
 def _name(folder: Path) -> str:
