@@ -15,6 +15,7 @@ import msgspec
 
 from drivers.dynamixel import TABLES, DynamixelBus
 from robosac.channel_layout import Layout
+from robosac.check.gate import gated
 from robosac.connection import ClawConnection
 from robosac.custody_wiring import claw_custody
 from robosac.errors import ConfigError
@@ -22,6 +23,7 @@ from robosac.estop import EStopGate
 from robosac.executor import Executor
 from robosac.executor_settings import claw_settings
 from robosac.flight.wiring import Blackbox, Tap
+from robosac.hal import Robot
 from robosac.operator import ConsoleAttendant
 from robosac.remote_stage import has_own_process, remote_stage, start
 from robosac.robots.claw import Claw, ClawDevices
@@ -51,7 +53,7 @@ def make_claw(config: ClawConfig, gate: EStopGate, take_over: bool = False) -> S
         OwnershipError: somebody else owns the hand; `take_over` stops and ends him.
         Nothing stays open after an error.
     """
-    file = _file(config)
+    file = file_of(config)
     measured = read_calibration(config.robot, ROBOT_NAME)
     check_calibration(file, measured)
     if has_own_process(config):
@@ -62,12 +64,16 @@ def make_claw(config: ClawConfig, gate: EStopGate, take_over: bool = False) -> S
     blackbox = Blackbox(config)
     with ExitStack() as opened:
         custody = opened.enter_context(claw_custody(config, file, gate, take_over))
-        reached = _reach(config, file, custody.console, blackbox.tap)
+        reached = reach(config, file, custody.console, blackbox.tap)
         opened.callback(reached.devices.close)
         check_ports(measured, reached.ports)
         robot = Claw(file, measured, reached.devices, reached.clock.now)
         settings, period = claw_settings(config, file), config.executor.period_s
-        executor = Executor(robot, reached.clock, gate, period, settings, custody.journal)
+        guarded: Robot = robot
+        # A twin in virtual time is the same to the bit, whoever looks at it.
+        if not is_twin(config.robot.address, ROBOT_NAME):
+            guarded = gated(robot, config, measured, reached.ports, reached.devices.camera)
+        executor = Executor(guarded, reached.clock, gate, period, settings, custody.journal)
         custody.attach(executor)
         picture = _picture(config, file)
         env = ClawTurn(executor, reached.operator, config.task, picture)
@@ -86,7 +92,7 @@ def make_claw(config: ClawConfig, gate: EStopGate, take_over: bool = False) -> S
     )
 
 
-def _file(config: ClawConfig) -> ClawFile:
+def file_of(config: ClawConfig) -> ClawFile:
     """The robot file; for a twin with the gain that makes its servos as stiff as they are to be."""
     file = load_claw_file(config.robot.file)
     if not is_twin(config.robot.address, ROBOT_NAME):
@@ -123,8 +129,12 @@ def _picture(config: ClawConfig, file: ClawFile) -> tuple[int, int] | None:
     return file.camera.picture[1], file.camera.picture[0]
 
 
-def _reach(config: ClawConfig, file: ClawFile, console: TextIO, tap: Tap) -> ClawConnection:
-    """The hand at the configured address."""
+def reach(config: ClawConfig, file: ClawFile, console: TextIO, tap: Tap) -> ClawConnection:
+    """The hand at the configured address.
+
+    Raises:
+        ConfigError: the port or the camera cannot be opened.
+    """
     if is_twin(config.robot.address, ROBOT_NAME):
         return _twin(config.twin, file, config.task.pixels, tap)
     # Only here, for it brings OpenCV along.

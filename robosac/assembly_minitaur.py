@@ -13,12 +13,14 @@ from calibration import Calibration
 from drivers.moteus import MoteusBus
 from drivers.vectornav.port import VectorNavPort
 from robosac.channel_layout import Layout
+from robosac.check.gate import gated
 from robosac.connection import Connection
 from robosac.custody_wiring import minitaur_custody
 from robosac.estop import EStopGate
 from robosac.executor import Executor
 from robosac.executor_settings import minitaur_settings
 from robosac.flight.wiring import Blackbox, Tap
+from robosac.hal import Robot
 from robosac.operator import STAND, ConsoleAttendant
 from robosac.remote_stage import has_own_process, remote_stage, start
 from robosac.robots.controller_options import wanted_options
@@ -57,12 +59,12 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool = Fal
     blackbox = Blackbox(config)
     with ExitStack() as opened:
         custody = opened.enter_context(minitaur_custody(config, file, gate, take_over))
-        reached = _reach(config, file, measured, custody.console, blackbox.tap)
+        reached = reach(config, file, measured, custody.console, blackbox.tap)
         opened.callback(reached.devices.close)
         check_ports(measured, reached.ports)
         robot = Minitaur(file, measured, reached.devices, reached.clock.now)
         executor = Executor(
-            robot,
+            _guarded(robot, config, measured, reached),
             reached.clock,
             gate,
             config.executor.period_s,
@@ -88,10 +90,26 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool = Fal
     )
 
 
-def _reach(
+def _guarded(
+    robot: Minitaur, config: MinitaurConfig, measured: Calibration, reached: Connection
+) -> Robot:
+    """What the executor may drive: on ports, only behind the gate."""
+    if is_twin(config.robot.address, ROBOT_NAME):
+        return robot
+    from robosac.overhead import overhead_of
+
+    camera = overhead_of(reached.devices.tracker)
+    return gated(robot, config, measured, reached.ports, camera)
+
+
+def reach(
     config: MinitaurConfig, file: RobotFile, measured: Calibration, console: TextIO, tap: Tap
 ) -> Connection:
-    """The robot at the configured address."""
+    """The robot at the configured address.
+
+    Raises:
+        ConfigError: a port or the camera cannot be opened.
+    """
     if is_twin(config.robot.address, ROBOT_NAME):
         return _twin(config.twin, file, measured, tap)
     # Only here, for it brings OpenCV along.

@@ -17,7 +17,7 @@ from typing import Final, TextIO
 import msgspec
 import numpy as np
 
-from calibration.record import FORMAT, NOMINAL, Calibration, DeviceTag, JointCalibration
+from calibration.record import Calibration, DeviceTag
 from robosac.calibration_file import save
 from robosac.calibration_file import undo as take_back
 from robosac.config import load_preset
@@ -36,7 +36,13 @@ from robosac.robots.inertial import RATE_HZ
 from robosac.robots.measured import with_imu, with_joints, with_ports
 from robosac.robots.minitaur import Minitaur
 from robosac.robots.robot_file import RobotFile, load_robot_file
-from robosac.robots.wiring import Wiring, check_calibration, directions, motor_zeros
+from robosac.robots.wiring import (
+    Wiring,
+    check_calibration,
+    directions,
+    motor_zeros,
+    unmeasured,
+)
 from robosac.settings import ClawConfig, MinitaurConfig
 from robosac.stage import SERIAL, load_calibration
 from robosac.states import SafetyState
@@ -207,12 +213,6 @@ def opened(preset: str, overrides: list[str], take_over: bool) -> Iterator[Opene
             yield _claw(config, stack, take_over)
 
 
-def drawn(file: Wiring) -> Calibration:
-    """A calibration in which nothing is measured, whatever the robot is called."""
-    names = {name: JointCalibration(motor_id=motor.id) for name, motor in file.motors.items()}
-    return Calibration(format=FORMAT, robot=file.name, date=NOMINAL, joints=names)
-
-
 def _minitaur(config: MinitaurConfig, stack: ExitStack, take_over: bool) -> Opened:
     from robosac.connect import connect
 
@@ -221,7 +221,7 @@ def _minitaur(config: MinitaurConfig, stack: ExitStack, take_over: bool) -> Open
     custody = stack.enter_context(minitaur_custody(config, file, gate, take_over))
     reached = connect(file, console=custody.console, camera=False)
     stack.callback(reached.devices.close)
-    robot = Minitaur(file, drawn(file), reached.devices, reached.clock.now)
+    robot = Minitaur(file, unmeasured(file), reached.devices, reached.clock.now)
     settings, period = minitaur_settings(config, file), config.executor.period_s
     executor = Executor(robot, reached.clock, gate, period, settings, custody.journal)
     bench, person = _ready(executor, robot, file, custody, stack)
@@ -238,7 +238,7 @@ def _claw(config: ClawConfig, stack: ExitStack, take_over: bool) -> Opened:
     blind = msgspec.structs.replace(file, camera=None)
     reached = connect(blind, console=custody.console)
     stack.callback(reached.devices.close)
-    robot = Claw(file, drawn(file), reached.devices, reached.clock.now)
+    robot = Claw(file, unmeasured(file), reached.devices, reached.clock.now)
     settings, period = claw_settings(config, file), config.executor.period_s
     executor = Executor(robot, reached.clock, gate, period, settings, custody.journal)
     bench, person = _ready(executor, robot, file, custody, stack)
@@ -252,7 +252,7 @@ def _ready(
     stack.callback(executor.close)
     custody.attach(executor)
     robot.configure()
-    sign, zero = directions(file), motor_zeros(file, drawn(file))
+    sign, zero = directions(file), motor_zeros(file, unmeasured(file))
     bench = DisarmedBench(executor, lambda joints: (joints + zero) * sign)
     return bench, ConsolePerson(custody.console)
 
@@ -267,7 +267,7 @@ def _base(out: Path, file: Wiring) -> Calibration:
         found = load_calibration(out, file.name)
     except ConfigError as error:
         if isinstance(error.__cause__, FileNotFoundError):
-            return drawn(file)
+            return unmeasured(file)
         raise
     check_calibration(file, found)
     return found

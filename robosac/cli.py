@@ -9,6 +9,7 @@ import typer
 
 from robosac import __version__
 from robosac.cli_calibrate import calibrate_app
+from robosac.cli_check import check
 from robosac.cli_guard import (
     FAILED,
     OK,
@@ -103,6 +104,7 @@ def train(
     guarded(lambda: commands.train(preset, overrides, run, take_over))
 
 
+app.command(context_settings=OVERRIDES)(check)
 app.command(context_settings=OVERRIDES)(actor)
 app.command(context_settings=OVERRIDES)(learner)
 app.command()(pause)

@@ -14,6 +14,7 @@ from drivers.imu import Imu
 from drivers.moteus import MoteusBus
 from drivers.vectornav.port import VectorNavPort
 from drivers.wire import SerialWire, Wire
+from robosac.check.latency_timer import LONGEST_MS
 from robosac.clock import MonotonicClock
 from robosac.connection import Connection
 from robosac.errors import ConfigError
@@ -26,8 +27,6 @@ from robosac.robots.robot_file import RobotFile
 
 LEGS_BAUD: Final = 921600
 """Without meaning for an fdcanusb, but a port is opened with some, bit/s."""
-LONGEST_LATENCY_TIMER_MS: Final = 4
-"""An adapter that waits longer hands over what is nearly a tick old, ms."""
 
 
 def connect(
@@ -98,9 +97,9 @@ def latency_warnings(ports: Iterable[_Port]) -> tuple[str, ...]:
     """A line for each port whose adapter holds bytes back for too long."""
     return tuple(
         f"the adapter of {port.path} holds bytes back for {port.latency_timer_ms} ms; valid is up"
-        f" to {LONGEST_LATENCY_TIMER_MS} ms, and docs/hardware.md has the udev rule"
+        f" to {LONGEST_MS} ms, and docs/hardware.md has the udev rule"
         for port in ports
-        if port.latency_timer_ms is not None and port.latency_timer_ms > LONGEST_LATENCY_TIMER_MS
+        if port.latency_timer_ms is not None and port.latency_timer_ms > LONGEST_MS
     )
 
 

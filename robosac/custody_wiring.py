@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from robosac.custody import Custody
+from robosac.errors import ConfigError
 from robosac.estop import EStopGate
 from robosac.owner import MotorPort
 from robosac.ownership import Claim
@@ -49,6 +50,21 @@ def claw_custody(
     motors = MotorPort("dynamixel", port.path, port.baud, ids)
     claim = Claim(file.name, motors, (port.path,), config.robot.file)
     return Custody(file.name, stop, gate, claim, take_over)
+
+
+def custody_of(
+    config: RobotConfig, file: RobotFile | ClawFile, gate: EStopGate, console: bool = True
+) -> Custody:
+    """What surrounds whichever robot `config` describes; see `minitaur_custody`.
+
+    Raises:
+        ConfigError: settings and robot file are of different robots.
+    """
+    if isinstance(config, MinitaurConfig) and isinstance(file, RobotFile):
+        return minitaur_custody(config, file, gate, take_over=False, console=console)
+    if isinstance(config, ClawConfig) and isinstance(file, ClawFile):
+        return claw_custody(config, file, gate, take_over=False, console=console)
+    raise ConfigError(f"{config.preset} is not of the kind of the robot file {file.name}")
 
 
 def _stop(config: RobotConfig, console: bool) -> StopSection:

@@ -17,10 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from robosac.check.row import Row
+from robosac.check.standing import preflight
 from robosac.config import load_preset
 from robosac.errors import ConfigError, RobotError, RunFolderError
 from robosac.lateness import LatenessHistogram
-from robosac.preflight import preflight
 from robosac.rehearsal.cases import Case, ShellStop, chosen, left_out
 from robosac.rehearsal.conductor import Conductor, Totals
 from robosac.rehearsal.crew import Crew
@@ -160,7 +161,7 @@ class _Run:
         learning = self._request.seconds - (time.monotonic() - self._began)
         self._told(text, max(cases, learning, 0.0))
 
-    def _found(self, conductor: Conductor, checks: tuple[tuple[str, str], ...]) -> Rehearsal:
+    def _found(self, conductor: Conductor, checks: tuple[Row, ...]) -> Rehearsal:
         totals, warnings = conductor.totals, list(conductor.warnings)
         if self._refused is not None:
             warnings.append(self._refused)
@@ -187,7 +188,7 @@ class _Run:
             started=f"{self._started:%Y-%m-%d %H:%M:%S}",
             wall_s=seconds,
             held=held and not self._failures,
-            preflight=checks,
+            preflight=tuple((row.name, row.found) for row in checks),
             outcomes=tuple(self._outcomes),
             left_out=self._left,
             not_enacted=self._not_enacted,

@@ -12,7 +12,7 @@ from drivers.aruco.tracker import ArucoSettings, ArucoTracker, CameraTracker
 from drivers.camera.device import Camera
 from drivers.camera.settings import CameraControls, CameraSettings, CaptureFactory
 from drivers.errors import DriverError
-from drivers.tracker import PlanarFix
+from drivers.tracker import PlanarFix, Tracker
 from robosac.camera_path import camera_at
 from robosac.errors import ConfigError
 from robosac.robots.sections import TrackerSection
@@ -29,6 +29,11 @@ class OverheadCamera:
     def __init__(self, camera: Camera, tracker: CameraTracker) -> None:
         self._camera, self._tracker = camera, tracker
 
+    @property
+    def camera(self) -> Camera:
+        """The camera itself."""
+        return self._camera
+
     def newest(self, now: float) -> PlanarFix | None:
         """See `drivers.tracker.Tracker`."""
         return self._tracker.newest(now)
@@ -43,6 +48,11 @@ class OverheadCamera:
             self._tracker.close()
         finally:
             self._camera.close()
+
+
+def overhead_of(tracker: Tracker | None) -> Camera | None:
+    """The camera that a tracker follows; None: it follows none."""
+    return tracker.camera if isinstance(tracker, OverheadCamera) else None
 
 
 def v4l2_camera(section: TrackerSection) -> CaptureFactory:

@@ -21,7 +21,10 @@ Python's own 5 ms are a whole tick of the quadruped.
 HELPER_PRIORITY: Final = 1
 """Of the process's other threads: below any loop's, above everything ordinary."""
 _MCL_CURRENT, _MCL_FUTURE = 1, 2
-_CAP_IPC_LOCK: Final = 14
+CAP_IPC_LOCK: Final = 14
+"""Whoever has it may lock memory whatever the limit is (linux/capability.h)."""
+CAP_SYS_NICE: Final = 23
+"""Whoever has it may take any priority."""
 
 
 def prepare(priority: int) -> tuple[str, ...]:
@@ -91,7 +94,7 @@ def lock_memory() -> None:
         OSError: the system refuses, or has no such thing.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
-    if limit != resource.RLIM_INFINITY and not _may_lock():
+    if limit != resource.RLIM_INFINITY and not capable(CAP_IPC_LOCK):
         raise OSError(0, f"only {limit // 1024} KiB may be locked (RLIMIT_MEMLOCK)")
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "mlockall"):
@@ -101,12 +104,12 @@ def lock_memory() -> None:
         raise OSError(number, os.strerror(number))
 
 
-def _may_lock() -> bool:
-    """Whether this process may lock memory whatever the limit is."""
-    status = Path("/proc/self/status")
+def capable(capability: int, proc: Path = Path("/proc")) -> bool:
+    """Whether this process has a capability, such as CAP_IPC_LOCK, in effect."""
+    status = proc / "self/status"
     if not status.exists():
         return False
     for line in status.read_text().splitlines():
         if line.startswith("CapEff:"):
-            return bool(int(line.split()[1], 16) >> _CAP_IPC_LOCK & 1)
+            return bool(int(line.split()[1], 16) >> capability & 1)
     return False

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import msgspec
 
+from robosac.check.gate import gated
 from robosac.config import parse
 from robosac.custody_wiring import claw_custody, minitaur_custody
 from robosac.errors import ConfigError
@@ -46,6 +47,7 @@ def build_robot(text: str, gate: EStopGate, take_over: bool) -> BuiltRobot:
 
 def _minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool) -> BuiltRobot:
     from robosac.connect import connect
+    from robosac.overhead import overhead_of
 
     file = load_robot_file(config.robot.file)
     measured = read_calibration(config.robot, "minitaur")
@@ -58,9 +60,11 @@ def _minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool) -> Built
         opened.callback(reached.devices.close)
         check_ports(measured, reached.ports)
         robot = Minitaur(file, measured, reached.devices, reached.clock.now)
+        camera = overhead_of(reached.devices.tracker)
+        guarded = gated(robot, config, measured, reached.ports, camera)
         opened.pop_all()
     return BuiltRobot(
-        robot,
+        guarded,
         minitaur_settings(config, file),
         config.executor.period_s,
         lambda: robot.bus_statistics,
@@ -84,9 +88,10 @@ def _claw(config: ClawConfig, gate: EStopGate, take_over: bool) -> BuiltRobot:
         opened.callback(reached.devices.close)
         check_ports(measured, reached.ports)
         robot = Claw(file, measured, reached.devices, reached.clock.now)
+        guarded = gated(robot, config, measured, reached.ports, reached.devices.camera)
         opened.pop_all()
     return BuiltRobot(
-        robot,
+        guarded,
         claw_settings(config, file),
         config.executor.period_s,
         lambda: robot.bus_statistics,

@@ -18,6 +18,7 @@ from drivers.statistics import BusStatistics
 from robosac.errors import RobotError
 from robosac.hal import JointCommand, Limits, RobotState
 from robosac.robots.claw_file import ClawFile
+from robosac.robots.condition import MotorCondition
 from robosac.robots.eye import Camera, look
 from robosac.robots.servos import Servos
 
@@ -87,6 +88,11 @@ class Claw:
         """By joint, the servos that the last `configure` found."""
         return self._servos.devices
 
+    @property
+    def imu_device(self) -> None:
+        """A hand has no inertial sensor."""
+        return
+
     def configure(self) -> None:
         """See `robosac.hal.Robot`. A wire that was gone is opened anew, and all is set up again."""
         try:
@@ -96,6 +102,19 @@ class Claw:
             raise RobotError(
                 f"the robot cannot be configured: {error}; mend that, then arm again"
             ) from error
+
+    def condition(self) -> tuple[MotorCondition, ...]:
+        """How every motor is, in joint order; nothing is asked to move, and torque stays as it is.
+
+        Takes a while, and may retry: never for use in a control tick.
+
+        Raises:
+            RobotError: nobody can be asked.
+        """
+        try:
+            return self._servos.condition()
+        except DriverError as error:
+            raise RobotError(f"the motors cannot be looked at: {error}") from error
 
     def exchange(self, command: JointCommand, deadline: float) -> RobotState:
         joints, faults = self._servos.exchange(command, deadline)

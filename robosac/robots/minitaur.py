@@ -17,6 +17,7 @@ from drivers.moteus import BusStatistics, MoteusBus
 from drivers.tracker import Tracker
 from robosac.errors import RobotError
 from robosac.hal import JointCommand, Limits, RobotState, TrackerSample
+from robosac.robots.condition import MotorCondition
 from robosac.robots.inertial import Inertial
 from robosac.robots.motors import Motors
 from robosac.robots.robot_file import RobotFile
@@ -111,6 +112,19 @@ class Minitaur:
             raise RobotError(
                 f"the robot cannot be configured: {error}; mend that, then arm again"
             ) from error
+
+    def condition(self) -> tuple[MotorCondition, ...]:
+        """How every motor is, in joint order; nothing is asked to move, and torque stays as it is.
+
+        Takes a while, and may retry: never for use in a control tick.
+
+        Raises:
+            RobotError: nobody can be asked.
+        """
+        try:
+            return self._motors.condition()
+        except DriverError as error:
+            raise RobotError(f"the motors cannot be looked at: {error}") from error
 
     def exchange(self, command: JointCommand, deadline: float) -> RobotState:
         joints, motor_faults = self._motors.exchange(command, deadline)

@@ -22,6 +22,7 @@ from drivers.moteus import (
 from drivers.moteus.registers import Mode, Register, Resolution
 from robosac.errors import RobotError
 from robosac.hal import BoolArray, Drive, Fault, JointCommand, JointState
+from robosac.robots.condition import MotorCondition, look_at_controllers, serial_text
 from robosac.robots.controller_options import RADIANS_PER_TURN, complaint, wanted_options
 from robosac.robots.identity import check_motors
 from robosac.robots.robot_file import RobotFile
@@ -101,6 +102,18 @@ class Motors:
             for name, id in zip(self._names, self._bus.ids, strict=True)
         }
         check_motors(self._calibration, self.devices)
+
+    def condition(self) -> tuple[MotorCondition, ...]:
+        """Look at every controller, over a new opening of the wire if it was gone.
+
+        Nothing is written, and latched faults stay.
+
+        Raises:
+            DriverError: the bus is not there, or one answers as no controller would.
+        """
+        with self._noticing_loss():
+            self._reopen_if_gone()
+            return look_at_controllers(self._bus, self._names, self._wanted)
 
     def make_safe(self) -> None:
         """Switch torque off, which clears latched faults; then check how they are configured.
@@ -242,11 +255,6 @@ class Motors:
             return Fault("motor_watchdog", name, "its watchdog expired; stop it to clear")
         code = int(readings.fault[index])
         return Fault("motor_fault", name, f"controller fault {describe(code)}; stop it to clear")
-
-
-def serial_text(serial: tuple[int, int, int]) -> str:
-    """A controller's serial number as one word: its three registers, hexadecimal."""
-    return "-".join(f"{part & 0xFFFF_FFFF:08x}" for part in serial)
 
 
 def _driving(readings: ServoReadings) -> BoolArray:

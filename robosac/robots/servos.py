@@ -35,6 +35,7 @@ from drivers.errors import WireClosed
 from robosac.errors import RobotError
 from robosac.hal import BoolArray, Drive, Fault, JointCommand, JointState
 from robosac.robots.claw_file import VALVE, ClawFile
+from robosac.robots.condition import MotorCondition, look_at_servos
 from robosac.robots.identity import check_motors
 from robosac.robots.wiring import check_calibration, directions, motor_zeros
 
@@ -122,6 +123,23 @@ class Servos:
         # Servos of this series tell no serial number.
         self.devices = {name: DeviceTag(model=found[id].name) for name, id in pairs}
         check_motors(self._calibration, self.devices)
+
+    def condition(self) -> tuple[MotorCondition, ...]:
+        """Look at every servo, over a new opening of the wire if it was gone.
+
+        Hardware errors stay. Where torque is off, the bus watchdog is tried; it is off again then.
+
+        Raises:
+            DriverError: the bus is not there, or a model is not known.
+        """
+        try:
+            if self._gone:
+                self._bus.reopen()
+                self._gone = False
+            return look_at_servos(self._bus, self._names, self._file.watchdog_s)
+        except WireClosed:
+            self._gone = True
+            raise
 
     def make_safe(self) -> None:
         """Switch torque off, restart servos with a hardware error, and set all of them up.

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from calibration import Calibration, JointCalibration
+from calibration.record import FORMAT, NOMINAL
 from robosac.errors import CalibrationMismatch
 from robosac.hal import FloatArray, Limits
 
@@ -57,6 +58,12 @@ class Wiring(Protocol):
     def joint_limits(self) -> Limits:
         """How far the joints may be asked to go."""
         ...
+
+
+def unmeasured(file: Wiring) -> Calibration:
+    """A calibration in which nothing is measured, whatever the robot is called."""
+    names = {name: JointCalibration(motor_id=motor.id) for name, motor in file.motors.items()}
+    return Calibration(format=FORMAT, robot=file.name, date=NOMINAL, joints=names)
 
 
 def directions(file: Wiring) -> FloatArray:

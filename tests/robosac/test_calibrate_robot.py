@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from calibration.file import load
 from calibration.record import DeviceTag
 from robosac import calibrate_robot, guiding
-from robosac.calibrate_robot import ConsolePerson, DisarmedBench, Opened, drawn
+from robosac.calibrate_robot import ConsolePerson, DisarmedBench, Opened
 from robosac.calibration_file import save
 from robosac.cli import app
 from robosac.errors import CalibrationMismatch, ConfigError, RobotError
@@ -26,7 +26,7 @@ from robosac.executor import Executor
 from robosac.hal import Drive, JointCommand, RobotState
 from robosac.robots.minitaur import Minitaur
 from robosac.robots.robot_file import load_robot_file
-from robosac.robots.wiring import directions
+from robosac.robots.wiring import directions, unmeasured
 from tests.calibration.specimens import MEASURED
 from tests.robosac.executor_rig import Rig
 from tests.robosac.test_minitaur import build
@@ -155,7 +155,7 @@ def test_a_hidden_sensor_is_measured_through_the_executor(
     hidden = Hidden.drawn(np.random.default_rng([3000, 1]))
     robot = HiddenRobot(hidden, np.random.default_rng([3000, 2]))
     file = load_robot_file(None)
-    quadruped = build(robot.twin, file, drawn(file)).robot
+    quadruped = build(robot.twin, file, unmeasured(file)).robot
     assert isinstance(quadruped, Minitaur)
     executor = Executor(quadruped, robot.twin.clock, EStopGate())
     quadruped.configure()
@@ -185,7 +185,7 @@ def test_a_hidden_sensor_is_measured_through_the_executor(
 
 def test_what_was_measured_before_is_kept_and_another_robots_refused(tmp_path: Path) -> None:
     file, out = load_robot_file(None), tmp_path / "out.yaml"
-    assert calibrate_robot._base(out, file) == drawn(file)
+    assert calibrate_robot._base(out, file) == unmeasured(file)
     save(out, MEASURED)
     assert calibrate_robot._base(out, file) == MEASURED
     save(out, msgspec.structs.replace(MEASURED, robot="other"))

@@ -11,6 +11,14 @@ OWNERS = {"robosac/executor.py", "robosac/arming.py"}
 """Who may ask for torque: the first looks at the gate around every exchange, the second is called
 with an exchange that does."""
 BELOW = "robosac/robots/"
+AROUND = {"robosac/check/gate.py"}
+"""A robot around a robot, which refuses to be configured while a row of the check is red."""
+BUILDERS = {
+    "robosac/robot_builder.py": 2,
+    "robosac/assembly_minitaur.py": 1,
+    "robosac/assembly_claw.py": 1,
+}
+"""Who hands robots on ports to an executor that arms, and how many kinds."""
 CONTRACT = "robosac/hal.py"
 RESTORERS = {"robosac/flight/row.py"}
 """Makes recorded commands again, to be decided anew; nobody there exchanges with a robot."""
@@ -52,12 +60,29 @@ def test_only_the_executor_exchanges_with_a_robot() -> None:
             if name != "exchange":
                 continue
             seen.add(where)
-            if where.startswith(BELOW):
+            if where.startswith(BELOW) or where in AROUND:
                 # The robots pass on what the executor commands, and only when it exchanges.
                 assert function_around(tree, node) == "exchange", f"{where}:{node.lineno}"
             else:
                 assert where in OWNERS, f"{where}:{node.lineno} exchanges past the executor"
     assert seen >= OWNERS
+
+
+def test_every_robot_on_ports_stands_behind_the_check() -> None:
+    trees = dict(sources())
+    for where, kinds in BUILDERS.items():
+        called = [name for _, name in calls(trees[where])]
+        assert called.count("gated") == kinds, where
+    makers = {
+        where
+        for where, tree in trees.items()
+        if {"Minitaur", "Claw"} & {name for _, name in calls(tree)}
+    }
+    # The first measures with torque off and never arms, the second only looks.
+    disarmed = {"robosac/calibrate_robot.py", "robosac/check/reach.py"}
+    assert makers == set(BUILDERS) | disarmed
+    for where in disarmed:
+        assert "arm" not in {name for _, name in calls(trees[where])}
 
 
 def test_the_executor_looks_at_the_gate_around_every_exchange() -> None:

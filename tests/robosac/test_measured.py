@@ -19,8 +19,8 @@ from robosac.errors import CalibrationMismatch
 from robosac.estop import EStopGate
 from robosac.executor import Executor
 from robosac.robots.claw_file import load_claw_file
+from robosac.robots.condition import serial_text
 from robosac.robots.measured import with_imu, with_joints, with_latency, with_ports
-from robosac.robots.motors import serial_text
 from robosac.robots.robot_file import RobotFile, load_robot_file
 from robosac.states import SafetyState
 from tests.robosac.test_minitaur import build

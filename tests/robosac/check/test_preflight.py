@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from robosac import preflight as module
+from robosac.check import host as module
+from robosac.check.row import Level, worst
+from robosac.check.standing import preflight
 from robosac.config import load_preset
-from robosac.errors import CalibrationMismatch, ConfigError
-from robosac.preflight import preflight
+from robosac.errors import ConfigError
 from robosac.rehearsal.files import CALIBRATION_FILE, ROBOT_FILE, robot_of, write_robot
 from robosac.robots.claw_file import load_claw_file
 from robosac.robots.robot_file import load_robot_file
@@ -69,11 +70,12 @@ def place(tmp_path: Path) -> Iterator[Place]:
 @pytest.mark.parametrize("preset", ["minitaur", "claw", "claw-pixels"])
 def test_everything_is_looked_at(place: Place, preset: str) -> None:
     checks = preflight(place.config(preset), place.folder)
-    looked = [what for what, _ in checks]
-    expected = {"robot file", "calibration", "port", "disk", "clock"}
-    assert expected <= set(looked)
-    assert looked.count("camera") == (preset != "claw")
-    assert looked.count("port") == (2 if preset == "minitaur" else 1)
+    looked = [row.name for row in checks]
+    assert {"calibration", "disk", "clock", "keepalive key"} <= set(looked)
+    kinds = [name.rpartition(" ")[0] for name in looked]
+    assert kinds.count("camera device") == (preset != "claw")
+    assert kinds.count("port") == kinds.count("latency timer") == (2 if preset == "minitaur" else 1)
+    assert worst(checks) in (Level.GREEN, Level.AMBER)
 
 
 def test_the_files_are_read_as_any_robots(place: Place) -> None:
@@ -106,7 +108,7 @@ def test_what_is_not_there_is_named(place: Place, gone: str, says: str) -> None:
         preflight(config, place.folder)
 
 
-@pytest.mark.parametrize(("port", "says"), [("legs", "is no device"), ("camera", "is no socket")])
+@pytest.mark.parametrize(("port", "says"), [("legs", "no serial device"), ("camera", "no socket")])
 def test_what_is_something_else_is_refused(place: Place, port: str, says: str) -> None:
     config = place.config("minitaur")
     os.unlink(place.folder / port)
@@ -121,13 +123,13 @@ def test_another_robots_calibration_is_refused(place: Place) -> None:
     document = yaml.safe_load(path.read_text())
     document["robot"] = "other"
     path.write_text(yaml.safe_dump(document, sort_keys=False))
-    with pytest.raises(CalibrationMismatch):
+    with pytest.raises(ConfigError, match="calibration: the calibration is of 'other'"):
         preflight(config, place.folder)
 
 
 def test_a_full_disk_is_refused(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     config = place.config("claw")
-    usage = shutil.disk_usage(place.folder)._replace(free=module.FREE_BYTES - 1)
+    usage = shutil.disk_usage(place.folder)._replace(free=module.FREE_RED_BYTES - 1)
     monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: usage)
-    with pytest.raises(ConfigError, match="MB free; valid is at least 500 MB"):
+    with pytest.raises(ConfigError, match=r"disk: 0\.5 GB free in .*; valid is at least 0\.5 GB"):
         preflight(config, place.folder)
