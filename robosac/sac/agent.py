@@ -40,7 +40,8 @@ class Sac(Learner[Policy]):
         sizes = (observation_dim, action_dim, settings.hidden_units)
         critics, policy = critic_layout(*sizes), policy_layout(*sizes)
         self._critic_adam = FlatAdam(self._zeros(critics.size), settings.learning_rate)
-        self._policy_adam = FlatAdam(self._zeros(policy.size), settings.learning_rate)
+        policy_rate = settings.learning_rate * vectors.policy_rate
+        self._policy_adam = FlatAdam(self._zeros(policy.size), policy_rate)
         normed = vectors.critic_layer_norm
         self.critics = Perceptron(
             critics, self._critic_adam.parameters, self._critic_adam.gradient, normed

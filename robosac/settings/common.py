@@ -61,6 +61,9 @@ class VectorSection(Section, frozen=True):
     normalise: Annotated[
         bool, Meta(description="whether observations are brought to one scale, as they come")
     ] = True
+    policy_rate: Annotated[
+        float, Meta(gt=0, le=1, description="the policy's learning rate, over that of the critics")
+    ] = 1.0
     policy_average: Annotated[
         float,
         Meta(
