@@ -362,7 +362,8 @@ def test_the_policy_that_acts_is_an_average_of_those_that_were() -> None:
     share = 0.2
     agent = Sac(SMALL, OBSERVATION, ACTION, 0, vectors=replace(NOTHING, policy_average=share))
     plain = make_agent("nothing", seed=0)
-    expected = {name: weight.copy() for name, weight in plain.policy().weights().items()}
+    newest = plain.policy().weights()
+    expected = {name: weight.copy() for name, weight in newest.items()}
     for index in range(5):
         agent.update(make_batch(index))
         plain.update(make_batch(index))
