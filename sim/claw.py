@@ -22,6 +22,7 @@ from sim.clock import VirtualClock
 from sim.firmware.dynamixel.hooks import DynamixelHooks
 from sim.firmware.dynamixel.line import DynamixelLine, LineOptions
 from sim.firmware.dynamixel.servo import ServoSpec
+from sim.joint_dynamics import JointDynamics
 from sim.servo_joint import ServoMotors
 from sim.view import Camera, RayView
 from sim.wire import TwinWire
@@ -36,6 +37,8 @@ BAUD_1M = 3
 POSES_TRIED = 20
 LEFT_WITHIN_RAD = np.tile([0.4, 0.9, 1.3], 3)
 """Joint angles, either way, within which an episode leaves the fingers."""
+SPREAD_RAD = (0.0, -0.8, -0.2) * 3
+"""Fingers away from the valve and from one another, so that each joint may move by itself."""
 VIEW = Camera(
     offset_m=(0.60, 0.16, 0.46),
     look_at_m=(0.0, 0.0, 0.18),
@@ -55,6 +58,7 @@ class ClawOptions:
         preset: how the joints move; the stiffness takes `preset.position_p_gain(model)` in the
             servos, which the host writes.
         camera: what looks at the hand; None: nothing does.
+        actuators: as identified on one hand; None: the preset's. What is drawn comes on top.
     """
 
     supply_v: float | None = None
@@ -63,6 +67,7 @@ class ClawOptions:
     randomisation: ClawRandomisation = field(default_factory=ClawRandomisation.off)
     line: LineOptions = field(default_factory=LineOptions)
     camera: ClawCameraOptions | None = None
+    actuators: JointDynamics | None = None
 
 
 class ClawTwin:
@@ -89,6 +94,9 @@ class ClawTwin:
         self.on_step: list[Callable[[float], None]] = []
         self.motors = ServoMotors([motor] * len(self.ids))
         self.plant = ClawPlant(DT, options.preset, options.model)
+        self._actuators: JointDynamics | None = None
+        if options.actuators is not None:
+            self.use(options.actuators)
         specs = [ServoSpec(id, options.model, baud_rate=BAUD_1M) for id in self.ids]
         self.line = DynamixelLine(specs, self.clock.now, options.line, self.plant.position)
         self.faults = DynamixelHooks(self.line)
@@ -146,10 +154,22 @@ class ClawTwin:
 
     def _switch_on(self) -> None:
         """Cold motors, and servos as power comes on."""
-        self.motors.configure(self.draw.motor_strength)
+        gain = 1.0 if self._actuators is None else np.array(self._actuators.torque_gain)
+        self.motors.configure(self.draw.motor_strength * gain)
         self.motors.reset()
         self.line.power_cycle(self.plant.position)
         self._sense()
+
+    def hang(self, seed: int) -> None:
+        """Spread the fingers where they touch nothing, the valve at 0; all from `seed`."""
+        self._make(np.random.default_rng(seed))
+        self.plant.reset(SPREAD_RAD, 0.0)
+        self._switch_on()
+
+    def use(self, actuators: JointDynamics) -> None:
+        """Have these actuators from the next episode on."""
+        self._actuators = actuators
+        self.plant.set_joints(actuators)
 
     def released(self) -> bool:
         """True at once: nobody holds a hand that is bolted to its stand."""
