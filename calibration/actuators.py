@@ -117,8 +117,18 @@ class ActuatorResult:
     @property
     def improvement(self) -> float:
         """How many times smaller the error of the held-out motion became, all joints together."""
-        before, after = (float(np.sqrt(np.mean(e**2))) for e in (self.before_rad, self.after_rad))
-        return before / after if after > 0.0 else math.inf
+        after = self.after_all_rad
+        return self.before_all_rad / after if after > 0.0 else math.inf
+
+    @property
+    def before_all_rad(self) -> float:
+        """`before_rad` over all joints."""
+        return float(np.sqrt(np.mean(self.before_rad**2)))
+
+    @property
+    def after_all_rad(self) -> float:
+        """`after_rad` over all joints."""
+        return float(np.sqrt(np.mean(self.after_rad**2)))
 
 
 def identify(train: Motion, held_out: Motion, twin: Twin, drawn: Drawn) -> ActuatorResult:

@@ -19,15 +19,18 @@ from sim.claw_plant import HOME_RAD, VALVE, ClawPlant
 from sim.claw_randomisation import ClawDraw, ClawRandomisation
 from sim.claw_servo import XH430, ServoPreset
 from sim.clock import VirtualClock
+from sim.delays import Delays
 from sim.firmware.dynamixel.hooks import DynamixelHooks
 from sim.firmware.dynamixel.line import DynamixelLine, LineOptions
 from sim.firmware.dynamixel.servo import ServoSpec
 from sim.joint_dynamics import JointDynamics
+from sim.latency import DelayLine
 from sim.servo_joint import ServoMotors
 from sim.view import Camera, RayView
 from sim.wire import TwinWire
 
 DT = 0.002
+MOST_DELAY_STEPS = 100
 FINGER_IDS = (10, 11, 12, 20, 21, 22, 30, 31, 32)
 VALVE_ID = 50
 MODEL = 1050
@@ -59,6 +62,7 @@ class ClawOptions:
             servos, which the host writes.
         camera: what looks at the hand; None: nothing does.
         actuators: as identified on one hand; None: the preset's. What is drawn comes on top.
+        delays: from command to motion seen, as measured on one hand; None: none but the line's.
     """
 
     supply_v: float | None = None
@@ -68,6 +72,7 @@ class ClawOptions:
     line: LineOptions = field(default_factory=LineOptions)
     camera: ClawCameraOptions | None = None
     actuators: JointDynamics | None = None
+    delays: Delays | None = None
 
 
 class ClawTwin:
@@ -94,6 +99,7 @@ class ClawTwin:
         self.on_step: list[Callable[[float], None]] = []
         self.motors = ServoMotors([motor] * len(self.ids))
         self.plant = ClawPlant(DT, options.preset, options.model)
+        self._past = DelayLine(2 * len(self.ids), MOST_DELAY_STEPS)
         self._actuators: JointDynamics | None = None
         if options.actuators is not None:
             self.use(options.actuators)
@@ -124,7 +130,7 @@ class ClawTwin:
         with the old episode. What was asked for on purpose (hooks, a jammed valve) stays.
         """
         del faults
-        rng = np.random.default_rng(seed)
+        self._rng = rng = np.random.default_rng(seed)
         self._make(rng)
         self.plant.reset(HOME_RAD, float(rng.uniform(-math.pi, math.pi)))
         self._switch_on()
@@ -134,7 +140,7 @@ class ClawTwin:
 
         The valve stands anywhere, the fingers in some pose that touches nothing.
         """
-        rng = np.random.default_rng(seed)
+        self._rng = rng = np.random.default_rng(seed)
         self._make(rng)
         valve = float(rng.uniform(-math.pi, math.pi))
         for _ in range(POSES_TRIED):
@@ -158,11 +164,13 @@ class ClawTwin:
         self.motors.configure(self.draw.motor_strength * gain)
         self.motors.reset()
         self.line.power_cycle(self.plant.position)
+        self._past.fill(self.line.state.ravel())
         self._sense()
 
     def hang(self, seed: int) -> None:
         """Spread the fingers where they touch nothing, the valve at 0; all from `seed`."""
-        self._make(np.random.default_rng(seed))
+        self._rng = np.random.default_rng(seed)
+        self._make(self._rng)
         self.plant.reset(SPREAD_RAD, 0.0)
         self._switch_on()
 
@@ -210,5 +218,9 @@ class ClawTwin:
                 told(now)
 
     def _sense(self) -> None:
-        motors = self.motors
+        motors, delays = self.motors, self.options.delays
+        if delays is not None:
+            self._past.push(self.line.state.ravel())
+            late = self._past.read(delays.draw(self._rng) / DT)
+            self.line.tell(late.reshape(2, -1))
         self.line.sense(motors.current_a, motors.share, motors.temperature_c, self.supply_v)
