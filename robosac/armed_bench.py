@@ -40,7 +40,10 @@ from robosac.ticks import Tick
 
 APPROACH_RAD_S: Final = 1.0
 """How fast joints go to where a motion begins."""
-HANG: Final = "Hang the robot up by its body, level, its legs free all around; step back"
+HANG: Final = (
+    "Put the body level on a stand where the feet just reach the floor with the legs stretched to"
+    " 135 degrees, nothing else near them; step back"
+)
 SPREAD: Final = "See that nothing is near the fingers or the valve; step back"
 MINITAUR_CENTRE_RAD: Final = np.full(8, 2.0)
 CLAW_CENTRE_RAD: Final = np.array([0.0, -0.8, -0.2] * 3 + [0.0])

@@ -40,7 +40,8 @@ OVERTEMPERATURE_FAULT = 38
 RADIANS_PER_TURN = 2.0 * math.pi
 AMBIENT_C = 25.0
 MAX_SENSOR_DELAY_STEPS = 101
-HUNG_M = 0.8
+STRETCHED_RAD = 2.35
+"""Leg extension at which the feet of a robot on its stand reach the floor."""
 
 _POSITION, _VELOCITY, _TORQUE, _POWER = (slice(8 * i, 8 * i + 8) for i in range(4))
 _QUATERNION, _GYRO, _FORCE = slice(32, 36), slice(36, 39), slice(39, 42)
@@ -165,10 +166,12 @@ class MinitaurTwin:
         self._switch_on()
 
     def hang(self, seed: int) -> None:
-        """Hang a rested robot up by its body, level, its legs in the air; all from `seed`."""
+        """Put a rested robot on a stand, its stretched legs on the floor; all from `seed`.
+
+        Once they are drawn up to 2.25 rad they are in the air.
+        """
         self._make(seed)
-        self.plant.reset()
-        self.plant.tip(0.0, 0.0, HUNG_M)
+        self.plant.reset(extension=STRETCHED_RAD)
         self.plant.hold_base(True)
         self._switch_on()
 
