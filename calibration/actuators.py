@@ -103,7 +103,7 @@ class ActuatorResult:
     table: FloatArray
     """Shape (n, 4), by `PARAMETERS`."""
     error: FloatArray
-    """Standard errors of these, if the readings' noise is white; shape (n, 4)."""
+    """Standard errors of these, for residuals as alike as they are; shape (n, 4)."""
     delay_s: float
     samples: int
     """Readings it went by."""
@@ -341,7 +341,7 @@ class _Fit:
     def _belief(self, point: _Point, wrong: FloatArray) -> tuple[FloatArray, FloatArray]:
         """What was believed of the gains before, as further rows: their slopes, and their aims."""
         joints, kinds = point.ratios.shape
-        weight = self._rms(wrong) / self._drawn.gain_spread
+        weight = self._rms(wrong) * math.sqrt(_alike(wrong)) / self._drawn.gain_spread
         rows = np.zeros((joints, kinds * joints + 1))
         rows[np.arange(joints), kinds * np.arange(joints)] = weight * self._scale[0]
         return rows, weight * (self._drawn.nominal[:, 0] - point.ratios[:, 0])
@@ -352,7 +352,7 @@ class _Fit:
     def _cost(self, point: _Point, wrong: FloatArray, noise: float) -> float:
         """Squares of residuals and beliefs, rad^2."""
         off = (point.ratios[:, 0] - self._drawn.nominal[:, 0]) / self._drawn.gain_spread
-        return float((wrong**2).sum()) + noise**2 * float((off**2).sum())
+        return float((wrong**2).sum()) + noise**2 * _alike(wrong) * float((off**2).sum())
 
     def _carried(
         self,
@@ -385,7 +385,8 @@ class _Fit:
         """Covariance of each joint's ratios, shape (n, 4, 4); infinite where nothing is told."""
         wrong = self._wrong(self._places(point.ratios), point.delay_s)
         joints, kinds = point.ratios.shape
-        variance = float((wrong**2).sum()) / max(1, int(self.seen.sum()) - matrix.shape[1])
+        freedom = max(1, int(self.seen.sum()) - matrix.shape[1])
+        variance = _alike(wrong) * float((wrong**2).sum()) / freedom
         system = np.concatenate((matrix, self._belief(point, wrong)[0]))
         _, sizes, turned = np.linalg.svd(system, full_matrices=False)
         told = sizes > 1e-9 * sizes[0]
@@ -397,6 +398,17 @@ class _Fit:
         found = found[:-1, :-1] * scale * scale[:, None]
         blocks = [slice(kinds * joint, kinds * (joint + 1)) for joint in range(joints)]
         return np.array([found[block, block] for block in blocks])
+
+
+def _alike(wrong: FloatArray) -> float:
+    """How many neighbouring residuals say the same: 1 for white noise; as of a first-order process.
+
+    So many times larger is the variance of what is made of them.
+    """
+    whole = float((wrong**2).sum())
+    ratio = float((wrong[1:] * wrong[:-1]).sum()) / whole if whole > 0.0 else 0.0
+    ratio = min(max(ratio, 0.0), 0.95)
+    return (1.0 + ratio) / (1.0 - ratio)
 
 
 def _refuse_vague(error: FloatArray, drawn: Drawn) -> None:

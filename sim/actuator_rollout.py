@@ -33,6 +33,7 @@ FINGERS: Final = ((0, 1, 2), (3, 4, 5), (6, 7, 8), (9,))
 """The same of the hand; the valve is alone."""
 ARMATURE: Final = 0.00021765
 """Of the quadruped's motors, kg m^2 (`models/minitaur.xml`)."""
+SETTLE_S: Final = 0.15
 _LONG_S: Final = 1e9
 
 
@@ -174,6 +175,10 @@ def _run(
     tail = int(due[-1] - due[-2]) if len(due) > 1 else 1
     commands = _zipped(due, commanded_rad)
     at, goal = next(commands)
+    # The robot has rested at the first goal for a while: its weight has been taken up.
+    send(goal)
+    for _ in range(round(SETTLE_S / dt)):
+        step()
     rows = [begin.copy()]
     for number in range(int(due[-1]) + tail):
         while number >= at:

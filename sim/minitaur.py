@@ -264,7 +264,10 @@ class MinitaurTwin:
     def _age(self) -> float:
         """How old what reaches the host now is, in steps."""
         delays = self.options.delays
-        return self._sensor_delay if delays is None else delays.draw(self._rng) / DT
+        if delays is None:
+            return self._sensor_delay
+        # A step's motion is all there at its end: on the average half a step too early.
+        return min(delays.draw(self._rng) / DT + 0.5, MAX_SENSOR_DELAY_STEPS)
 
     def _gather(self) -> None:
         """The sensors' true values now."""
