@@ -66,7 +66,10 @@ def excite(
             f" the period is {period_s} s"
         )
     columns = [_one(wanted, period_s, rng) for _ in centre_rad]
-    return centre_rad + np.stack(columns, axis=1)
+    # Steps that the bounds slow down take longer: who is done first waits at the centre.
+    longest = max(map(len, columns))
+    padded = [np.pad(column, (0, longest - len(column))) for column in columns]
+    return centre_rad + np.stack(padded, axis=1)
 
 
 def _one(wanted: Excitation, period_s: float, rng: np.random.Generator) -> FloatArray:

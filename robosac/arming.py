@@ -18,6 +18,9 @@ from robosac.watch_body import rest_problem
 Exchange = Callable[[JointCommand], tuple[RobotState, Findings]]
 """One tick of the arming sequence: waits for its time, checks the gate, exchanges, judges."""
 
+_MOVES = "rest"
+"""Begins what is missing while a joint moves."""
+
 
 @dataclass(frozen=True, slots=True)
 class ArmingSettings:
@@ -31,6 +34,8 @@ class ArmingSettings:
     """How far a joint may move while stiffness rises, and between two readings before, rad."""
     still: float = 0.5
     """Speed below which a joint counts as at rest, rad/s."""
+    rest_s: float = 0.1
+    """How long a robot that was seen moving must rest, s: a swinging leg stands still as it turns."""
     limit_tolerance: float = math.radians(5.0)
     """How far outside its limits a joint may start, rad; from there it may only move inward."""
     voltage_min: float = 9.0
@@ -105,17 +110,35 @@ def bring_up(
 def _ready(
     exchange: Exchange, limits: Limits, settings: ArmingSettings, period: float
 ) -> RobotState:
-    """Exchange with torque off until every joint answers twice and rests."""
+    """Exchange with torque off until every joint answers twice and rests.
+
+    One that was seen moving must rest for a while, and at one place.
+    """
     off = JointCommand.stop(len(limits.names))
     previous: RobotState | None = None
-    missing = ""
+    resting: RobotState | None = None
+    missing, moved = "", False
     for _ in range(max(2, round(settings.timeout_s / period))):
         state, _ = exchange(off)
         missing = not_ready(state, previous, limits, settings)
-        if not missing:
-            return state
         previous = state
+        if missing:
+            moved, resting = moved or missing.startswith(_MOVES), None
+            continue
+        if not moved:
+            return state
+        if resting is None or not _near(state, resting, settings.motion):
+            resting = state
+        rested = state.time - resting.time
+        if rested >= settings.rest_s - 0.5 * period:
+            return state
+        missing = f"rest: for {rested:.3f} s; valid is at least {settings.rest_s} s after a motion"
     raise ArmingError(f"{missing}; waited {settings.timeout_s} s")
+
+
+def _near(state: RobotState, other: RobotState, within: float) -> bool:
+    """Whether every joint is where it was, but for `within` (rad)."""
+    return bool((np.abs(state.joints.position - other.joints.position) <= within).all())
 
 
 def _check_ramp(
@@ -151,7 +174,7 @@ def not_ready(
         return f"position: {joints.position} is not finite"
     moving = ~(np.abs(joints.velocity) <= settings.still)
     if moving.any():
-        return f"rest: {_worst(np.abs(joints.velocity), limits)} rad/s; valid is {settings.still}"
+        return f"{_MOVES}: {_worst(np.abs(joints.velocity), limits)} rad/s; valid is {settings.still}"
     if previous is None:
         return "position: a second reading is needed"
     moved = np.abs(joints.position - previous.joints.position)

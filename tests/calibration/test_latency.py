@@ -133,3 +133,14 @@ def test_the_history_that_a_policy_needs() -> None:
     assert needed_history(delay, 0.1) == 1
     with pytest.raises(ValueError, match="above 0"):
         needed_history(delay, 0.0)
+
+
+def test_a_step_that_scatters_about_no_delay_counts_as_none() -> None:
+    delays = np.where(np.arange(40) % 8 == 0, -0.001, 0.0005)
+    found = step_response(steps(delays))
+    assert (found.each_s >= 0.0).all()
+    assert found.delay.p50_s == pytest.approx(0.0005, abs=2e-4)
+    with pytest.raises(Undetermined, match="before its command"):
+        step_response(steps(np.where(np.arange(40) % 8 == 0, -0.005, 0.001)))
+    with pytest.raises(Undetermined, match="before its command"):
+        step_response(steps(np.full(40, -0.002)))

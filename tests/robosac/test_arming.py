@@ -316,3 +316,47 @@ def test_the_bounds_are_those_of_the_safety_document() -> None:
         "imu_turn": 0.3,
         "imu_rate": 0.5,
     }
+
+
+def swinging(
+    speeds: list[float],
+) -> tuple[Callable[[JointCommand], tuple[RobotState, Findings]], list[Drive]]:
+    """A robot whose joint 1 has these speeds (rad/s), tick by tick, and then rests."""
+    drives: list[Drive] = []
+    at = [0.0]
+
+    def exchange(command: JointCommand) -> tuple[RobotState, Findings]:
+        number = len(drives)
+        speed = speeds[number] if number < len(speeds) else 0.0
+        drives.append(command.drive)
+        at[0] += speed * PERIOD
+        now = PERIOD * number
+        state = robot(position=at[0], velocity=speed)
+        joints = dataclasses.replace(state.joints, time=np.full(JOINTS, now))
+        assert state.imu is not None
+        sample = dataclasses.replace(state.imu, time=now)
+        return dataclasses.replace(state, time=now, joints=joints, imu=sample), FINE
+
+    return exchange, drives
+
+
+def test_a_leg_that_swings_is_not_taken_to_rest_where_it_turns() -> None:
+    swing = [2.0 * math.cos(2.0 * math.pi * tick * PERIOD / 0.4) for tick in range(160)]
+    exchange, drives = swinging(swing)
+    bring_up(exchange, LIMITS, SETTINGS, PERIOD)
+    off = drives.index(Drive.POSITION)
+    # It rested for the whole time before anything drove it.
+    assert off >= len(swing) + round(SETTINGS.rest_s / PERIOD)
+
+
+def test_a_leg_that_creeps_far_after_a_motion_is_not_at_rest() -> None:
+    exchange, drives = swinging([1.0] * 10 + [0.45] * 400)
+    with pytest.raises(ArmingError, match="rest: for .* after a motion"):
+        bring_up(exchange, LIMITS, SETTINGS, PERIOD)
+    assert set(drives) == {Drive.STOP}
+
+
+def test_a_robot_at_rest_is_armed_at_once() -> None:
+    exchange, drives = swinging([])
+    bring_up(exchange, LIMITS, SETTINGS, PERIOD)
+    assert drives.index(Drive.POSITION) == 2

@@ -2,8 +2,8 @@
 
     python -m tests.sweeps.first_motion --poses 1000
 
-from the repository's root, in virtual time. The quadruped stands in somebody's hands or lies where
-it fell, the hand's fingers and valve stand anywhere; then it is armed, and held until the policy
+from the repository's root, in virtual time. The quadruped's body is held, its legs
+anywhere, the hand's fingers and valve stand anywhere; then it is armed, and held until the policy
 would give its first command: 0.3 s without a request (which holds it, by its age), or with one for
 where it stands, as a task makes it. Every joint's true way is followed, step by step of the
 physics. A robot that refuses to be armed has moved nothing; refusals are counted by their cause.
@@ -39,6 +39,8 @@ FloatArray = NDArray[np.float64]
 
 BOUND_DEG = 2.0
 HELD_S = 0.3
+LIMP_S = 0.5
+"""How long the legs sink to where they rest, before it is armed."""
 OVERRIDES = {
     "minitaur": ["twin.randomisation=tan2018", "task.reset=self"],
     "claw": ["twin.randomisation=robel", "twin.servos=xh430"],
@@ -77,9 +79,9 @@ class Table:
         )
 
 
-def sweep(kind: str, poses: int, seed: int, until: float) -> Table:
+def sweep(kind: str, poses: int, seed: int, until: float, lying: bool = False) -> Table:
     """Arm `poses` robots of one kind; none begins after `until` (monotonic, s)."""
-    table = Table(kind)
+    table = Table(f"{kind} lying" if lying else kind)
     stage = make_stage(load_preset(kind, OVERRIDES[kind]))
     executor = stage.executor
     assert isinstance(executor, Executor)
@@ -92,7 +94,7 @@ def sweep(kind: str, poses: int, seed: int, until: float) -> Table:
             if time.monotonic() > until:
                 say(f"time is up after {number - seed} of {poses}")
                 break
-            _one(table, executor, twin, ways, number)
+            _one(table, executor, twin, ways, number, lying)
     finally:
         stage.close()
     return table
@@ -142,11 +144,16 @@ class _Ways:
 
 
 def _one(
-    table: Table, executor: Executor, twin: MinitaurTwin | ClawTwin, ways: _Ways, number: int
+    table: Table,
+    executor: Executor,
+    twin: MinitaurTwin | ClawTwin,
+    ways: _Ways,
+    number: int,
+    lying: bool,
 ) -> None:
     """One pose: placed, armed, held, and let go of again."""
     rng = np.random.default_rng([number, 5])
-    lying = _place(twin, number, rng)
+    _place(twin, number, rng, lying)
     ways.begin()
     try:
         executor.arm(recovering=lying)
@@ -158,7 +165,7 @@ def _one(
     except (ArmingError, RobotError) as error:
         table.refused[str(error).split(":")[0]] += 1
         table.refused_deg.append(ways.end())
-        say(f"{table.kind} {number} {'lying ' * lying}moved {table.refused_deg[-1]:.3f}: {error}")
+        say(f"{table.kind} {number} moved {table.refused_deg[-1]:.3f}: {error}")
     else:
         moved = ways.end()
         if executor.safety in (SafetyState.ACTIVE, SafetyState.HOLD):
@@ -167,7 +174,7 @@ def _one(
             table.lost += 1
             say(f"{table.kind} {number}: {executor.safety.value}, {executor.faults}")
         if moved > BOUND_DEG:
-            say(f"{table.kind} {number} {'lying ' * lying}moved {moved:.3f} degrees")
+            say(f"{table.kind} {number} moved {moved:.3f} degrees")
     finally:
         if executor.safety is not SafetyState.FAULT:
             executor.disarm()
@@ -175,20 +182,19 @@ def _one(
             executor.clear(latched.fault.name)
 
 
-def _place(twin: MinitaurTwin | ClawTwin, number: int, rng: np.random.Generator) -> bool:
-    """Put it somewhere; whether it lies."""
-    if isinstance(twin, ClawTwin):
+def _place(
+    twin: MinitaurTwin | ClawTwin, number: int, rng: np.random.Generator, lying: bool
+) -> None:
+    """Put it somewhere."""
+    if isinstance(twin, ClawTwin) or lying:
         twin.begin(number)
-        return False
-    if number % 4 == 3:
-        twin.begin(number)
-        return True
+        return
     twin.place(number)
     # A person's hands hold the body; the legs stand as they stand.
     twin.plant.reset(rng.uniform(0.9, 2.7, 4), rng.uniform(-0.5, 0.5, 4))
     twin.plant.hold_base(True)
     twin._switch_on()  # pyright: ignore[reportPrivateUsage]
-    return False
+    twin.clock.wait_until(twin.clock.now() + LIMP_S)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -197,11 +203,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--poses", type=int, default=1000, help="of each kind")
     parser.add_argument("--seed", type=int, default=0, help="of the first pose")
     parser.add_argument("--kinds", nargs="+", default=["minitaur", "claw"])
+    parser.add_argument("--lying", type=int, default=200, help="quadrupeds where they fell, beside")
     parser.add_argument("--seconds", type=float, default=math.inf, help="begin no pose after")
     parser.add_argument("--json", type=Path, help="write the table there too")
     options = parser.parse_args(arguments)
     until = time.monotonic() + options.seconds
     tables = [sweep(kind, options.poses, options.seed, until) for kind in options.kinds]
+    good = all(table.good for table in tables)
+    if "minitaur" in options.kinds and options.lying:
+        # Told, but not bounded: it is armed to get up, which is a motion before the policy's.
+        tables.append(sweep("minitaur", options.lying, options.seed, until, lying=True))
     for table in tables:
         say(table.line())
     if options.json is not None:
@@ -210,7 +221,7 @@ def main(arguments: list[str] | None = None) -> int:
             for table in tables
         }
         options.json.write_text(json.dumps(document))
-    return 0 if all(table.good for table in tables) else 1
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
