@@ -307,6 +307,7 @@ def test_the_bounds_are_those_of_the_safety_document() -> None:
         "ramp_s": 0.1,
         "motion": math.radians(2.0),
         "still": 0.5,
+        "rest_s": 0.1,
         "limit_tolerance": math.radians(5.0),
         "voltage_min": 9.0,
         "voltage_max": 48.0,
