@@ -62,9 +62,7 @@ def comparison(
     return _claw(config.twin, file, None if delay is None else delay.mean_s)
 
 
-def _minitaur(
-    section: TwinSection, file: RobotFile, delay_s: float | None
-) -> tuple[Twin, Drawn]:
+def _minitaur(section: TwinSection, file: RobotFile, delay_s: float | None) -> tuple[Twin, Drawn]:
     from sim.actuator_rollout import MinitaurRollout
     from sim.minitaur import TwinOptions
 
@@ -75,9 +73,7 @@ def _minitaur(
     )
     twin = MinitaurRollout(options, float(file.joint_limits().torque[0]))
     delay = section.sensor_latency_s if delay_s is None else delay_s
-    drawn = Drawn(
-        file.joint_names, twin.groups, twin.nominal, MINITAUR_TOLERANCE, delay_s=delay
-    )
+    drawn = Drawn(file.joint_names, twin.groups, twin.nominal, MINITAUR_TOLERANCE, delay_s=delay)
     return twin, drawn
 
 

@@ -7,7 +7,7 @@ robot can, and leaving in whatever way leaves torque off.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol, TextIO
@@ -126,17 +126,14 @@ class Armed:
         for _ in range(round(0.3 / period)):
             self.tick(goal)
 
-    def play(self, goals: FloatArray, told: Callable[[int], None]) -> list[Tick]:
-        """Ask for one row of `goals` (rad) a tick; every tick.
-
-        Args:
-            told: called now and then with how many are done.
-        """
+    def play(self, goals: FloatArray, progress: Progress) -> list[Tick]:
+        """Ask for one row of `goals` (rad) a tick; every tick."""
         ticks: list[Tick] = []
         for number, goal in enumerate(goals):
             ticks.append(self.tick(goal))
             if number % 20 == 0:
-                told(number)
+                progress.at(number, len(goals))
+        progress.at(len(goals), len(goals))
         return ticks
 
 
@@ -212,9 +209,7 @@ def _minitaur(
     return Armed(config, file, executor, clock, measured, rng), custody, hung
 
 
-def _claw(
-    config: ClawConfig, stack: ExitStack, take_over: bool, rng: np.random.Generator
-) -> Built:
+def _claw(config: ClawConfig, stack: ExitStack, take_over: bool, rng: np.random.Generator) -> Built:
     from robosac.assembly_claw import file_of, reach
 
     # No picture is needed, so that no camera is either.

@@ -35,7 +35,7 @@ class ArmingSettings:
     still: float = 0.5
     """Speed below which a joint counts as at rest, rad/s."""
     rest_s: float = 0.1
-    """How long a robot that was seen moving must rest, s: a swinging leg stands still as it turns."""
+    """How long a robot that was seen moving must rest, s: a swinging leg is still as it turns."""
     limit_tolerance: float = math.radians(5.0)
     """How far outside its limits a joint may start, rad; from there it may only move inward."""
     voltage_min: float = 9.0
@@ -174,7 +174,9 @@ def not_ready(
         return f"position: {joints.position} is not finite"
     moving = ~(np.abs(joints.velocity) <= settings.still)
     if moving.any():
-        return f"{_MOVES}: {_worst(np.abs(joints.velocity), limits)} rad/s; valid is {settings.still}"
+        return (
+            f"{_MOVES}: {_worst(np.abs(joints.velocity), limits)} rad/s; valid is {settings.still}"
+        )
     if previous is None:
         return "position: a second reading is needed"
     moved = np.abs(joints.position - previous.joints.position)

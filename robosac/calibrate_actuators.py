@@ -99,8 +99,7 @@ def record(robot: Armed) -> Recorded:
         goals = wanted(robot)
         robot.go(goals[0])
         progress = Progress(f"actuators: motion {name}, goals")
-        ticks = robot.play(goals, lambda done, p=progress, n=len(goals): p.at(done, n))
-        progress.at(len(goals), len(goals))
+        ticks = robot.play(goals, progress)
         motions.append(motion_of(ticks))
     return Recorded(*motions)
 

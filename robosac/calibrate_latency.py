@@ -1,4 +1,4 @@
-"""`robosac calibrate latency`: steps of a joint through the executor, and how late they are seen."""
+"""`robosac calibrate latency`: steps of a joint through the executor, and when they are seen."""
 
 from __future__ import annotations
 

@@ -95,8 +95,8 @@ def actuators(
     """Friction, armature and torque of every joint: all joints move, and the twin learns to follow.
 
     The robot hangs on its stand, is armed, and makes two motions of some seconds through its
-    executor's limiter: one to learn from, one to judge by. Ctrl-C and every stop end with torque off
-    and the file as it was. Any setting is a flag, by its dotted name.
+    executor's limiter: one to learn from, one to judge by. Ctrl-C and every stop end with torque
+    off and the file as it was. Any setting is a flag, by its dotted name.
 
     Example: `robosac calibrate actuators minitaur --robot.address serial --robot.file my_robot.yaml
     --robot.calibration my_calibration.yaml --out my_calibration.yaml`

@@ -82,7 +82,9 @@ class MinitaurRollout:
             return twin.plant.joint_position
 
         first = commanded_rad[0]
-        twin.plant.reset(extension=(first[0::2] + first[1::2]) / 2, swing=(first[1::2] - first[0::2]) / 2)
+        twin.plant.reset(
+            extension=(first[0::2] + first[1::2]) / 2, swing=(first[1::2] - first[0::2]) / 2
+        )
         twin.plant.tip(0.0, 0.0, 0.8)
         twin.plant.hold_base(True)
         return _run(send, step, twin.plant.joint_position, time_s, commanded_rad, DT)

@@ -36,7 +36,7 @@ class Pendulums:
         gain, viscous, dry, armature = table.T
         inertia, dt = armature + LOAD_KG_M2, self.step_s
         due = np.rint((time_s - time_s[0]) / dt).astype(int)
-        goals = np.repeat(commanded_rad, np.diff(np.append(due, due[-1] + 5)), axis=0)
+        goals = np.repeat(commanded_rad, np.ediff1d(due, to_end=5).astype(np.int64), axis=0)
         place = commanded_rad[0] - WEIGHT_NM / (gain * STIFFNESS)
         speed = np.zeros(2)
         rows = [place]
@@ -54,7 +54,7 @@ class Pendulums:
 def moved(seed: int, hidden: FloatArray = HIDDEN, noise: float = 0.0005) -> Motion:
     rng = np.random.default_rng(seed)
     goals = excite(np.full(2, 2.0), WANTED, 0.005, rng)
-    time = 100.0 + 0.005 * np.arange(len(goals))
+    time = 100.0 + 0.005 * np.arange(len(goals), dtype=np.float64)
     told = np.repeat(time[:, None], 2, axis=1)
     motion = Motion(time, goals, told, goals)
     place = predicted(motion, Pendulums(), hidden, DELAY_S)
@@ -115,4 +115,3 @@ def test_numbers_that_follow_another_motion_worse_are_refused() -> None:
     other = moved(2, NOMINAL)
     with pytest.raises(Undetermined, match=r"hip: on a motion that was held out the twin is"):
         identify(train, replace(other, told_s=other.told_s), Pendulums(), DRAWN)
-

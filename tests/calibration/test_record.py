@@ -114,7 +114,7 @@ def test_actuators_are_of_all_joints_and_have_their_evidence() -> None:
     assert parse(dump(whole), "c.yaml") == whole
     assert "evidence.actuators" in missing_evidence(changed(actuators=every))
     assert "evidence.actuators" in missing_evidence(changed(evidence=shown))
-    some = {name: ACTUATOR for name in list(every)[1:]}
+    some = dict.fromkeys(list(every)[1:], ACTUATOR)
     assert "same names" in missing_evidence(changed(actuators=some, evidence=shown))
     text = dump(whole).replace(b"torque_gain: 0.9", b"torque_gain: 0.8", 1)
     with pytest.raises(ValueError, match="sha256"):

@@ -352,7 +352,7 @@ def test_a_leg_that_swings_is_not_taken_to_rest_where_it_turns() -> None:
 
 def test_a_leg_that_creeps_far_after_a_motion_is_not_at_rest() -> None:
     exchange, drives = swinging([1.0] * 10 + [0.45] * 400)
-    with pytest.raises(ArmingError, match="rest: for .* after a motion"):
+    with pytest.raises(ArmingError, match=r"rest: for .* after a motion"):
         bring_up(exchange, LIMITS, SETTINGS, PERIOD)
     assert set(drives) == {Drive.STOP}
 

@@ -93,12 +93,17 @@ def test_a_tripped_gate_ends_it_with_torque_off(monkeypatch: pytest.MonkeyPatch)
             gates.append(self)
 
     monkeypatch.setattr(armed_bench, "EStopGate", Caught)
-    with pytest.raises(RobotError, match="stopped while calibrating"), armed(  # noqa: PT012
-        "minitaur", [], take_over=False
-    ) as robot:
-        executor = robot.executor
-        gates[0].trip("button")
-        robot.go(robot.centre + 0.1)
+    seen: list[Armed] = []
+
+    def moved() -> None:
+        with armed("minitaur", [], take_over=False) as robot:
+            seen.append(robot)
+            gates[0].trip("button")
+            robot.go(robot.centre + 0.1)
+
+    with pytest.raises(RobotError, match="stopped while calibrating"):
+        moved()
+    executor = seen[0].executor
     assert executor.torque_off_since is not None
     assert executor.safety is SafetyState.FAULT
 
@@ -192,7 +197,7 @@ def test_a_history_that_is_too_short_is_refused_before_anything_moves(tmp_path: 
     )
     save(path, slow)
     overrides = [f"robot.calibration={path}", "robot.calibration_days=100000"]
-    with pytest.raises(ConfigError, match="raise task.history"):
+    with pytest.raises(ConfigError, match=r"raise task\.history"):
         make_stage(load_preset("minitaur", [*overrides, "task.history=3"]))
     make_stage(load_preset("minitaur", overrides)).close()
 

@@ -39,7 +39,7 @@ def test_a_table_keeps_its_columns() -> None:
 def test_other_actuators_move_otherwise_and_repeat() -> None:
     wanted = Excitation(0.2, 5.0, 200.0, 2.0, 10.0, rest_s=0.05, chirp_s=0.2, steps=1)
     goals = excite(np.full(8, 2.0), wanted, 0.005, np.random.default_rng(0))
-    time = 0.005 * np.arange(len(goals))
+    time = 0.005 * np.arange(len(goals), dtype=np.float64)
     rollout = MinitaurRollout(TwinOptions(), 3.5)
     first = rollout.trajectory(rollout.nominal, time, goals)
     other = rollout.trajectory(OTHER.table, time, goals)
@@ -50,9 +50,14 @@ def test_other_actuators_move_otherwise_and_repeat() -> None:
     hand = ClawRollout(1400, np.full(10, 1.8))
     centre = np.array([0.0, -0.8, -0.2] * 3 + [0.0])
     goals = excite(centre, wanted, 0.01, np.random.default_rng(0))
-    nominal = hand.trajectory(hand.nominal, 0.01 * np.arange(len(goals)), goals)
+    nominal = hand.trajectory(hand.nominal, 0.01 * np.arange(len(goals), dtype=np.float64), goals)
     stiff = hand.nominal * (1.2, 1.0, 2.0, 1.0)
-    assert np.abs(hand.trajectory(stiff, 0.01 * np.arange(len(goals)), goals) - nominal).max() > 1e-3
+    assert (
+        np.abs(
+            hand.trajectory(stiff, 0.01 * np.arange(len(goals), dtype=np.float64), goals) - nominal
+        ).max()
+        > 1e-3
+    )
 
 
 def test_what_is_drawn_comes_on_top_and_the_next_episode_keeps_it() -> None:

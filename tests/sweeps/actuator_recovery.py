@@ -226,7 +226,7 @@ def one(kind: str, seed: int, table: dict[str, Row], memory: dict[str, Remembere
             row("command to motion").failed += 1
         _, drawn = comparison(robot.config, robot.file, robot.measured)
     twin = memory.setdefault(kind, Remembered(nominal))
-    found = identify(*motions, twin, drawn)
+    found = identify(motions[0], motions[1], twin, drawn)
     held = motions[1]
     place = true_motion(held, true, firsts[1], twin.step_s)
     prompt = replace(held, told_s=np.tile(held.time_s[:, None], place.shape[1]))
