@@ -104,24 +104,26 @@ def latency_figure(each_s: FloatArray, theme: Theme) -> Figure:
 
 
 def actuators_figure(seen: Seen, theme: Theme) -> Figure:
-    """The held-out motion of each joint, measured, nominal and identified."""
+    """A held-out motion: where the nominal twin misses most, and the errors of every joint."""
     from robosac.plot_style import legend, new_figure
 
-    count = len(seen.names)
-    figure = new_figure(1.5 * ((count + 1) // 2) + 0.6)
-    panels = figure.subplots((count + 1) // 2, 2, sharex=True, squeeze=False).ravel()
+    missed = 1e3 * (seen.nominal_rad - seen.told_rad), 1e3 * (seen.identified_rad - seen.told_rad)
+    worst = int(np.argmax(np.nanmean(missed[0] ** 2, axis=0)))
+    rows = (len(seen.names) + 1) // 2
+    figure = new_figure(1.3 * rows + 3.0)
+    grid = figure.add_gridspec(rows + 1, 2, height_ratios=[2.4, *[1.0] * rows])
     since = seen.time_s - seen.time_s[0]
-    for index, (axes, name) in enumerate(zip(panels, seen.names, strict=False)):
-        axes.plot(since, seen.told_rad[:, index], color=theme.muted, lw=2.6, label="measured")
-        axes.plot(since, seen.nominal_rad[:, index], color=theme.orange, lw=1.0, label="nominal")
-        axes.plot(
-            since, seen.identified_rad[:, index], color=theme.blue, lw=1.0, label="identified"
-        )
-        axes.set_title(name, fontsize=9)
-    for axes in panels[count:]:
-        axes.set_visible(False)
-    legend(panels[1])
-    panels[-1].set_xlabel("s")
+    top = figure.add_subplot(grid[0, :])
+    top.plot(since, seen.told_rad[:, worst], color=theme.muted, lw=2.8, label="measured")
+    top.plot(since, seen.nominal_rad[:, worst], color=theme.orange, lw=1.1, label="nominal")
+    top.plot(since, seen.identified_rad[:, worst], color=theme.blue, lw=1.1, label="identified")
+    top.set_title(f"{seen.names[worst]}, rad")
+    legend(top)
+    for index, name in enumerate(seen.names):
+        axes = figure.add_subplot(grid[1 + index // 2, index % 2])
+        axes.plot(since, missed[0][:, index], color=theme.orange, lw=0.9)
+        axes.plot(since, missed[1][:, index], color=theme.blue, lw=0.9)
+        axes.set_title(f"{name}, error in mrad", fontsize=9)
     return figure
 
 
