@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,7 +37,10 @@ class ArmingSettings:
     rest_s: float = 0.1
     """How long a robot that was seen moving must rest, s: a swinging leg is still as it turns."""
     limit_tolerance: float = math.radians(5.0)
-    """How far outside its limits a joint may start, rad; from there it may only move inward."""
+    """How far outside its limits a joint may stand as a recovery ends, rad; from there it may only
+    move inward."""
+    start_tolerance: float = math.radians(1.5)
+    """The same as a robot is armed: the first command is inside, and must not be a jump, rad."""
     voltage_min: float = 9.0
     """V"""
     voltage_max: float = 48.0
@@ -90,7 +93,7 @@ def bring_up(
     the caller then switches torque off.
     """
     state = _ready(exchange, limits, settings, period)
-    problem = refusal(state, limits, settings)
+    problem = refusal(state, limits, replace(settings, limit_tolerance=settings.start_tolerance))
     if problem:
         raise ArmingError(problem)
     goal = state.joints.position.copy()

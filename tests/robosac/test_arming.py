@@ -309,6 +309,7 @@ def test_the_bounds_are_those_of_the_safety_document() -> None:
         "still": 0.5,
         "rest_s": 0.1,
         "limit_tolerance": math.radians(5.0),
+        "start_tolerance": math.radians(1.5),
         "voltage_min": 9.0,
         "voltage_max": 48.0,
         "joint_age_s": 0.04,
@@ -361,3 +362,23 @@ def test_a_robot_at_rest_is_armed_at_once() -> None:
     exchange, drives = swinging([])
     bring_up(exchange, LIMITS, SETTINGS, PERIOD)
     assert drives.index(Drive.POSITION) == 2
+
+
+@pytest.mark.parametrize(("beyond_deg", "armed"), [(1.4, True), (1.6, False), (4.9, False)])
+def test_a_joint_that_stands_outside_would_jump_inside_and_is_refused(
+    beyond_deg: float, armed: bool
+) -> None:
+    exchange, drives = swinging([])
+
+    def outside(command: JointCommand) -> tuple[RobotState, Findings]:
+        state, findings = exchange(command)
+        position = state.joints.position + LIMITS.upper + math.radians(beyond_deg)
+        joints = dataclasses.replace(state.joints, position=position)
+        return dataclasses.replace(state, joints=joints), findings
+
+    if armed:
+        bring_up(outside, LIMITS, SETTINGS, PERIOD)
+        return
+    with pytest.raises(ArmingError, match="move it inside by hand"):
+        bring_up(outside, LIMITS, SETTINGS, PERIOD)
+    assert set(drives) == {Drive.STOP}
