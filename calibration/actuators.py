@@ -54,6 +54,8 @@ class ActuatorResult:
     error: FloatArray
     """Standard errors of these, for residuals as alike as they are; shape (n, 4)."""
     delay_s: float
+    """From a command to its motion among the readings, as if motion were continuous: less half a
+    step of the twin, whose motion is all there at each step's end."""
     samples: int
     """Readings it went by."""
     noise_rad: float
@@ -106,7 +108,9 @@ def identify(train: Motion, held_out: Motion, twin: Twin, drawn: Drawn) -> Actua
     _refuse_worse(before, after, noise, drawn.names)
     table = whole(point.ratios)
     error = _errors(point.ratios, spread)
-    return ActuatorResult(table, error, point.delay_s, int(fit.seen.sum()), noise, before, after)
+    delay = max(0.0, point.delay_s - 0.5 * twin.step_s)
+    samples = int(fit.seen.sum())
+    return ActuatorResult(table, error, delay, samples, noise, before, after)
 
 
 def predicted(motion: Motion, twin: Twin, table: FloatArray, delay_s: float) -> FloatArray:

@@ -292,6 +292,21 @@ def _distribution(values: FloatArray) -> Delay:
     )
 
 
+def shifted(delay: Delay, mean_s: float) -> Delay:
+    """`delay` with the mean `mean_s`, found in another way; its spread stays.
+
+    Raises:
+        ValueError: the mean is negative.
+    """
+    if not 0.0 <= mean_s < math.inf:
+        raise ValueError(f"mean_s is {mean_s}; valid is at least 0")
+    change = mean_s - delay.mean_s
+    p50, p99, most = (max(0.0, part + change) for part in (delay.p50_s, delay.p99_s, delay.max_s))
+    # All of it may have been cut off at 0 but for the mean.
+    most = max(most, mean_s)
+    return Delay(count=delay.count, mean_s=mean_s, p50_s=p50, p99_s=p99, max_s=most)
+
+
 def needed_history(delay: Delay, control_period_s: float) -> int:
     """Past observations that a policy must be shown so that the last command's effect is in them.
 

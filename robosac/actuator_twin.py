@@ -9,8 +9,8 @@ import numpy as np
 
 from calibration import Calibration
 from calibration.actuators import Drawn, Twin
-from robosac.history import MOTION
 from robosac.robots.claw_file import ClawFile
+from robosac.robots.measured import COMMAND_TO_MOTION
 from robosac.robots.robot_file import RobotFile
 from robosac.settings import ClawTwinSection, MinitaurConfig, TwinSection
 from robosac.settings.claw import ClawConfig
@@ -36,7 +36,7 @@ def measured_actuators(measured: Calibration, names: Sequence[str]) -> JointDyna
 
 def measured_delays(measured: Calibration) -> Delays | None:
     """The delay from command to motion that was measured; None: it was not."""
-    delay = measured.latency.get(MOTION)
+    delay = measured.latency.get(COMMAND_TO_MOTION)
     if delay is None:
         return None
     from sim.delays import Delays
@@ -54,7 +54,7 @@ def comparison(
         file: the robot file.
         measured: its calibration, for the delay.
     """
-    delay = measured.latency.get(MOTION)
+    delay = measured.latency.get(COMMAND_TO_MOTION)
     if isinstance(config, MinitaurConfig):
         assert isinstance(file, RobotFile)
         return _minitaur(config.twin, file, None if delay is None else delay.mean_s)

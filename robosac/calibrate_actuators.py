@@ -55,13 +55,13 @@ def actuators(
     except Undetermined as error:
         raise RobotError(f"actuators: {error}") from error
     measured = with_actuators(base, drawn.names, found, datetime.date.today().isoformat())
-    held = recorded.held_out
+    held, delay = recorded.held_out, found.delay_s + 0.5 * twin.step_s
     seen = Seen(
         drawn.names,
         held.time_s,
         held.told_rad,
-        predicted(held, twin, drawn.nominal, found.delay_s),
-        predicted(held, twin, found.table, found.delay_s),
+        predicted(held, twin, drawn.nominal, delay),
+        predicted(held, twin, found.table, delay),
     )
     page = actuators_page(out, seen, found)
     write_measured(out, measured)

@@ -28,6 +28,8 @@ BEFORE_S, AFTER_S, SETTLE_S = 0.03, 0.14, 0.15
 JOINT: Final = {"minitaur": 0, "claw": 2}
 """Which one steps: a leg's front joint, a fingertip."""
 MARGIN: Final = 0.9
+VARIED: Final = 0.2
+"""Share by which steps are shorter than the largest, by chance."""
 LARGEST_STEP_RAD: Final = 0.1
 
 
@@ -110,7 +112,9 @@ def measure(robot: Armed, steps: int = STEPS) -> Latency:
     goal = robot.centre.copy()
     try:
         for number in range(steps):
-            step, seen = _stepped(robot, goal, size if number % 2 == 0 else -size)
+            # Of changing size, or an encoder's counts would err in the same way each time.
+            part = size * (1.0 - VARIED * float(robot.rng.random()))
+            step, seen = _stepped(robot, goal, part if number % 2 == 0 else -part)
             moved.append(step)
             ticks += seen
             progress.at(number + 1, steps)

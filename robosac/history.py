@@ -5,9 +5,7 @@ from __future__ import annotations
 from calibration import Calibration
 from calibration.latency import needed_history
 from robosac.errors import ConfigError
-
-MOTION = "command_to_motion"
-"""Of `Calibration.latency`: from a command to its effect among the readings."""
+from robosac.robots.measured import COMMAND_TO_MOTION
 
 
 def check_history(measured: Calibration, history: int, period_s: float, setting: str) -> None:
@@ -22,7 +20,7 @@ def check_history(measured: Calibration, history: int, period_s: float, setting:
     Raises:
         ConfigError: it is too short.
     """
-    delay = measured.latency.get(MOTION)
+    delay = measured.latency.get(COMMAND_TO_MOTION)
     if delay is None:
         return
     needed = needed_history(delay, period_s)

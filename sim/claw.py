@@ -221,8 +221,9 @@ class ClawTwin:
         motors, delays = self.motors, self.options.delays
         if delays is not None:
             self._past.push(self.line.state.ravel())
-            # A step's motion is all there at its end: on the average half a step too early.
-            age = min(delays.draw(self._rng) / DT + 0.5, MOST_DELAY_STEPS)
+            # The servos have looked before this step's motion, so they tell it a step late; and it
+            # is all there at the step's end, on the average half a step too early.
+            age = min(max(0.0, delays.draw(self._rng) / DT - 0.5), MOST_DELAY_STEPS)
             late = self._past.read(age)
             self.line.tell(late.reshape(2, -1))
         self.line.sense(motors.current_a, motors.share, motors.temperature_c, self.supply_v)

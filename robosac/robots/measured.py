@@ -15,10 +15,13 @@ from calibration import Calibration, JointCalibration
 from calibration.actuators import ActuatorResult
 from calibration.imu import ImuResult
 from calibration.joints import JointResult, correction
-from calibration.latency import StepResponse
+from calibration.latency import StepResponse, shifted
 from calibration.record import ActuatorCalibration, Delay, DeviceTag, Evidence
 from robosac.errors import CalibrationMismatch
 from robosac.robots.wiring import Wiring, check_calibration
+
+COMMAND_TO_MOTION = "command_to_motion"
+"""Of `Calibration.latency`: from a command to its effect among the readings."""
 
 
 def with_joints(
@@ -118,7 +121,7 @@ def with_latency(
     return msgspec.structs.replace(
         base,
         date=date,
-        latency={**base.latency, "bus": round_trip, "command_to_motion": response.delay}
+        latency={**base.latency, "bus": round_trip, COMMAND_TO_MOTION: response.delay}
         | dict(ages or {}),
         evidence={**base.evidence, "latency": evidence},
     )
@@ -127,7 +130,14 @@ def with_latency(
 def with_actuators(
     base: Calibration, names: Sequence[str], result: ActuatorResult, date: str
 ) -> Calibration:
-    """`base` with the actuators of the joints `names` as identified, on the date `date`."""
+    """`base` with the actuators of the joints `names` as identified, on the date `date`.
+
+    A delay that was measured by steps gets the mean that was found with them: the twin knows how
+    friction delays the beginning of a motion, and the steps' own fit does not.
+    """
+    latency = dict(base.latency)
+    if COMMAND_TO_MOTION in latency:
+        latency[COMMAND_TO_MOTION] = shifted(latency[COMMAND_TO_MOTION], result.delay_s)
     rows = zip(result.table.tolist(), result.error.tolist(), strict=True)
     actuators = {
         name: ActuatorCalibration(
@@ -155,6 +165,7 @@ def with_actuators(
         base,
         date=date,
         actuators=actuators,
+        latency=latency,
         evidence={**base.evidence, "actuators": evidence},
     )
 
