@@ -68,7 +68,7 @@ def make_claw(config: ClawConfig, gate: EStopGate, take_over: bool = False) -> S
     blackbox = Blackbox(config)
     with ExitStack() as opened:
         custody = opened.enter_context(claw_custody(config, file, gate, take_over))
-        reached = reach(config, file, custody.console, blackbox.tap, measured)
+        reached = reach(config, file, measured, custody.console, blackbox.tap)
         opened.callback(reached.devices.close)
         check_ports(measured, reached.ports)
         robot = Claw(file, measured, reached.devices, reached.clock.now)
@@ -134,7 +134,7 @@ def _picture(config: ClawConfig, file: ClawFile) -> tuple[int, int] | None:
 
 
 def reach(
-    config: ClawConfig, file: ClawFile, console: TextIO, tap: Tap, measured: Calibration
+    config: ClawConfig, file: ClawFile, measured: Calibration, console: TextIO, tap: Tap
 ) -> ClawConnection:
     """The hand at the configured address.
 
