@@ -17,6 +17,7 @@ import numpy as np
 
 from calibration import Calibration
 from robosac.calibrate_robot import ConsolePerson
+from robosac.calibrate_target import Target
 from robosac.config import load_preset
 from robosac.custody import Custody
 from robosac.custody_wiring import claw_custody, minitaur_custody
@@ -32,9 +33,8 @@ from robosac.robots.claw_file import ClawFile
 from robosac.robots.identity import check_ports
 from robosac.robots.minitaur import Minitaur
 from robosac.robots.robot_file import RobotFile, load_robot_file
-from robosac.robots.wiring import check_calibration
 from robosac.settings import ClawConfig, MinitaurConfig
-from robosac.stage import is_twin, read_calibration
+from robosac.stage import is_twin, own_calibration
 from robosac.states import SafetyState
 from robosac.ticks import Tick
 
@@ -138,7 +138,13 @@ class Armed:
 
 
 @contextmanager
-def armed(preset: str, overrides: list[str], take_over: bool, seed: int = 0) -> Iterator[Armed]:
+def armed(
+    preset: str,
+    overrides: list[str],
+    take_over: bool,
+    seed: int = 0,
+    target: Target | None = None,
+) -> Iterator[Armed]:
     """The robot or its twin, hung up and armed, at the centre of its motions; torque off after.
 
     Args:
@@ -146,6 +152,7 @@ def armed(preset: str, overrides: list[str], take_over: bool, seed: int = 0) -> 
         overrides: settings, `a.b=c`.
         take_over: stop and end whoever owns it now.
         seed: of what is drawn: a twin, and the times of ticks.
+        target: where what is measured goes; a dry run is on the twin, whatever the settings say.
 
     Raises:
         ConfigError: a setting, a file or a port is wrong. CalibrationMismatch: another robot's.
@@ -158,8 +165,10 @@ def armed(preset: str, overrides: list[str], take_over: bool, seed: int = 0) -> 
     rng = np.random.default_rng(seed)
     with ExitStack() as stack:
         if isinstance(config, MinitaurConfig):
+            config = config if target is None else target.robot(config)
             built, custody, hung = _minitaur(config, stack, take_over, rng)
         else:
+            config = config if target is None else target.robot(config)
             built, custody, hung = _claw(config, stack, take_over, rng)
         stack.callback(built.executor.close)
         custody.attach(built.executor)
@@ -183,8 +192,7 @@ def _minitaur(
     from robosac.assembly_minitaur import reach
 
     file = load_robot_file(config.robot.file)
-    measured = read_calibration(config.robot, "minitaur")
-    check_calibration(file, measured)
+    measured = own_calibration(config.robot, "minitaur", file)
     gate, blackbox = EStopGate(), Blackbox(config)
     custody = stack.enter_context(minitaur_custody(config, file, gate, take_over))
     reached = reach(config, file, measured, custody.console, blackbox.tap)
@@ -217,8 +225,7 @@ def _claw(config: ClawConfig, stack: ExitStack, take_over: bool, rng: np.random.
         config, task=msgspec.structs.replace(config.task, pixels=False)
     )
     file = file_of(config)
-    measured = read_calibration(config.robot, "claw")
-    check_calibration(file, measured)
+    measured = own_calibration(config.robot, "claw", file)
     gate, blackbox = EStopGate(), Blackbox(config)
     custody = stack.enter_context(claw_custody(config, file, gate, take_over))
     reached = reach(config, file, measured, custody.console, blackbox.tap)

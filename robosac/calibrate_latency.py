@@ -15,7 +15,7 @@ from calibration.latency import Step, StepResponse, needed_history, round_trips,
 from calibration.record import Calibration, Delay
 from robosac.armed_bench import Armed, Progress, armed
 from robosac.calibrate_pictures import latency_page
-from robosac.calibrate_robot import load_base, write_measured
+from robosac.calibrate_target import Target
 from robosac.dithered import SHARE
 from robosac.errors import RobotError
 from robosac.hal import FloatArray
@@ -62,22 +62,22 @@ class Latency:
 
 
 def latency(
-    preset: str, overrides: list[str], out: Path, take_over: bool, seed: int = 0
+    preset: str, overrides: list[str], target: Target, take_over: bool, seed: int = 0
 ) -> dict[str, object]:
-    """Measure, write what was found into `out` and pictures beside it; a document for machines.
+    """Measure, write what was found into the target and pictures beside it; a document for machines.
 
     Raises:
         ConfigError, CalibrationMismatch, OwnershipError, ArmingError: as `armed`.
         RobotError: the robot was stopped, or the steps tell no delay.
     """
-    with armed(preset, overrides, take_over, seed) as robot:
-        base = load_base(out, robot.file)
+    with armed(preset, overrides, take_over, seed, target) as robot:
+        base = target.base(robot.file)
         found = measure(robot)
     measured = with_latency(
         base, found.bus, found.response, datetime.date.today().isoformat(), found.ages
     )
-    page = latency_page(out, found.response.each_s, found.bus, found.ages, found.remark)
-    write_measured(out, measured)
+    page = latency_page(target.beside, found.response.each_s, found.bus, found.ages, found.remark)
+    target.write(measured)
     return document(measured, found, page)
 
 
