@@ -1,0 +1,276 @@
+"""Whether the cameras' routines find what is hidden in cameras that they cannot see into.
+
+    python -m tests.sweeps.camera_recovery --cameras 100
+
+from the repository's root. Each camera is drawn (`hidden_camera`): lens, place, blur, noise, light.
+A person, drawn too, holds the board where the guide asks for it, not quite; every picture is
+rendered, and everything is read from pictures. Then the hand's camera sees the board in its jig,
+and the overhead camera sees marks on the floor, placed with a tape. Beside them stand sets of
+pictures that must be refused.
+
+Exit code 0 if every camera is recovered within the bounds, and every bad set refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.board import BoardFinder, BoardSpec, View
+from calibration.camera import CameraResult, calibrate_camera
+from calibration.camera import Lens as FoundLens
+from calibration.camera_pose import BoardPlace, CameraPose, board_pose
+from calibration.coverage import Coverage, coverage_of, guessed_tilt
+from calibration.errors import Undetermined
+from calibration.tracker import MarkFinder, calibrate_tracker, on_floor
+from tests.sweeps.calibration_recovery import Row, Trap, refused
+from tests.sweeps.hidden_camera import (
+    HiddenCamera,
+    Image,
+    Lens,
+    Look,
+    Sheet,
+    drawn_lens,
+    printed,
+    printed_marker,
+)
+from tests.sweeps.saying import say
+
+FloatArray = NDArray[np.float64]
+
+REPROJECTION_PX, PLACE_MM, TURN_DEG, FLOOR_MM = 0.3, 3.0, 0.5, 3.0
+JIG_M, JIG_RAD = 0.0002, math.radians(0.05)
+"""Standard deviations of how the board lies in its jig, along and about each axis."""
+TAPE_M: Final = 0.001
+"""Standard deviation of a floor mark along x and y."""
+MARK_M: Final = 0.15
+"""Side of a floor mark."""
+PICTURES: Final = 5
+"""Of what lies at rest."""
+MOST_TRIES: Final = 150
+"""After so many pictures the person gives up."""
+FACE: Final = np.diag([1.0, -1.0, -1.0])
+"""A board that faces the camera upright."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of camera."""
+
+    name: str
+    sizes: tuple[tuple[int, int], ...]
+    fov_deg: tuple[float, float]
+    """Vertical field of view."""
+    distance_m: tuple[float, float]
+    """At which the board is held up."""
+
+
+HAND = Kind("hand camera", ((480, 480), (640, 480)), (40.0, 50.0), (0.2, 0.4))
+OVERHEAD = Kind("overhead camera", ((1280, 720),), (42.0, 55.0), (0.4, 0.8))
+SPEC: Final = BoardSpec()
+BOARD: Final = printed(SPEC)
+
+
+def rows() -> dict[str, Row]:
+    """Empty."""
+    table: dict[str, Row] = {}
+    for kind in (HAND, OVERHEAD):
+        for name, unit, bound in (
+            ("reprojection, rms", "px", REPROJECTION_PX),
+            ("reprojection, held-out views", "px", REPROJECTION_PX),
+            ("place", "mm", PLACE_MM),
+            ("rotation", "deg", TURN_DEG),
+        ):
+            table[f"{kind.name} {name}"] = Row(f"{kind.name} {name}", unit, bound, [])
+    name = f"{OVERHEAD.name} floor, worst"
+    table[name] = Row(name, "mm", FLOOR_MM, [])
+    return table
+
+
+class Session:
+    """A hidden camera, and a person who holds a board up to it.
+
+    Args:
+        kind: of camera.
+        seed: draws it, and the person's hands.
+    """
+
+    def __init__(self, kind: Kind, seed: int) -> None:
+        self.kind = kind
+        self.rng = np.random.default_rng([seed, 5, len(kind.name)])
+        self.lens = drawn_lens(self.rng, kind.sizes, kind.fov_deg)
+        self.camera = HiddenCamera(self.lens, Look.drawn(self.rng), self.rng)
+        self.finder = BoardFinder(SPEC)
+
+    def held(self, coverage: Coverage, wild: bool = False) -> tuple[FloatArray, FloatArray]:
+        """Rotation and place of the board, more or less where the guide wants it."""
+        rng = self.rng
+        cells, tilts = ([], []) if wild else (coverage.missing_cells, coverage.missing_tilts)
+        distance = rng.uniform(*self.kind.distance_m)
+        row, column = cells[0] if cells else (rng.integers(4), rng.integers(5))
+        width, height = self.lens.size
+        at = np.array([(column + rng.uniform(0.2, 0.8)) / 5.0 * width,
+                       (row + rng.uniform(0.2, 0.8)) / 4.0 * height])  # fmt: skip
+        way = tilts[0] if tilts else rng.integers(4)
+        lean, angle = way * math.pi / 2.0 + rng.normal(0.0, 0.25), rng.uniform(0.3, 0.7)
+        # The outward normal leans to the edge that is farther away.
+        axis = np.array([-math.sin(lean), math.cos(lean), 0.0])
+        turned = _turn(-angle * axis) @ _turn(np.array([0.0, 0.0, rng.normal(0.0, 0.2)])) @ FACE
+        ray = np.append(self.lens.rays(at[None, :])[0], 1.0)
+        held = SPEC.size_m[0] * rng.uniform(0.2, 0.8), SPEC.size_m[1] * rng.uniform(0.2, 0.8), 0.0
+        return turned, distance * ray - turned @ np.array(held)
+
+    def shown(self, rotation: FloatArray, place: FloatArray) -> Image:
+        """A picture of the board."""
+        return self.camera.see([(BOARD, rotation, place)])
+
+    def views(self) -> list[View]:
+        """What the guide gathers until it wants no more, or the person gives up."""
+        views: list[View] = []
+        tilts: list[int | None] = []
+        for _ in range(MOST_TRIES):
+            coverage = coverage_of(views, tilts, self.lens.size)
+            if coverage.full and len(views) >= 24:
+                break
+            view = self.finder.find(self.shown(*self.held(coverage)))
+            if view is None:
+                continue
+            tilt = guessed_tilt(view, SPEC, self.lens.size)
+            if coverage.full or coverage.gain(view, tilt):
+                views.append(view)
+                tilts.append(tilt)
+        return views
+
+
+def reprojection(session: Session, found: CameraResult, table: dict[str, Row]) -> None:
+    """The routine's own error, and that of views it has not seen, against their true corners."""
+    name = session.kind.name
+    table[f"{name} reprojection, rms"].errors.append(found.rms_px)
+    nothing = coverage_of([], [], session.lens.size)
+    squares: list[float] = []
+    for _ in range(10):
+        rotation, place = session.held(nothing, wild=True)
+        points = SPEC.points(np.arange(SPEC.corners))
+        true = session.lens.project(points @ rotation.T + place)
+        width, height = session.lens.size
+        inside = ((true > 0.0) & (true < (width, height))).all(axis=1)
+        if inside.sum() < 12:
+            continue
+        _, r, t = cv2.solvePnP(
+            points[inside], true[inside], found.lens.matrix, found.lens.distortion
+        )
+        seen, _ = cv2.projectPoints(
+            points[inside], r, t, found.lens.matrix, found.lens.distortion
+        )
+        off = np.asarray(seen).reshape(-1, 2) - true[inside]
+        squares.extend(np.sum(off**2, axis=1).tolist())
+    table[f"{name} reprojection, held-out views"].errors.append(math.sqrt(np.mean(squares)))
+
+
+def posed(kind: Kind, found: CameraPose, rotation: FloatArray, centre: FloatArray,
+          table: dict[str, Row]) -> None:  # fmt: skip
+    """How far a pose is from the hidden one."""
+    off = found.rotation.T @ rotation
+    turn = math.acos(min(1.0, max(-1.0, (float(np.trace(off)) - 1.0) / 2.0)))
+    table[f"{kind.name} rotation"].errors.append(math.degrees(turn))
+    place = 1e3 * float(np.linalg.norm(found.position_m - centre))
+    table[f"{kind.name} place"].errors.append(place)
+
+
+def hand_camera(seed: int, table: dict[str, Row]) -> None:
+    """One hand's camera: lens, then place over the board in its jig."""
+    session = Session(HAND, seed)
+    try:
+        found = calibrate_camera(session.views(), SPEC, session.lens.size)
+        reprojection(session, found, table)
+        place, rotation, centre, views = jigged(session)
+        posed(HAND, board_pose(views, SPEC, place, found.lens), rotation, centre, table)
+    except Undetermined as error:
+        say(f"hand camera {seed}: {error}")
+        table[f"{HAND.name} place"].failed += 1
+
+
+def jigged(session: Session) -> tuple[BoardPlace, FloatArray, FloatArray, list[View]]:
+    """Where the jig holds the board, the camera's true pose in the base, and its pictures."""
+    rng = session.rng
+    width, height = SPEC.size_m
+    told = BoardPlace((0.02 - width / 2.0, -height / 2.0, 0.05), yaw_rad=0.0)
+    # About the hand's own: (0.213, 0.004, 0.320), looking at (0.02, 0.004, 0.09).
+    centre = np.array([0.213, 0.004, 0.360]) + 0.02 * rng.standard_normal(3)
+    target = np.array([0.02, 0.004, 0.05]) + 0.01 * rng.standard_normal(3)
+    rotation = looking(centre, target, rng.normal(0.0, 0.1))
+    slip = _turn(JIG_RAD * rng.standard_normal(3))
+    corner = np.array(told.origin_m) + JIG_M * rng.standard_normal(3)
+    in_camera = rotation.T @ slip, rotation.T @ (corner - centre)
+    pictures = [session.finder.find(session.shown(*in_camera)) for _ in range(PICTURES)]
+    return told, rotation, centre, [view for view in pictures if view is not None]
+
+
+def overhead_camera(seed: int, table: dict[str, Row]) -> None:
+    """One overhead camera: lens, then place over the floor."""
+    session = Session(OVERHEAD, seed)
+    try:
+        found = calibrate_camera(session.views(), SPEC, session.lens.size)
+        reprojection(session, found, table)
+        marks, rotation, centre, views = floor(session, found.lens)
+        result = calibrate_tracker(views, marks, found.lens)
+        posed(OVERHEAD, result.pose, rotation, centre, table)
+        low_x, low_y, high_x, high_y = result.field_corners_m
+        x, y = np.meshgrid(np.linspace(low_x, high_x, 9), np.linspace(low_y, high_y, 9))
+        field = np.column_stack([x.ravel(), y.ravel(), np.zeros(x.size)])
+        seen = session.lens.project((field - centre) @ rotation)
+        off = (on_floor(seen, result.pose, found.lens) - field)[:, :2]
+        worst = 1e3 * float(np.linalg.norm(off, axis=1).max())
+        table[f"{OVERHEAD.name} floor, worst"].errors.append(worst)
+    except Undetermined as error:
+        say(f"overhead camera {seed}: {error}")
+        table[f"{OVERHEAD.name} place"].failed += 1
+
+
+def floor(
+    session: Session, lens: FoundLens
+) -> tuple[dict[int, tuple[float, float]], FloatArray, FloatArray, list[View]]:
+    """The list of marks, the camera's true pose over the floor, and its pictures of the marks."""
+    rng = session.rng
+    centre = np.array([*(0.1 * rng.standard_normal(2)), rng.uniform(2.2, 2.8)])
+    rotation = looking(centre, np.array([*(0.15 * rng.standard_normal(2)), 0.0]), rng.normal(0, 0.1))
+    width, height = session.lens.size
+    marks: dict[int, tuple[float, float]] = {}
+    sheets: list[tuple[Sheet, FloatArray, FloatArray]] = []
+    for number in range(12):
+        column, row = number % 4, number // 4
+        at = np.array([[(column + 0.5) / 4.0 * width, (row + 0.5) / 3.0 * height]])
+        ray = rotation @ np.append(session.lens.rays(at)[0], 1.0)
+        hit = centre - ray * centre[2] / ray[2]
+        told = np.round(hit[:2], 2)
+        marks[number + 10] = (float(told[0]), float(told[1]))
+        lies = np.array([*(told + TAPE_M * rng.standard_normal(2)), 0.0])
+        turn = _turn(np.array([0.0, 0.0, rng.uniform(-0.3, 0.3)]))
+        sheet = printed_marker(number + 10, MARK_M)
+        sheets.append((sheet, rotation.T @ turn, rotation.T @ (lies - centre)))
+    finder = MarkFinder(lens)
+    return marks, rotation, centre, [finder.find(session.camera.see(sheets)) for _ in range(PICTURES)]
+
+
+def looking(centre: FloatArray, target: FloatArray, roll: float) -> FloatArray:
+    """Columns: the axes of a camera at `centre` that looks at `target`, its x axis near base y."""
+    forward = (target - centre) / np.linalg.norm(target - centre)
+    right = np.cross(forward, np.array([1.0, 0.0, 0.0]) if abs(forward[2]) > 0.9 else [0, 0, 1.0])
+    right = right / np.linalg.norm(right)
+    axes = np.column_stack([right, np.cross(forward, right), forward])
+    return axes @ _turn(np.array([0.0, 0.0, roll]))
+
+
+def _turn(vector: FloatArray) -> FloatArray:
+    turned, _ = cv2.Rodrigues(vector)
+    return np.asarray(turned, np.float64)
