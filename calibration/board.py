@@ -120,7 +120,10 @@ class BoardFinder:
 
     def __init__(self, spec: BoardSpec) -> None:
         self.spec = spec
-        self._detector = cv2.aruco.CharucoDetector(_drawn(spec))
+        parameters = cv2.aruco.CharucoParameters()
+        # Markers that were found but not read are taken where the board says that they must be.
+        parameters.tryRefineMarkers = True
+        self._detector = cv2.aruco.CharucoDetector(_drawn(spec), parameters)
 
     def find(self, image: Image) -> View | None:
         """The corners in a picture, RGB (height, width, 3) or grey (height, width).

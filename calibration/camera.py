@@ -38,14 +38,26 @@ MOST_RMS_PX: Final = 0.3
 """Of all corners together."""
 MOST_VIEW_PX: Final = 0.6
 """Root mean square of any one view."""
-MOST_FOCAL_SHARE: Final = 0.004
-"""Standard error of the focal lengths, as a share."""
+FOCAL_SHARE: Final = 0.002
+"""Standard error of the focal lengths that is good enough, as a share: 0.6 mm at 0.3 m."""
 MOST_CENTRE_PX: Final = 1.5
 """Standard error of the principal point."""
 INTRINSICS: Final = 9
 """fx, fy, cx, cy, k1, k2, p1, p2, k3: the order of every covariance."""
 _CRITERIA: Final = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 100, 1e-9)
 _UNDISTORT: Final = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-10)
+
+
+class BadView(Undetermined):
+    """One view does not fit.
+
+    Attributes:
+        index: which; without it the others may well do.
+    """
+
+    def __init__(self, index: int, why: str) -> None:
+        self.index = index
+        super().__init__(why)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,17 +106,17 @@ class CameraResult:
     """Standard error of the principal point, the worse of both ways."""
 
 
-def calibrate_camera(
-    views: Sequence[View], spec: BoardSpec, size: tuple[int, int]
-) -> CameraResult:
+def calibrate_camera(views: Sequence[View], spec: BoardSpec, size: tuple[int, int]) -> CameraResult:
     """Intrinsics and distortion.
 
     Args:
         views: of the board, in different places and tilted different ways.
         spec: the board as it was printed.
         size: (width, height) of the pictures, px.
+        focal_share: the greatest standard error of the focal lengths, as a share.
 
     Raises:
+        BadView: one view does not fit.
         Undetermined: too few views, parts of the picture or tilts that were not shown, an error
             above its bound, or a lens that they leave open; the message names which.
     """
@@ -133,7 +145,8 @@ def calibrate_camera(
     coverage = coverage_of(views, [_tilt(vector) for vector, _ in poses], size)
     _check_coverage(coverage)
     residuals, normal = _linearised(views, spec, poses, k, d)
-    return _judged(views, coverage, residuals, normal, Lens(size, k, d, np.zeros((9, 9))))
+    lens = Lens(size, k, d, np.zeros((INTRINSICS, INTRINSICS)))
+    return _judged(views, coverage, residuals, normal, lens, focal_share)
 
 
 def _judged(
@@ -142,15 +155,17 @@ def _judged(
     residuals: list[FloatArray],
     normal: FloatArray,
     lens: Lens,
+    focal_share: float,
 ) -> CameraResult:
     """The result, once nothing speaks against it."""
     each = tuple(rms(np.linalg.norm(part, axis=1)) for part in residuals)
     every = np.concatenate(residuals)
     whole, worst = rms(np.linalg.norm(every, axis=1)), int(np.argmax(each))
     if not each[worst] <= MOST_VIEW_PX:
-        raise Undetermined(
+        raise BadView(
+            worst,
             f"view {worst + 1} is {each[worst]:.2f} px off what all views say; valid is up to"
-            f" {MOST_VIEW_PX}: it moved or was blurred, or the board is bent or not the one told"
+            f" {MOST_VIEW_PX}: it moved or was blurred, or the board is bent or not the one told",
         )
     if not whole <= MOST_RMS_PX:
         raise Undetermined(
@@ -162,10 +177,10 @@ def _judged(
     errors = np.sqrt(np.diag(covariance))
     focal = float(max(errors[0] / lens.matrix[0, 0], errors[1] / lens.matrix[1, 1]))
     centre = float(errors[2:4].max())
-    if not (focal <= MOST_FOCAL_SHARE and centre <= MOST_CENTRE_PX):
+    if not (focal <= focal_share and centre <= MOST_CENTRE_PX):
         raise Undetermined(
-            f"the focal length is known to {focal:.2%}, the middle to {centre:.2f} px; valid are up"
-            f" to {MOST_FOCAL_SHARE:.2%} and {MOST_CENTRE_PX} px; show it nearer, and more tilted"
+            f"the focal length is known to {focal:.3%}, the middle to {centre:.2f} px; valid are up"
+            f" to {focal_share:.3%} and {MOST_CENTRE_PX} px; show it nearer, and more tilted"
         )
     known = Lens(lens.size, lens.matrix, lens.distortion, covariance)
     seen = np.concatenate([view.pixels for view in views])

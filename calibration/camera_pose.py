@@ -26,7 +26,7 @@ FloatArray = NDArray[np.float64]
 
 LEAST_PICTURES: Final = 3
 LEAST_BOARD_SHARE: Final = 0.6
-"""Of the board's corners, seen in every picture."""
+"""Of the board's corners."""
 MOST_MOVED_PX: Final = 0.5
 """Root mean square, between pictures of what stands still."""
 MOST_BOARD_PX: Final = 0.6
@@ -87,9 +87,7 @@ class CameraPose:
         return (points - self.position_m) @ self.rotation
 
 
-def board_pose(
-    views: Sequence[View], spec: BoardSpec, place: BoardPlace, lens: Lens
-) -> CameraPose:
+def board_pose(views: Sequence[View], spec: BoardSpec, place: BoardPlace, lens: Lens) -> CameraPose:
     """The camera's pose from several pictures of a board at rest in a known place.
 
     Raises:
@@ -108,25 +106,29 @@ def board_pose(
 
 
 def resting(views: Sequence[View], least: int) -> tuple[NDArray[np.int64], FloatArray]:
-    """The corners that all pictures show, and their mean place, px.
+    """The corners that at least `LEAST_PICTURES` pictures show, and their mean places, px.
 
     Raises:
-        Undetermined: too few pictures, fewer than `least` common corners, or they moved.
+        Undetermined: too few pictures, fewer than `least` such corners, or they moved.
     """
     if len(views) < LEAST_PICTURES:
         raise Undetermined(f"{len(views)} pictures; valid are at least {LEAST_PICTURES}")
-    common = set(views[0].ids.tolist()).intersection(*(view.ids.tolist() for view in views))
-    if len(common) < max(4, least):
+    ids, count = np.unique(np.concatenate([view.ids for view in views]), return_counts=True)
+    ids = ids[count >= LEAST_PICTURES]
+    if len(ids) < max(4, least):
         raise Undetermined(
-            f"{len(common)} points were seen in every picture; valid are at least {max(4, least)}"
+            f"{len(ids)} corners were seen in {LEAST_PICTURES} pictures or more; valid are at least"
+            f" {max(4, least)}: show all of the board, in a good light"
         )
-    ids = np.array(sorted(common), np.int64)
-    each = np.array([view.pixels[np.isin(view.ids, ids)] for view in views])
-    mean = each.mean(axis=0)
-    moved = max(rms(np.linalg.norm(one - mean, axis=1)) for one in each)
+    each = np.full((len(views), len(ids), 2), np.nan)
+    for row, view in zip(each, views, strict=True):
+        shown = np.isin(view.ids, ids)
+        row[np.searchsorted(ids, view.ids[shown])] = view.pixels[shown]
+    mean = np.nanmean(each, axis=0)
+    moved = max(float(np.sqrt(np.nanmean(np.sum((row - mean) ** 2, axis=1)))) for row in each)
     if not moved <= MOST_MOVED_PX:
         raise Undetermined(
-            f"the points moved by {moved:.2f} px between pictures; valid is up to {MOST_MOVED_PX}:"
+            f"the corners moved by {moved:.2f} px between pictures; valid is up to {MOST_MOVED_PX}:"
             " nothing may move"
         )
     return ids, mean
@@ -147,24 +149,17 @@ def pose_from_points(points: FloatArray, pixels: FloatArray, lens: Lens) -> Came
     freedom = max(1, residuals.size - 6)
     variance = max(float(np.sum(residuals**2)) / freedom, LEAST_NOISE_PX**2)
     noise, by_lens = _spread(np.asarray(slopes, np.float64), variance)
-    covariance = noise + by_lens @ lens.covariance @ by_lens.T
-    turned, _ = cv2.Rodrigues(vector)
-    to_camera = np.asarray(turned, np.float64)
-    position = -to_camera.T @ place
-    # A small turn w after R moves the centre -R^T t by -R^T (t x w).
-    about = _left_jacobian(vector)
-    centre = -to_camera.T @ np.hstack([_cross(place) @ about, np.eye(3)])
-    spread = float(np.linalg.eigvalsh(centre @ covariance @ centre.T)[-1])
-    turn = float(np.linalg.eigvalsh(about @ covariance[:3, :3] @ about.T)[-1])
+    uncertain_m, uncertain_rad = uncertain(vector, place, noise, by_lens, lens)
+    to_camera = _rotation(vector)
     return CameraPose(
         to_camera.T,
-        position,
+        -to_camera.T @ place,
         rms(distances),
         float(distances.max()),
         noise,
         by_lens,
-        math.sqrt(spread),
-        math.sqrt(turn),
+        uncertain_m,
+        uncertain_rad,
         len(points),
     )
 
@@ -176,14 +171,33 @@ def _spread(slopes: FloatArray, variance: float) -> tuple[FloatArray, FloatArray
     return variance * inverse, -inverse @ pose.T @ own
 
 
+def uncertain(
+    vector: FloatArray, place: FloatArray, noise: FloatArray, by_lens: FloatArray, lens: Lens
+) -> tuple[float, float]:
+    """Standard errors of a camera's position (m) and rotation (rad), the worst direction of each.
+
+    Args:
+        vector, place: rotation vector and translation from the points' frame to the camera's.
+        noise, by_lens: as in `CameraPose`.
+        lens: with its covariance.
+    """
+    covariance = noise + by_lens @ lens.covariance @ by_lens.T
+    about, to_camera = _left_jacobian(vector), _rotation(vector)
+    # A small turn w after R moves the centre -R^T t by -R^T (t x w).
+    centre = -to_camera.T @ np.hstack([_cross(place) @ about, np.eye(3)])
+    spread = float(np.linalg.eigvalsh(centre @ covariance @ centre.T)[-1])
+    turn = float(np.linalg.eigvalsh(about @ covariance[:3, :3] @ about.T)[-1])
+    return math.sqrt(spread), math.sqrt(turn)
+
+
 def check_known(pose: CameraPose) -> None:
     """Refuse a pose that is not known well enough. Raises Undetermined."""
     if not (pose.uncertain_m <= MOST_UNCERTAIN_M and pose.uncertain_rad <= MOST_UNCERTAIN_RAD):
         raise Undetermined(
             f"the camera's place is known to {1e3 * pose.uncertain_m:.1f} mm and"
             f" {math.degrees(pose.uncertain_rad):.2f} degrees; valid is up to"
-            f" {1e3 * MOST_UNCERTAIN_M:.1f} mm and {math.degrees(MOST_UNCERTAIN_RAD):.2f}; show more"
-            " points, farther apart, or more views of the board for the lens"
+            f" {1e3 * MOST_UNCERTAIN_M:.1f} mm and {math.degrees(MOST_UNCERTAIN_RAD):.2f}; show"
+            " more points, farther apart, or more and nearer views of the board for the lens"
         )
 
 

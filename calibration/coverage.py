@@ -107,8 +107,8 @@ def cells_of(view: View, size: tuple[int, int]) -> NDArray[np.bool_]:
 def tilt_of(rotation: FloatArray) -> int | None:
     """Which way a board is tilted whose axes are the columns of `rotation` in the camera's frame.
 
-    By the edge that is farther away, as the camera sees it: 0 right, 1 lower, 2 left, 3 upper; None:
-    it nearly faces the camera, or is too far askew.
+    By the edge that is farther away, as the camera sees it: 0 right, 1 lower, 2 left, 3 upper.
+    None: it nearly faces the camera, or is too far askew.
     """
     normal = rotation[:, 2]
     angle = math.acos(min(1.0, abs(float(normal[2]))))

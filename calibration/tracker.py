@@ -1,43 +1,55 @@
-"""Where an overhead camera hangs above the floor, from markers that lie there at known points.
+"""Where an overhead camera hangs above the floor, from a board that is laid on it in many places.
 
-A marker's middle is what is measured on the floor with a tape, and what is seen of it are its four
-corners: the middle is where their diagonals cross. What the result is worth is told in mm on the
-floor: of each marker, by all others, and over the field by the covariance.
+The first place is known; the others need not be, for all lie on one floor. One least squares finds
+the camera's pose and, of each other place, x, y and yaw. A print knows its squares better than a
+tape knows the floor: twelve marks, 1 mm off each, left the camera's place open by 2 to 3 mm.
 
-Floor frame: x and y as the marks' list says, z up.
+What the result is worth is told in mm on the floor: the board's shape, as a camera sees it there
+that was calibrated without that place.
+
+Floor frame: x and y as the first place says, z up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 import cv2
-import cv2.aruco
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.board import Image, View
+from calibration.board import BoardSpec, View
 from calibration.camera import INTRINSICS, Lens
-from calibration.camera_pose import CameraPose, check_known, pose_from_points, resting
+from calibration.camera_pose import (
+    LEAST_NOISE_PX,
+    BoardPlace,
+    CameraPose,
+    check_known,
+    pose_from_points,
+    resting,
+    uncertain,
+)
 from calibration.errors import Undetermined
 from calibration.rotations import rms
 
 FloatArray = NDArray[np.float64]
+Seen = tuple[FloatArray, FloatArray]
+"""Of one place: the board's points in its own frame (n, 3), m, and their pixels (n, 2)."""
 
-LEAST_MARKS: Final = 8
+LEAST_PLACES: Final = 6
+LEAST_BOARD_SHARE: Final = 0.5
+"""Of the board's corners, at each place."""
 LEAST_QUARTERS: Final = 4
-"""Quarters of the picture that must hold a mark."""
-MOST_MARK_M: Final = 0.010
-"""A mark this far from where all others put it is at another place than the list says."""
-MOST_FIELD_M: Final = 0.002
-"""Standard error of a floor point, anywhere in the field."""
-FIELD_POINTS: Final = 9
-"""Of the map, along each side of the field."""
-REFINE_CELLS: Final = 0.7
-"""Half the window of the corners' refinement, in the marker's cells."""
-_DICTIONARY: Final = cv2.aruco.DICT_4X4_50
+"""Quarters of the picture in which the board's middle must have lain."""
+MOST_PLACE_PX: Final = 0.6
+"""Root mean square of any one place."""
+MOST_SHAPE_M: Final = 0.002
+"""Root mean square of the board's shape on the floor, by a pose of all other places."""
+_STEPS: Final = 30
+_SETTLED: Final = 1e-10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,52 +57,56 @@ class TrackerResult:
     """What was found."""
 
     pose: CameraPose
-    """In the floor's frame."""
-    marks: tuple[int, ...]
-    """Their ids, in the order of the next three."""
+    """In the floor's frame; its uncertainty leaves out how well the first place is known."""
+    middles_m: FloatArray
+    """Middle of what was seen of the board at each place, on the floor, shape (places, 2)."""
+    place_rms_px: tuple[float, ...]
+    shape_m: tuple[float, ...]
+    """Root mean square error of the board's shape at each place, by all other places."""
     pixels: FloatArray
-    """Where their middles are seen, shape (n, 2), px."""
-    errors_m: FloatArray
-    """From where each was said to lie to where it is seen, on the floor, shape (n, 2)."""
-    left_out_m: FloatArray
-    """The same distances, each by a pose of all others, shape (n,)."""
-    field_m: FloatArray
-    """Standard error of floor points over the marks' field, shape (9, 9)."""
-    field_corners_m: tuple[float, float, float, float]
-    """The field's least x and y, and greatest x and y."""
+    """Every corner on the floor, shape (n, 2), px."""
+    residuals_px: FloatArray
+    """Seen less expected, shape (n, 2)."""
 
 
 def calibrate_tracker(
-    views: Sequence[View], marks: Mapping[int, tuple[float, float]], lens: Lens
+    places: Sequence[Sequence[View]], spec: BoardSpec, first: BoardPlace, lens: Lens
 ) -> TrackerResult:
     """The camera's pose above the floor.
 
     Args:
-        views: several pictures' marks (see `MarkFinder`), of a floor on which nothing moves.
-        marks: by id, where each middle lies on the floor, m.
+        places: for each place of the board, flat on the floor, several pictures of it at rest.
+        spec: the board as it was printed.
+        first: where it lay first, in the floor's frame: on the floor, face up.
         lens: as calibrated, of these pictures' size.
 
     Raises:
-        Undetermined: too few marks or on one side only, something moved, a mark that is not where
-            the list says, or a pose that they leave open.
+        Undetermined: too few places, or on one side only, something moved, a place that is not on
+            the floor of all others, a shape that is wrong there, or a pose that they leave open.
     """
-    known = [_only(view, marks) for view in views]
-    ids, pixels = resting(known, LEAST_MARKS)
-    points = np.array([(*marks[int(number)], 0.0) for number in ids])
-    _check_spread(pixels, lens.size)
-    pose = pose_from_points(points, pixels, lens)
-    left_out = _left_out(ids, points, pixels, lens)
-    check_known(pose)
-    field, corners = _field(points, pose, lens)
-    if not float(field.max()) <= MOST_FIELD_M:
+    if len(places) < LEAST_PLACES:
+        raise Undetermined(f"{len(places)} places on the floor; valid are at least {LEAST_PLACES}")
+    if first.pitch_rad or first.roll_rad or first.origin_m[2]:
+        raise Undetermined("the first place is not flat on the floor: z, pitch or roll is not 0")
+    least = round(LEAST_BOARD_SHARE * spec.corners)
+    seen: list[Seen] = []
+    for views in places:
+        ids, pixels = resting(views, least)
+        seen.append((spec.points(ids), pixels))
+    _check_spread([pixels for _, pixels in seen], lens.size)
+    pose, residuals = _fitted(seen, first, lens)
+    each = tuple(rms(np.linalg.norm(part, axis=1)) for part in residuals)
+    worst = int(np.argmax(each))
+    if not each[worst] <= MOST_PLACE_PX:
         raise Undetermined(
-            f"a floor point is known to {1e3 * float(field.max()):.1f} mm; valid is up to"
-            f" {1e3 * MOST_FIELD_M:.1f} mm anywhere among the marks; measure them better, or add some"
+            f"place {worst + 1} is {each[worst]:.2f} px off the floor of all places; valid is up to"
+            f" {MOST_PLACE_PX}: is it flat on the same floor, and the camera where it was?"
         )
-    errors = on_floor(pixels, pose, lens)[:, :2] - points[:, :2]
-    return TrackerResult(
-        pose, tuple(ids.tolist()), pixels, errors, left_out, field, corners
-    )
+    shape = _left_out(seen, first, lens)
+    check_known(pose)
+    middles = [on_floor(pixels, pose, lens)[:, :2].mean(axis=0) for _, pixels in seen]
+    every = np.concatenate([pixels for _, pixels in seen])
+    return TrackerResult(pose, np.array(middles), each, shape, every, np.concatenate(residuals))
 
 
 def on_floor(pixels: FloatArray, pose: CameraPose, lens: Lens, height_m: float = 0.0) -> FloatArray:
@@ -101,106 +117,127 @@ def on_floor(pixels: FloatArray, pose: CameraPose, lens: Lens, height_m: float =
     return pose.position_m + towards * scale[:, None]
 
 
-class MarkFinder:
-    """Finds the middles of floor markers (DICT_4X4_50) in pictures.
-
-    Args:
-        lens: by which the diagonals are straight.
-    """
-
-    def __init__(self, lens: Lens) -> None:
-        self._lens = lens
-        parameters = cv2.aruco.DetectorParameters()
-        parameters.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_SUBPIX
-        parameters.relativeCornerRefinmentWinSize = REFINE_CELLS
-        dictionary = cv2.aruco.getPredefinedDictionary(_DICTIONARY)
-        self._detector = cv2.aruco.ArucoDetector(dictionary, parameters)
-
-    def find(self, image: Image) -> View:
-        """Every marker's middle in a picture, RGB or grey; one that is seen twice is left out."""
-        grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        squares, numbers, _ = self._detector.detectMarkers(np.ascontiguousarray(grey))
-        found = cast("NDArray[np.int32] | None", numbers)
-        if found is None:
-            return View(np.empty(0, np.int64), np.empty((0, 2)))
-        ids, count = np.unique(found.reshape(-1), return_counts=True)
-        once = ids[count == 1].astype(np.int64)
-        by_id = {
-            int(number): np.asarray(square, np.float64).reshape(4, 2)
-            for number, square in zip(found.reshape(-1), squares, strict=True)
-        }
-        middles = [self._middle(by_id[int(number)]) for number in once]
-        return View(once, np.array(middles).reshape(-1, 2))
-
-    def _middle(self, corners: FloatArray) -> FloatArray:
-        """Where the diagonals cross, px."""
-        straight = np.column_stack([self._lens.rays(corners), np.ones(4)])
-        crossing = np.cross(
-            np.cross(straight[0], straight[2]), np.cross(straight[1], straight[3])
-        )
-        return self._lens.project((crossing / crossing[2])[None, :])[0]
-
-
-def _only(view: View, marks: Mapping[int, tuple[float, float]]) -> View:
-    """The marks of the list; the robot's own marker is none."""
-    chosen = np.isin(view.ids, list(marks))
-    return View(view.ids[chosen], view.pixels[chosen])
-
-
-def _check_spread(pixels: FloatArray, size: tuple[int, int]) -> None:
-    quarters = {(bool(u > size[0] / 2.0), bool(v > size[1] / 2.0)) for u, v in pixels}
+def _check_spread(pixels: Sequence[FloatArray], size: tuple[int, int]) -> None:
+    middles = [part.mean(axis=0) for part in pixels]
+    quarters = {(bool(u > size[0] / 2.0), bool(v > size[1] / 2.0)) for u, v in middles}
     if len(quarters) < LEAST_QUARTERS:
         raise Undetermined(
-            f"the marks lie in {len(quarters)} quarters of the picture; valid is all"
-            f" {LEAST_QUARTERS}: put some where none are"
+            f"the board lay in {len(quarters)} quarters of the picture; valid is all"
+            f" {LEAST_QUARTERS}: lay it where it has not been"
         )
 
 
-def _left_out(
-    ids: NDArray[np.int64], points: FloatArray, pixels: FloatArray, lens: Lens
-) -> FloatArray:
-    """How far each mark is from where a pose of all others sees it, m; raises Undetermined."""
-    distances = np.empty(len(ids))
-    rest_rms = np.empty(len(ids))
-    for index in range(len(ids)):
-        others = np.arange(len(ids)) != index
-        pose = pose_from_points(points[others], pixels[others], lens)
-        seen = on_floor(pixels[index : index + 1], pose, lens)[0]
-        distances[index] = float(np.linalg.norm((seen - points[index])[:2]))
-        rest = on_floor(pixels[others], pose, lens) - points[others]
-        rest_rms[index] = rms(np.linalg.norm(rest[:, :2], axis=1))
-    # A mark that is wrong spoils all poses but the one without it.
-    worst = int(np.argmin(rest_rms)) if distances.max() > MOST_MARK_M else int(distances.argmax())
-    if not distances.max() <= MOST_MARK_M:
+def _left_out(seen: Sequence[Seen], first: BoardPlace, lens: Lens) -> tuple[float, ...]:
+    """Each place's error of shape by a pose of all others, m. Raises Undetermined."""
+    found: list[float] = []
+    for index, (points, pixels) in enumerate(seen):
+        # Without the first, the second stands in: a shape does not depend on where the frame is.
+        others = [one for number, one in enumerate(seen) if number != index]
+        pose, _ = _fitted(others, first, lens)
+        flat = on_floor(pixels, pose, lens)[:, :2]
+        off = flat - _laid(points, *_best_lay(points, flat))[:, :2]
+        found.append(rms(np.linalg.norm(off, axis=1)))
+    worst = int(np.argmax(found))
+    if not found[worst] <= MOST_SHAPE_M:
         raise Undetermined(
-            f"mark {ids[worst]} is {1e3 * distances[worst]:.0f} mm from where all others see it;"
-            f" valid is up to {1e3 * MOST_MARK_M:.0f} mm: measure it again, or correct the list"
+            f"at place {worst + 1} the board's shape on the floor is {1e3 * found[worst]:.1f} mm"
+            f" off; valid is up to {1e3 * MOST_SHAPE_M:.0f} mm: is the floor flat, and the board?"
         )
-    return distances
+    return tuple(found)
 
 
-def _field(
-    points: FloatArray, pose: CameraPose, lens: Lens
-) -> tuple[FloatArray, tuple[float, float, float, float]]:
-    """Standard error of floor points among the marks, m, and the field's corners, m."""
-    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
-    x, y = (np.linspace(a, b, FIELD_POINTS) for a, b in zip(low, high, strict=True))
-    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    field = np.column_stack([grid, np.zeros(len(grid))])
-    vector, _ = cv2.Rodrigues(pose.rotation.T)
-    place = -pose.rotation.T @ pose.position_m
-    _, slopes = cv2.projectPoints(field, vector, place, lens.matrix, lens.distortion)
-    # How a floor point's picture moves with the point, from its own neighbours.
-    step = 1e-4
-    errors = np.empty(len(field))
-    for index, point in enumerate(field):
-        moved = point + step * np.array([(1, 0, 0), (0, 1, 0), (-1, 0, 0), (0, -1, 0)])
-        seen = lens.project(pose.in_camera(moved))
-        per_m = np.column_stack([seen[0] - seen[2], seen[1] - seen[3]]) / (2.0 * step)
-        own = np.linalg.solve(per_m, np.asarray(slopes, np.float64)[2 * index : 2 * index + 2])
-        # An error of the lens is partly taken up by the pose that was found with it.
-        lenses = own[:, 6 : 6 + INTRINSICS] + own[:, :6] @ pose.by_lens
-        spread = own[:, :6] @ pose.noise @ own[:, :6].T + lenses @ lens.covariance @ lenses.T
-        errors[index] = float(np.sqrt(np.linalg.eigvalsh(spread)[-1]))
-    corners = (*low.tolist(), *high.tolist())
-    return errors.reshape(FIELD_POINTS, FIELD_POINTS), (corners[0], corners[1], corners[2], corners[3])
+def _fitted(
+    seen: Sequence[Seen], first: BoardPlace, lens: Lens
+) -> tuple[CameraPose, list[FloatArray]]:
+    """The pose that fits all places best, and each place's residuals, px; Gauss and Newton's."""
+    start = pose_from_points(first.of(seen[0][0]), seen[0][1], lens)
+    vector, _ = cv2.Rodrigues(start.rotation.T)
+    lays = [np.array([first.origin_m[0], first.origin_m[1], first.yaw_rad])]
+    for points, pixels in seen[1:]:
+        at, yaw = _best_lay(points, on_floor(pixels, start, lens)[:, :2])
+        lays.append(np.array([*at, yaw]))
+    state = np.concatenate(
+        [np.asarray(vector).reshape(3), -start.rotation.T @ start.position_m, *lays[1:]]
+    )
+    for _ in range(_STEPS):
+        residual, jacobian, _ = _linearised(state, seen, lays[0], lens)
+        step = np.linalg.lstsq(jacobian, residual, rcond=None)[0]
+        state = state + step
+        if float(np.abs(step).max()) < _SETTLED:
+            break
+    residual, jacobian, own = _linearised(state, seen, lays[0], lens)
+    variance = float(residual @ residual) / max(1, residual.size - state.size)
+    inverse = np.linalg.inv(jacobian.T @ jacobian)
+    noise = max(variance, LEAST_NOISE_PX**2) * inverse[:6, :6]
+    by_lens = (-inverse @ jacobian.T @ own)[:6]
+    split = np.cumsum([pixels.size for _, pixels in seen])[:-1]
+    parts = [part.reshape(-1, 2) for part in np.split(residual, split)]
+    return _posed(state, residual, (noise, by_lens), lens), parts
+
+
+def _posed(
+    state: FloatArray, residual: FloatArray, spread: tuple[FloatArray, FloatArray], lens: Lens
+) -> CameraPose:
+    """What `_fitted` found, as a pose."""
+    turned, _ = cv2.Rodrigues(state[:3])
+    rotation = np.asarray(turned, np.float64).T
+    distances = np.linalg.norm(residual.reshape(-1, 2), axis=1)
+    uncertain_m, uncertain_rad = uncertain(state[:3], state[3:6], *spread, lens)
+    return CameraPose(
+        rotation,
+        -rotation @ state[3:6],
+        rms(distances),
+        float(distances.max()),
+        *spread,
+        uncertain_m,
+        uncertain_rad,
+        len(distances),
+    )
+
+
+def _linearised(
+    state: FloatArray, seen: Sequence[Seen], first: FloatArray, lens: Lens
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Residuals (seen less expected), and how what is expected moves with state and lens, px."""
+    turned, _ = cv2.Rodrigues(state[:3])
+    to_camera = np.asarray(turned, np.float64)
+    residuals: list[FloatArray] = []
+    jacobians: list[FloatArray] = []
+    owns: list[FloatArray] = []
+    for index, (points, pixels) in enumerate(seen):
+        lay = first if index == 0 else state[6 + 3 * (index - 1) : 9 + 3 * (index - 1)]
+        floor = _laid(points, lay[:2], float(lay[2]))
+        expected, slopes = cv2.projectPoints(
+            floor, state[:3], state[3:6], lens.matrix, lens.distortion
+        )
+        every = np.asarray(slopes, np.float64)
+        jacobian = np.zeros((2 * len(points), state.size))
+        jacobian[:, :6] = every[:, :6]
+        if index > 0:
+            # A shift of the board is one of the camera's frame, turned into it.
+            shift = every[:, 3:6] @ to_camera
+            arm = floor - np.array([*lay[:2], 0.0])
+            turning = np.column_stack([-arm[:, 1], arm[:, 0]]).repeat(2, axis=0)
+            at = 6 + 3 * (index - 1)
+            jacobian[:, at : at + 2] = shift[:, :2]
+            jacobian[:, at + 2] = (shift[:, :2] * turning).sum(axis=1)
+        residuals.append((pixels - np.asarray(expected, np.float64).reshape(-1, 2)).ravel())
+        jacobians.append(jacobian)
+        owns.append(every[:, 6 : 6 + INTRINSICS])
+    return np.concatenate(residuals), np.concatenate(jacobians), np.concatenate(owns)
+
+
+def _laid(points: FloatArray, at: FloatArray, yaw: float) -> FloatArray:
+    """Points of the board's frame on the floor, shape (n, 3)."""
+    c, s = math.cos(yaw), math.sin(yaw)
+    return points @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]]) + np.array([*at, 0.0])
+
+
+def _best_lay(points: FloatArray, flat: FloatArray) -> tuple[FloatArray, float]:
+    """Where a board lies, x and y, and its yaw, whose points are at `flat` (n, 2)."""
+    own, middle = points[:, :2] - points[:, :2].mean(axis=0), flat.mean(axis=0)
+    there = flat - middle
+    yaw = math.atan2(
+        float(np.sum(own[:, 0] * there[:, 1] - own[:, 1] * there[:, 0])), float(np.sum(own * there))
+    )
+    return middle - _laid(points.mean(axis=0)[None, :], np.zeros(2), yaw)[0, :2], yaw

@@ -13,13 +13,8 @@ Exit code 0 if every camera is recovered within the bounds, and every bad set re
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -27,22 +22,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.board import BoardFinder, BoardSpec, View
-from calibration.camera import CameraResult, calibrate_camera
-from calibration.camera import Lens as FoundLens
+from calibration.camera import FOCAL_SHARE, CameraResult
 from calibration.camera_pose import BoardPlace, CameraPose, board_pose
-from calibration.coverage import Coverage, coverage_of, guessed_tilt
+from calibration.coverage import Coverage, coverage_of
 from calibration.errors import Undetermined
-from calibration.tracker import MarkFinder, calibrate_tracker, on_floor
-from tests.sweeps.calibration_recovery import Row, Trap, refused
+from calibration.gathering import FLOOR_FOCAL_SHARE, Gathering
+from calibration.tracker import calibrate_tracker, on_floor
+from tests.sweeps.calibration_recovery import Row
 from tests.sweeps.hidden_camera import (
     HiddenCamera,
     Image,
-    Lens,
     Look,
     Sheet,
     drawn_lens,
     printed,
-    printed_marker,
 )
 from tests.sweeps.saying import say
 
@@ -52,9 +45,9 @@ REPROJECTION_PX, PLACE_MM, TURN_DEG, FLOOR_MM = 0.3, 3.0, 0.5, 3.0
 JIG_M, JIG_RAD = 0.0002, math.radians(0.05)
 """Standard deviations of how the board lies in its jig, along and about each axis."""
 TAPE_M: Final = 0.001
-"""Standard deviation of a floor mark along x and y."""
-MARK_M: Final = 0.15
-"""Side of a floor mark."""
+"""Standard deviation, along x and y, of a point that a corner of the board is laid on."""
+FLOOR_PLACES: Final = 9
+"""Of the board on the floor: the known one in its middle, and a grid."""
 PICTURES: Final = 5
 """Of what lies at rest."""
 MOST_TRIES: Final = 150
@@ -73,12 +66,27 @@ class Kind:
     """Vertical field of view."""
     distance_m: tuple[float, float]
     """At which the board is held up."""
+    focal_share: float
+    """How well the lens must be known."""
+    spec: BoardSpec
+    sheet: Sheet
 
 
-HAND = Kind("hand camera", ((480, 480), (640, 480)), (40.0, 50.0), (0.2, 0.4))
-OVERHEAD = Kind("overhead camera", ((1280, 720),), (42.0, 55.0), (0.4, 0.8))
-SPEC: Final = BoardSpec()
-BOARD: Final = printed(SPEC)
+SPEC, SPEC_A1 = BoardSpec(), BoardSpec(square_m=0.080)
+"""Printed on A4 and on A1."""
+BOARD, BOARD_A1 = printed(SPEC), printed(SPEC_A1)
+HAND = Kind(
+    "hand camera", ((480, 480), (640, 480)), (40.0, 50.0), (0.2, 0.4), FOCAL_SHARE, SPEC, BOARD
+)
+OVERHEAD = Kind(
+    "overhead camera",
+    ((1280, 720),),
+    (42.0, 55.0),
+    (0.8, 1.4),
+    FLOOR_FOCAL_SHARE,
+    SPEC_A1,
+    BOARD_A1,
+)
 
 
 def rows() -> dict[str, Row]:
@@ -110,7 +118,7 @@ class Session:
         self.rng = np.random.default_rng([seed, 5, len(kind.name)])
         self.lens = drawn_lens(self.rng, kind.sizes, kind.fov_deg)
         self.camera = HiddenCamera(self.lens, Look.drawn(self.rng), self.rng)
-        self.finder = BoardFinder(SPEC)
+        self.finder = BoardFinder(kind.spec)
 
     def held(self, coverage: Coverage, wild: bool = False) -> tuple[FloatArray, FloatArray]:
         """Rotation and place of the board, more or less where the guide wants it."""
@@ -122,34 +130,30 @@ class Session:
         at = np.array([(column + rng.uniform(0.2, 0.8)) / 5.0 * width,
                        (row + rng.uniform(0.2, 0.8)) / 4.0 * height])  # fmt: skip
         way = tilts[0] if tilts else rng.integers(4)
-        lean, angle = way * math.pi / 2.0 + rng.normal(0.0, 0.25), rng.uniform(0.3, 0.7)
+        lean, angle = way * math.pi / 2.0 + rng.normal(0.0, 0.25), rng.uniform(0.35, 0.85)
         # The outward normal leans to the edge that is farther away.
         axis = np.array([-math.sin(lean), math.cos(lean), 0.0])
         turned = _turn(-angle * axis) @ _turn(np.array([0.0, 0.0, rng.normal(0.0, 0.2)])) @ FACE
         ray = np.append(self.lens.rays(at[None, :])[0], 1.0)
-        held = SPEC.size_m[0] * rng.uniform(0.2, 0.8), SPEC.size_m[1] * rng.uniform(0.2, 0.8), 0.0
-        return turned, distance * ray - turned @ np.array(held)
+        held = (
+            self.kind.spec.size_m[0] * rng.uniform(0.2, 0.8),
+            self.kind.spec.size_m[1] * rng.uniform(0.2, 0.8),
+            0.0,
+        )
+        return turned, distance * ray - turned @ held
 
     def shown(self, rotation: FloatArray, place: FloatArray) -> Image:
         """A picture of the board."""
-        return self.camera.see([(BOARD, rotation, place)])
+        return self.camera.see([(self.kind.sheet, rotation, place)])
 
-    def views(self) -> list[View]:
-        """What the guide gathers until it wants no more, or the person gives up."""
-        views: list[View] = []
-        tilts: list[int | None] = []
+    def gathered(self) -> CameraResult:
+        """What the guide gathers until it wants no more; raises Undetermined."""
+        gathering = Gathering(self.kind.spec, self.lens.size, self.kind.focal_share)
         for _ in range(MOST_TRIES):
-            coverage = coverage_of(views, tilts, self.lens.size)
-            if coverage.full and len(views) >= 24:
-                break
-            view = self.finder.find(self.shown(*self.held(coverage)))
-            if view is None:
-                continue
-            tilt = guessed_tilt(view, SPEC, self.lens.size)
-            if coverage.full or coverage.gain(view, tilt):
-                views.append(view)
-                tilts.append(tilt)
-        return views
+            view = self.finder.find(self.shown(*self.held(gathering.coverage)))
+            if view is not None and gathering.offer(view) and gathering.result is not None:
+                return gathering.result
+        raise Undetermined(f"no lens after {MOST_TRIES} pictures: {gathering.progress()}")
 
 
 def reprojection(session: Session, found: CameraResult, table: dict[str, Row]) -> None:
@@ -160,7 +164,7 @@ def reprojection(session: Session, found: CameraResult, table: dict[str, Row]) -
     squares: list[float] = []
     for _ in range(10):
         rotation, place = session.held(nothing, wild=True)
-        points = SPEC.points(np.arange(SPEC.corners))
+        points = session.kind.spec.points(np.arange(session.kind.spec.corners))
         true = session.lens.project(points @ rotation.T + place)
         width, height = session.lens.size
         inside = ((true > 0.0) & (true < (width, height))).all(axis=1)
@@ -169,9 +173,7 @@ def reprojection(session: Session, found: CameraResult, table: dict[str, Row]) -
         _, r, t = cv2.solvePnP(
             points[inside], true[inside], found.lens.matrix, found.lens.distortion
         )
-        seen, _ = cv2.projectPoints(
-            points[inside], r, t, found.lens.matrix, found.lens.distortion
-        )
+        seen, _ = cv2.projectPoints(points[inside], r, t, found.lens.matrix, found.lens.distortion)
         off = np.asarray(seen).reshape(-1, 2) - true[inside]
         squares.extend(np.sum(off**2, axis=1).tolist())
     table[f"{name} reprojection, held-out views"].errors.append(math.sqrt(np.mean(squares)))
@@ -191,7 +193,7 @@ def hand_camera(seed: int, table: dict[str, Row]) -> None:
     """One hand's camera: lens, then place over the board in its jig."""
     session = Session(HAND, seed)
     try:
-        found = calibrate_camera(session.views(), SPEC, session.lens.size)
+        found = session.gathered()
         reprojection(session, found, table)
         place, rotation, centre, views = jigged(session)
         posed(HAND, board_pose(views, SPEC, place, found.lens), rotation, centre, table)
@@ -220,13 +222,12 @@ def overhead_camera(seed: int, table: dict[str, Row]) -> None:
     """One overhead camera: lens, then place over the floor."""
     session = Session(OVERHEAD, seed)
     try:
-        found = calibrate_camera(session.views(), SPEC, session.lens.size)
+        found = session.gathered()
         reprojection(session, found, table)
-        marks, rotation, centre, views = floor(session, found.lens)
-        result = calibrate_tracker(views, marks, found.lens)
+        first, rotation, centre, places = floor(session)
+        result = calibrate_tracker(places, SPEC_A1, first, found.lens)
         posed(OVERHEAD, result.pose, rotation, centre, table)
-        low_x, low_y, high_x, high_y = result.field_corners_m
-        x, y = np.meshgrid(np.linspace(low_x, high_x, 9), np.linspace(low_y, high_y, 9))
+        x, y = np.meshgrid(np.linspace(-1.2, 1.2, 13), np.linspace(-0.7, 0.7, 9))
         field = np.column_stack([x.ravel(), y.ravel(), np.zeros(x.size)])
         seen = session.lens.project((field - centre) @ rotation)
         off = (on_floor(seen, result.pose, found.lens) - field)[:, :2]
@@ -237,29 +238,34 @@ def overhead_camera(seed: int, table: dict[str, Row]) -> None:
         table[f"{OVERHEAD.name} place"].failed += 1
 
 
-def floor(
-    session: Session, lens: FoundLens
-) -> tuple[dict[int, tuple[float, float]], FloatArray, FloatArray, list[View]]:
-    """The list of marks, the camera's true pose over the floor, and its pictures of the marks."""
-    rng = session.rng
+def floor(session: Session) -> tuple[BoardPlace, FloatArray, FloatArray, list[list[View]]]:
+    """Where the board is said to lie first, the camera's true pose, and each place's pictures."""
+    rng, (width, height) = session.rng, session.lens.size
     centre = np.array([*(0.1 * rng.standard_normal(2)), rng.uniform(2.2, 2.8)])
-    rotation = looking(centre, np.array([*(0.15 * rng.standard_normal(2)), 0.0]), rng.normal(0, 0.1))
-    width, height = session.lens.size
-    marks: dict[int, tuple[float, float]] = {}
-    sheets: list[tuple[Sheet, FloatArray, FloatArray]] = []
-    for number in range(12):
-        column, row = number % 4, number // 4
-        at = np.array([[(column + 0.5) / 4.0 * width, (row + 0.5) / 3.0 * height]])
-        ray = rotation @ np.append(session.lens.rays(at)[0], 1.0)
-        hit = centre - ray * centre[2] / ray[2]
-        told = np.round(hit[:2], 2)
-        marks[number + 10] = (float(told[0]), float(told[1]))
-        lies = np.array([*(told + TAPE_M * rng.standard_normal(2)), 0.0])
-        turn = _turn(np.array([0.0, 0.0, rng.uniform(-0.3, 0.3)]))
-        sheet = printed_marker(number + 10, MARK_M)
-        sheets.append((sheet, rotation.T @ turn, rotation.T @ (lies - centre)))
-    finder = MarkFinder(lens)
-    return marks, rotation, centre, [finder.find(session.camera.see(sheets)) for _ in range(PICTURES)]
+    looked = np.array([*(0.15 * rng.standard_normal(2)), 0.0])
+    rotation = looking(centre, looked, rng.normal(0.0, 0.1))
+    told = BoardPlace((-SPEC_A1.size_m[0] / 2.0, -SPEC_A1.size_m[1] / 2.0, 0.0))
+    # Two of its corners are put on two points, each 1 mm off along x and y.
+    left, right = TAPE_M * rng.standard_normal((2, 2))
+    across = SPEC_A1.size_m[0]
+    yaw = math.atan2(float(right[1] - left[1]), across)
+    places: list[list[View]] = []
+    for number in range(FLOOR_PLACES):
+        if number == 0:
+            corner = np.array(told.origin_m) + np.array([*left, 0.0])
+        else:
+            column, row = (number - 1) % 4, (number - 1) // 4
+            at = np.array([[(0.16 + 0.227 * column) * width, (0.25 + 0.5 * row) * height]])
+            ray = rotation @ np.append(session.lens.rays(at)[0], 1.0)
+            yaw = rng.uniform(-0.4, 0.4)
+            middle = centre - ray * centre[2] / ray[2]
+            half = np.array([*SPEC_A1.size_m, 0.0]) / 2.0
+            corner = middle - _turn(np.array([0.0, 0.0, yaw])) @ half
+        turned = rotation.T @ _turn(np.array([0.0, 0.0, yaw]))
+        lain = [(BOARD_A1, turned, rotation.T @ (corner - centre))]
+        found = [session.finder.find(session.camera.see(lain)) for _ in range(PICTURES)]
+        places.append([view for view in found if view is not None])
+    return told, rotation, centre, places
 
 
 def looking(centre: FloatArray, target: FloatArray, roll: float) -> FloatArray:

@@ -250,12 +250,3 @@ def printed(spec: BoardSpec) -> Sheet:
     picture[lower - top : lower - bottom, margin + left : margin + right] = PATCH_SRGB
     edge = MARGIN_SQUARES * spec.square_m
     return Sheet(picture, -edge, spec.size_m[1] + edge, spec.square_m / square)
-
-
-def printed_marker(marker_id: int, side_m: float) -> Sheet:
-    """A floor marker with a white margin; its frame lies in its middle."""
-    dictionary = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_50)
-    cells = np.asarray(cv2.aruco.generateImageMarker(dictionary, marker_id, 6), np.uint8)
-    picture = np.kron(np.pad(cells, 1, constant_values=255), np.full((32, 32), 1, np.uint8))
-    half = side_m / 6.0 * 4.0
-    return Sheet(picture, -half, half, side_m / 6.0 / 32.0)
