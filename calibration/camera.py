@@ -106,7 +106,12 @@ class CameraResult:
     """Standard error of the principal point, the worse of both ways."""
 
 
-def calibrate_camera(views: Sequence[View], spec: BoardSpec, size: tuple[int, int]) -> CameraResult:
+def calibrate_camera(
+    views: Sequence[View],
+    spec: BoardSpec,
+    size: tuple[int, int],
+    focal_share: float = FOCAL_SHARE,
+) -> CameraResult:
     """Intrinsics and distortion.
 
     Args:

@@ -29,7 +29,7 @@ LEAST_BOARD_SHARE: Final = 0.6
 """Of the board's corners."""
 MOST_MOVED_PX: Final = 0.5
 """Root mean square, between pictures of what stands still."""
-MOST_BOARD_PX: Final = 0.6
+MOST_BOARD_PX: Final = 0.3
 """Root mean square error of a board at rest."""
 LEAST_NOISE_PX: Final = 0.05
 """No corner is believed to be known better than this."""

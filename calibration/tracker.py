@@ -44,9 +44,9 @@ LEAST_BOARD_SHARE: Final = 0.5
 """Of the board's corners, at each place."""
 LEAST_QUARTERS: Final = 4
 """Quarters of the picture in which the board's middle must have lain."""
-MOST_PLACE_PX: Final = 0.6
+MOST_PLACE_PX: Final = 0.4
 """Root mean square of any one place."""
-MOST_SHAPE_M: Final = 0.002
+MOST_SHAPE_M: Final = 0.001
 """Root mean square of the board's shape on the floor, by a pose of all other places."""
 _STEPS: Final = 30
 _SETTLED: Final = 1e-10
@@ -135,7 +135,7 @@ def _left_out(seen: Sequence[Seen], first: BoardPlace, lens: Lens) -> tuple[floa
         others = [one for number, one in enumerate(seen) if number != index]
         pose, _ = _fitted(others, first, lens)
         flat = on_floor(pixels, pose, lens)[:, :2]
-        off = flat - _laid(points, *_best_lay(points, flat))[:, :2]
+        off = flat - moved(points, *best_lay(points, flat))[:, :2]
         found.append(rms(np.linalg.norm(off, axis=1)))
     worst = int(np.argmax(found))
     if not found[worst] <= MOST_SHAPE_M:
@@ -154,7 +154,7 @@ def _fitted(
     vector, _ = cv2.Rodrigues(start.rotation.T)
     lays = [np.array([first.origin_m[0], first.origin_m[1], first.yaw_rad])]
     for points, pixels in seen[1:]:
-        at, yaw = _best_lay(points, on_floor(pixels, start, lens)[:, :2])
+        at, yaw = best_lay(points, on_floor(pixels, start, lens)[:, :2])
         lays.append(np.array([*at, yaw]))
     state = np.concatenate(
         [np.asarray(vector).reshape(3), -start.rotation.T @ start.position_m, *lays[1:]]
@@ -206,7 +206,7 @@ def _linearised(
     owns: list[FloatArray] = []
     for index, (points, pixels) in enumerate(seen):
         lay = first if index == 0 else state[6 + 3 * (index - 1) : 9 + 3 * (index - 1)]
-        floor = _laid(points, lay[:2], float(lay[2]))
+        floor = moved(points, lay[:2], float(lay[2]))
         expected, slopes = cv2.projectPoints(
             floor, state[:3], state[3:6], lens.matrix, lens.distortion
         )
@@ -227,17 +227,17 @@ def _linearised(
     return np.concatenate(residuals), np.concatenate(jacobians), np.concatenate(owns)
 
 
-def _laid(points: FloatArray, at: FloatArray, yaw: float) -> FloatArray:
-    """Points of the board's frame on the floor, shape (n, 3)."""
+def moved(points: FloatArray, at: FloatArray, yaw: float) -> FloatArray:
+    """Points of the board's frame (n, 3) on the floor, shape (n, 3), turned and then moved."""
     c, s = math.cos(yaw), math.sin(yaw)
     return points @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]]) + np.array([*at, 0.0])
 
 
-def _best_lay(points: FloatArray, flat: FloatArray) -> tuple[FloatArray, float]:
+def best_lay(points: FloatArray, flat: FloatArray) -> tuple[FloatArray, float]:
     """Where a board lies, x and y, and its yaw, whose points are at `flat` (n, 2)."""
     own, middle = points[:, :2] - points[:, :2].mean(axis=0), flat.mean(axis=0)
     there = flat - middle
     yaw = math.atan2(
         float(np.sum(own[:, 0] * there[:, 1] - own[:, 1] * there[:, 0])), float(np.sum(own * there))
     )
-    return middle - _laid(points.mean(axis=0)[None, :], np.zeros(2), yaw)[0, :2], yaw
+    return middle - moved(points.mean(axis=0)[None, :], np.zeros(2), yaw)[0, :2], yaw

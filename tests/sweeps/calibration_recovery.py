@@ -59,11 +59,11 @@ class Row:
         """Whether everything was found."""
         return bool(self.errors) and not self.failed and max(self.errors) <= self.bound
 
-    def line(self) -> str:
+    def line(self, width: int = 34) -> str:
         """For the table."""
         errors = np.array(self.errors or [math.nan])
         return (
-            f"{self.name:34} {len(self.errors):5d} {np.median(errors):9.3f}"
+            f"{self.name:{width}} {len(self.errors):5d} {np.median(errors):9.3f}"
             f" {np.percentile(errors, 99):9.3f} {errors.max():9.3f} {self.bound:7.2f}"
             f" {self.unit:4} {self.failed:6d}  {'ok' if self.good else 'NOT MET'}"
         )

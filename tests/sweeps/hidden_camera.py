@@ -23,6 +23,8 @@ Image = NDArray[np.uint8]
 
 SAMPLES: Final = 2
 """Rays a pixel along each side."""
+STRIDE: Final = 16
+"""Of the samples that are looked at to find where a sheet may be."""
 CELL_PX: Final = 12
 """Of the sheet's picture at its finest."""
 MARGIN_SQUARES: Final = 1.0
@@ -137,8 +139,8 @@ class HiddenCamera:
         fine = np.full(self._rays.shape[:2], TABLE, np.float32)
         for sheet, rotation, place in sheets:
             sheet.paint(fine, self._rays, rotation, place)
-        width, height = self.lens.size
-        grey = fine.reshape(height, SAMPLES, width, SAMPLES).mean(axis=(1, 3))
+        each = [fine[i::SAMPLES, j::SAMPLES] for i in range(SAMPLES) for j in range(SAMPLES)]
+        grey = sum(each[1:], each[0].copy()) / np.float32(len(each))
         grey = np.asarray(cv2.GaussianBlur(grey, (0, 0), self.look.blur_px), np.float32)
         grey = grey * self._light * np.float32(self.look.paper / 255.0)
         grey += self.look.noise * self._rng.standard_normal(grey.shape, np.float32)
@@ -232,11 +234,18 @@ class Sheet:
             return slice(None), slice(None)
         seen = corners[:, :2] / corners[:, 2:]
         low, high = seen.min(axis=0), seen.max(axis=0)
-        inside = ((rays >= low) & (rays <= high)).all(axis=2)
+        coarse = rays[::STRIDE, ::STRIDE]
+        step = np.abs(coarse[1, 1] - coarse[0, 0]) * 2.0
+        inside = ((coarse >= low - step) & (coarse <= high + step)).all(axis=2)
         rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-        if not len(rows) or len(columns) < 2:
+        if not len(rows):
             return None
-        return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        return _span(rows), _span(columns)
+
+
+def _span(coarse: NDArray[np.intp]) -> slice:
+    """The samples of every `STRIDE`-th one, and those around them."""
+    return slice(max(0, (int(coarse[0]) - 1) * STRIDE), (int(coarse[-1]) + 2) * STRIDE)
 
 
 def printed(spec: BoardSpec) -> Sheet:
