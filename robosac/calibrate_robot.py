@@ -157,11 +157,11 @@ def joints(
     """
     with opened(preset, overrides, take_over) as robot:
         fixture = load_fixture(fixture_path, robot.file)
-        base = _base(out, robot.file)
+        base = base_of(out, robot.file)
         power_on = POWER_ON_RAD[robot.kind]
         found = guide_joints(robot.file, fixture, power_on, robot.person, robot.bench)
         measured = with_joints(base, robot.file, found, robot.motors, _today())
-        _write(out, with_ports(measured, robot.ports), robot.person)
+        write_measured(out, with_ports(measured, robot.ports), robot.person)
 
 
 def imu(preset: str, overrides: list[str], out: Path, take_over: bool) -> None:
@@ -174,10 +174,10 @@ def imu(preset: str, overrides: list[str], out: Path, take_over: bool) -> None:
     with opened(preset, overrides, take_over) as robot:
         if robot.imu is None:
             raise ConfigError(f"{robot.file.name} has no inertial sensor")
-        base = _base(out, robot.file)
+        base = base_of(out, robot.file)
         found = guide_imu(robot.person, robot.bench)
         measured = with_imu(base, found, robot.imu, _today())
-        _write(out, with_ports(measured, robot.ports), robot.person)
+        write_measured(out, with_ports(measured, robot.ports), robot.person)
 
 
 def undo(out: Path) -> Calibration:
@@ -257,7 +257,7 @@ def _ready(
     return bench, ConsolePerson(custody.console)
 
 
-def _base(out: Path, file: Wiring) -> Calibration:
+def base_of(out: Path, file: Wiring) -> Calibration:
     """What was measured before, if it is of this robot; else nothing.
 
     Raises:
@@ -273,7 +273,8 @@ def _base(out: Path, file: Wiring) -> Calibration:
     return found
 
 
-def _write(out: Path, measured: Calibration, person: Person) -> None:
+def write_measured(out: Path, measured: Calibration, person: Person) -> None:
+    """Write `out`, and tell how to take it back. Raises ConfigError: it cannot be written."""
     try:
         save(out, measured)
     except OSError as error:
