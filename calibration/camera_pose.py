@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -38,6 +38,8 @@ MOST_UNCERTAIN_RAD: Final = math.radians(0.17)
 """Standard errors: a third of what a pose may be wrong by, 3 mm and 0.5 degrees."""
 CLEARLY: Final = 2.0
 """The other reading of a plane must fit worse by this factor."""
+SAME: Final = 0.05
+"""Norm of the difference of two rotation matrices that count as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,35 +204,75 @@ def check_known(pose: CameraPose) -> None:
 
 
 def _fitted(points: FloatArray, pixels: FloatArray, lens: Lens) -> tuple[FloatArray, FloatArray]:
-    """Rotation vector and translation that fit best."""
-    planar = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
-    if planar[1] <= 1e-3 * planar[0]:
+    """Rotation vector and translation that fit best.
+
+    Not by OpenCV 5.0's IPPE: it puts some boards that are turned about one axis alone elsewhere.
+    """
+    spread = np.linalg.svd(points - points.mean(axis=0))
+    if spread.S[1] <= 1e-3 * spread.S[0]:
         raise Undetermined("the points lie along one line, so that the pose about it stays open")
-    method = cv2.SOLVEPNP_IPPE if planar[2] <= 1e-6 * planar[0] else cv2.SOLVEPNP_SQPNP
-    count, vectors, places, _ = cv2.solvePnPGeneric(
-        points, pixels, lens.matrix, lens.distortion, flags=method
+    good, vector, place = cv2.solvePnP(
+        points, pixels, lens.matrix, lens.distortion, flags=cv2.SOLVEPNP_SQPNP
     )
-    if not count:
+    if not good:
         raise Undetermined("no pose sees the points as the picture shows them")
-    found: list[tuple[float, FloatArray, FloatArray]] = []
-    for vector, place in zip(vectors, places, strict=True):
-        refined = cv2.solvePnPRefineLM(
-            points, pixels, lens.matrix, lens.distortion, vector.copy(), place.copy()
-        )
-        r, t = (np.asarray(part, np.float64).reshape(3) for part in cast(tuple, refined))
-        expected, _ = cv2.projectPoints(points, r, t, lens.matrix, lens.distortion)
-        off = np.asarray(expected, np.float64).reshape(-1, 2) - pixels
-        found.append((rms(np.linalg.norm(off, axis=1)), r, t))
-    found.sort(key=lambda one: one[0])
-    best = found[0]
-    for error, r, _ in found[1:]:
+    start = np.asarray(vector, np.float64).reshape(3), np.asarray(place, np.float64).reshape(3)
+    best, *other = sorted(
+        (_refined(points, pixels, lens, *one) for one in _readings(points, spread, *start)),
+        key=lambda one: one[0],
+    )
+    for error, r, _ in other:
         apart = float(np.linalg.norm(_rotation(r) - _rotation(best[1])))
-        if apart > 0.05 and error < CLEARLY * max(best[0], LEAST_NOISE_PX):
+        if apart > SAME and error < CLEARLY * max(best[0], LEAST_NOISE_PX):
             raise Undetermined(
                 f"two poses explain the points, to {best[0]:.2f} and {error:.2f} px; spread them"
                 " wider, or come nearer"
             )
     return best[1], best[2]
+
+
+def _readings(
+    points: FloatArray, spread: Any, vector: FloatArray, place: FloatArray
+) -> list[tuple[FloatArray, FloatArray]]:
+    """A pose, and for points of one plane the one with the plane leaning the other way."""
+    found = [(vector, place)]
+    if spread.S[2] <= 1e-6 * spread.S[0]:
+        rotation, middle = _rotation(vector), points.mean(axis=0)
+        at = rotation @ middle + place
+        sight, normal = at / np.linalg.norm(at), rotation @ spread.Vh[2]
+        # Half a turn about the line of sight takes the normal to its mirror image there.
+        between = 2.0 * np.outer(sight, sight) - np.eye(3)
+        mirrored = between @ normal
+        turned = _turning(normal, mirrored) @ rotation
+        other, _ = cv2.Rodrigues(turned)
+        found.append((np.asarray(other, np.float64).reshape(3), at - turned @ middle))
+    return found
+
+
+def _turning(start: FloatArray, end: FloatArray) -> FloatArray:
+    """The shortest rotation from one unit vector to another, neither opposite."""
+    if start @ end < 0.0:
+        end = -end
+    axis = np.cross(start, end)
+    sine = float(np.linalg.norm(axis))
+    if sine < 1e-9:
+        return np.eye(3)
+    return _rotation(axis / sine * math.atan2(sine, float(start @ end)))
+
+
+def _refined(
+    points: FloatArray, pixels: FloatArray, lens: Lens, vector: FloatArray, place: FloatArray
+) -> tuple[float, FloatArray, FloatArray]:
+    """Root mean square error, px, and the pose at the nearest minimum."""
+    r, t = (
+        np.asarray(part, np.float64).reshape(3)
+        for part in cv2.solvePnPRefineLM(
+            points, pixels, lens.matrix, lens.distortion, vector.copy(), place.copy()
+        )
+    )
+    expected, _ = cv2.projectPoints(points, r, t, lens.matrix, lens.distortion)
+    off = np.asarray(expected, np.float64).reshape(-1, 2) - pixels
+    return rms(np.linalg.norm(off, axis=1)), r, t
 
 
 def _rotation(vector: FloatArray) -> FloatArray:

@@ -127,7 +127,8 @@ def guessed_tilt(view: View, spec: BoardSpec, size: tuple[int, int]) -> int | No
     focal = GUESSED_FOCAL * height
     matrix = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]])
     points = spec.points(view.ids)
-    good, vector, _ = cv2.solvePnP(points, view.pixels, matrix, None, flags=cv2.SOLVEPNP_IPPE)
+    # Not IPPE: OpenCV 5.0's puts some boards that are turned about one axis alone elsewhere.
+    good, vector, _ = cv2.solvePnP(points, view.pixels, matrix, None, flags=cv2.SOLVEPNP_SQPNP)
     if not good:
         return None
     rotation, _ = cv2.Rodrigues(cast("FloatArray", vector))

@@ -38,6 +38,8 @@ POINT_MM: Final = 25.4 / 72.0
 DOT_MM: Final = 25.4 / 300.0
 """About the size of a PNG's pixel."""
 LINE_MM: Final = 100.0
+LINE_SQUARES: Final = 4.6
+"""From the left edge to where line and words begin: clear of the patch and the paper beside it."""
 LETTERS_MM: Final = 3.0
 
 
@@ -64,9 +66,10 @@ def plan_sheet(spec: BoardSpec) -> SheetPlan:
     width, height = (1e3 * side for side in spec.size_m)
     for name, (across, up) in PAPERS.items():
         needed = height + STRIP_SQUARES * square
-        if width + 2.0 * BORDER_MM <= across and needed + 2.0 * BORDER_MM <= up:
+        wide = max(width, LINE_SQUARES * square + LINE_MM)
+        if wide + 2.0 * BORDER_MM <= across and needed + 2.0 * BORDER_MM <= up:
             bottom = (up - needed) / 2.0 + STRIP_SQUARES * square
-            return SheetPlan(name, across, up, (across - width) / 2.0, bottom, square)
+            return SheetPlan(name, across, up, (across - wide) / 2.0, bottom, square)
     raise ConfigError(
         f"a board of {width:.0f} by {height:.0f} mm fits on no paper up to A0; take smaller squares"
     )
@@ -105,7 +108,7 @@ def board_pdf(spec: BoardSpec, plan: SheetPlan) -> bytes:
     packed = zlib.compress(np.packbits(cells > 0, axis=1).tobytes(), 9)
     board = spec.columns * plan.square, spec.rows * plan.square
     left, low, right, high = (edge * plan.square for edge in PATCH)
-    line_x, line_y = plan.left + 2.3 * plan.square, plan.bottom - 0.55 * plan.square
+    line_x, line_y = plan.left + LINE_SQUARES * plan.square, plan.bottom - 0.55 * plan.square
     grey = PATCH_SRGB / 255.0
     letters = LETTERS_MM / POINT_MM
     drawing = (
@@ -147,7 +150,7 @@ def board_png(spec: BoardSpec, plan: SheetPlan) -> bytes:
     sheet[low - board.shape[0] : low, left : left + board.shape[1]] = board
     edges = [round(edge * CELLS * cell_px) for edge in PATCH]
     sheet[low - edges[3] : low - edges[1], left + edges[0] : left + edges[2]] = PATCH_SRGB
-    x, y = left + round(2.3 * CELLS * cell_px), low + round(0.55 * CELLS * cell_px)
+    x, y = left + round(LINE_SQUARES * CELLS * cell_px), low + round(0.55 * CELLS * cell_px)
     end = x + round(LINE_MM / pixel_mm)
     tick = round(1.5 / pixel_mm)
     for start, stop in (((x, y), (end, y)), ((x, y - tick), (x, y + tick)),

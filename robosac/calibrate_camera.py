@@ -66,8 +66,6 @@ LONGEST_SHARE: Final = 0.9
 """Of a picture's period, for the hand's camera's exposure."""
 LONGEST_TRACKER_S: Final = 0.006
 """A walking robot's marker smears by 3 mm in this at 0.5 m/s."""
-FIRST_SQUARES_M: Final = {HAND: 0.027, TRACKER: 0.080}
-"""Of the boards on A4 and on A1."""
 
 Section = CameraSection | TrackerSection
 
