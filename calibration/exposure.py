@@ -119,8 +119,7 @@ def exposure_set_point(
             f" {SLOPES[0]} to {SLOPES[1]}, within {MOST_MISFIT}: is the exposure locked, and the"
             " light steady?"
         )
-    brightest = max(max(one.paper) / float(np.mean(one.grey)) for one in usable)
-    wanted = min(TARGET, MOST_PAPER / brightest)
+    wanted = min(TARGET, MOST_PAPER / _brightest(usable))
     value = math.exp((math.log(wanted) - level) / slope)
     if not shortest_s <= value <= longest_s:
         remedy = "more light, or more gain" if value > longest_s else "less light, or less gain"
@@ -172,8 +171,19 @@ def white_balance_set_point(readings: Sequence[Reading]) -> SetPoint:
 
 
 def _usable(reading: Reading) -> bool:
-    levels = (*reading.grey, *reading.paper)
-    return min(reading.grey) >= USABLE[0] and max(levels) <= USABLE[1] and reading.clipped == 0.0
+    """Whether the grey patch is neither dark nor clipped."""
+    return min(reading.grey) >= USABLE[0] and max(reading.grey) <= USABLE[1]
+
+
+def _brightest(readings: Sequence[Reading]) -> float:
+    """The paper's brightest colour over the grey patch, where no paper is clipped."""
+    whole = [one for one in readings if one.clipped == 0.0]
+    if not whole:
+        raise Undetermined(
+            "the paper is clipped in every picture, so that nothing tells how bright it is: less"
+            " light, or a shorter exposure to begin with"
+        )
+    return max(max(one.paper) / float(np.mean(one.grey)) for one in whole)
 
 
 def _line(x: FloatArray, y: FloatArray) -> tuple[float, float, float]:

@@ -77,9 +77,11 @@ def _difference(filed: CameraAsFiled, measured: MeasuredCamera) -> str:
             return f"its {what} is {now!r}, calibrated on {then!r}"
     for what in ("focus", "exposure_s", "gain", "white_balance_k"):
         then, now = getattr(measured, what), getattr(filed, what)
-        if (then is None) != (now is None) or (
-            then is not None and abs(then - now) > TOLERANCE * max(1.0, abs(then))
-        ):
+        if then is None or now is None:
+            same = then is now
+        else:
+            same = abs(then - now) <= TOLERANCE * max(1.0, abs(then))
+        if not same:
             return f"{what} is {_told(now)}, calibrated at {_told(then)}"
     return ""
 
