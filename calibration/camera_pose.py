@@ -28,7 +28,7 @@ LEAST_PICTURES: Final = 3
 LEAST_BOARD_SHARE: Final = 0.6
 """Of the board's corners."""
 MOST_MOVED_PX: Final = 0.5
-"""Root mean square, between pictures of what stands still."""
+"""Median of the corners, between pictures of what stands still."""
 MOST_BOARD_PX: Final = 0.3
 """Root mean square error of a board at rest."""
 LEAST_NOISE_PX: Final = 0.05
@@ -108,7 +108,7 @@ def board_pose(views: Sequence[View], spec: BoardSpec, place: BoardPlace, lens: 
 
 
 def resting(views: Sequence[View], least: int) -> tuple[NDArray[np.int64], FloatArray]:
-    """The corners that at least `LEAST_PICTURES` pictures show, and their mean places, px.
+    """The corners that at least `LEAST_PICTURES` pictures show, and their median places, px.
 
     Raises:
         Undetermined: too few pictures, fewer than `least` such corners, or they moved.
@@ -126,14 +126,15 @@ def resting(views: Sequence[View], least: int) -> tuple[NDArray[np.int64], Float
     for row, view in zip(each, views, strict=True):
         shown = np.isin(view.ids, ids)
         row[np.searchsorted(ids, view.ids[shown])] = view.pixels[shown]
-    mean = np.nanmean(each, axis=0)
-    moved = max(float(np.sqrt(np.nanmean(np.sum((row - mean) ** 2, axis=1)))) for row in each)
+    # Medians: now and then a picture puts a corner elsewhere; whatever moves moves all of them.
+    middle = np.nanmedian(each, axis=0)
+    moved = max(float(np.nanmedian(np.linalg.norm(row - middle, axis=1))) for row in each)
     if not moved <= MOST_MOVED_PX:
         raise Undetermined(
             f"the corners moved by {moved:.2f} px between pictures; valid is up to {MOST_MOVED_PX}:"
             " nothing may move"
         )
-    return ids, mean
+    return ids, middle
 
 
 def pose_from_points(points: FloatArray, pixels: FloatArray, lens: Lens) -> CameraPose:
