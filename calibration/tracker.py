@@ -46,7 +46,7 @@ LEAST_QUARTERS: Final = 4
 """Quarters of the picture in which the board's middle must have lain."""
 MOST_PLACE_PX: Final = 0.4
 """Root mean square of any one place."""
-MOST_SHAPE_M: Final = 0.001
+MOST_SHAPE_M: Final = 0.0015
 """Root mean square of the board's shape on the floor, by a pose of all other places."""
 _STEPS: Final = 30
 _SETTLED: Final = 1e-10
