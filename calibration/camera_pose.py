@@ -170,7 +170,7 @@ def pose_from_points(points: FloatArray, pixels: FloatArray, lens: Lens) -> Came
 def _spread(slopes: FloatArray, variance: float) -> tuple[FloatArray, FloatArray]:
     """`CameraPose.noise` and `by_lens`, of OpenCV's Jacobian and a coordinate's variance, px^2."""
     pose, own = slopes[:, :6], slopes[:, 6 : 6 + INTRINSICS]
-    inverse = np.linalg.inv(pose.T @ pose)
+    inverse = np.asarray(np.linalg.inv(pose.T @ pose), np.float64)
     return variance * inverse, -inverse @ pose.T @ own
 
 

@@ -157,7 +157,7 @@ def _fitted(
         at, yaw = best_lay(points, on_floor(pixels, start, lens)[:, :2])
         lays.append(np.array([*at, yaw]))
     state = np.concatenate(
-        [np.asarray(vector).reshape(3), -start.rotation.T @ start.position_m, *lays[1:]]
+        [np.asarray(vector, np.float64).reshape(3), -start.rotation.T @ start.position_m, *lays[1:]]
     )
     for _ in range(_STEPS):
         residual, jacobian, _ = _linearised(state, seen, lays[0], lens)
@@ -167,7 +167,7 @@ def _fitted(
             break
     residual, jacobian, own = _linearised(state, seen, lays[0], lens)
     variance = float(residual @ residual) / max(1, residual.size - state.size)
-    inverse = np.linalg.inv(jacobian.T @ jacobian)
+    inverse = np.asarray(np.linalg.inv(jacobian.T @ jacobian), np.float64)
     noise = max(variance, LEAST_NOISE_PX**2) * inverse[:6, :6]
     by_lens = (-inverse @ jacobian.T @ own)[:6]
     split = np.cumsum([pixels.size for _, pixels in seen])[:-1]

@@ -52,7 +52,7 @@ def test_a_tilt_is_guessed_before_the_lens_is_known(way: int) -> None:
     points = SPEC.points(np.arange(SPEC.corners))
     vector, _ = cv2.Rodrigues(rotation)
     pixels, _ = cv2.projectPoints(points, vector, place, matrix, np.zeros(5))
-    view = View(np.arange(SPEC.corners), np.asarray(pixels).reshape(-1, 2))
+    view = View(np.arange(SPEC.corners), np.asarray(pixels, np.float64).reshape(-1, 2))
     assert guessed_tilt(view, SPEC, SIZE) == way
 
 

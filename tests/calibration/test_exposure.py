@@ -44,7 +44,7 @@ def test_bright_paper_asks_for_less() -> None:
     def glossy(exposure_s: float) -> Reading:
         base = reading(exposure_s)
         paper = 2.5 * base.grey[1]
-        return Reading(exposure_s, None, base.grey, (paper,) * 3, 0.0)
+        return Reading(exposure_s, None, base.grey, (paper, paper, paper), 0.0)
 
     found = exposure_set_point([glossy(0.002), glossy(0.004)], 0.03)
     level = 110.0 * (found.value / 0.008) ** 0.45
@@ -78,7 +78,9 @@ def test_white_balances_that_do_not_tell() -> None:
     one = reading(0.006, 5000.0)
     with pytest.raises(Undetermined, match="two or more"):
         white_balance_set_point([one, one])
-    still = [Reading(0.006, k, (90.0, 100.0, 95.0), (150.0,) * 3, 0.0) for k in (4000.0, 6000.0)]
+    still = [
+        Reading(0.006, k, (90.0, 100.0, 95.0), (150.0, 150.0, 150.0), 0.0) for k in (4000.0, 6000.0)
+    ]
     with pytest.raises(Undetermined, match="does not change"):
         white_balance_set_point(still)
     far = [reading(0.006, kelvin, right_k=1200.0) for kelvin in (4000.0, 6000.0)]
