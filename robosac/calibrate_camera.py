@@ -110,18 +110,40 @@ class CameraEye:
         return frame.image
 
 
-class ProgressLine:
-    """One line that is written over on a terminal, and line after line elsewhere."""
+class GuidedConsole(ConsolePerson):
+    """Whoever sits at the console, with a line of progress that is written over on a terminal.
 
-    def __init__(self, sink: TextIO) -> None:
-        self._sink, self._last = sink, ""
+    Args:
+        source, sink: as `ConsolePerson`.
+    """
 
-    def __call__(self, line: str) -> None:
+    def __init__(self, source: TextIO = sys.stdin, sink: TextIO = sys.stderr) -> None:
+        super().__init__(source, sink)
+        self._screen, self._last, self._open = sink, "", False
+
+    def ask(self, line: str) -> None:
+        """See `ConsolePerson`."""
+        self._end()
+        super().ask(line)
+
+    def tell(self, line: str) -> None:
+        """See `ConsolePerson`."""
+        self._end()
+        super().tell(line)
+
+    def progress(self, line: str) -> None:
+        """How far it is; the same line is told once."""
         if line == self._last:
             return
         self._last = line
-        self._sink.write(f"\r\x1b[K{line}" if self._sink.isatty() else f"{line}\n")
-        self._sink.flush()
+        self._open = self._screen.isatty()
+        self._screen.write(f"\r\x1b[K{line}" if self._open else f"{line}\n")
+        self._screen.flush()
+
+    def _end(self) -> None:
+        if self._open:
+            self._screen.write("\n")
+        self._open, self._last = False, ""
 
 
 @dataclass(frozen=True)
@@ -229,6 +251,7 @@ def _job(asked: Asked, name: str) -> Job:
     if found is None:
         raise ConfigError(f"camera {path} is not there; ls -l /dev/v4l/by-id")
     factory = camera_at(path, section.power_line_hz, section.dynamic_framerate)
+    person = GuidedConsole()
     return Job(
         name=name,
         file=file,
@@ -237,8 +260,8 @@ def _job(asked: Asked, name: str) -> Job:
         device=DeviceTag(model=found.model, serial=found.serial),
         fixture=load_camera_fixture(asked.fixture),
         spec=asked.board,
-        person=ConsolePerson(),
-        progress=ProgressLine(sys.stderr),
+        person=person,
+        progress=person.progress,
         open_eye=lambda controls: opened_eye(section, factory, controls),
         keep_controls=asked.keep_controls,
     )

@@ -1,6 +1,7 @@
 """A camera is measured by a person with a board, written, reported, and looked at by the check."""
 
 import dataclasses
+import io
 import json
 import math
 from pathlib import Path
@@ -14,7 +15,7 @@ from calibration.camera_record import MeasuredCamera
 from calibration.file import load
 from calibration.record import DeviceTag
 from robosac import calibrate_camera, camera_guiding
-from robosac.calibrate_camera import Asked, Job, ProgressLine
+from robosac.calibrate_camera import Asked, GuidedConsole, Job
 from robosac.camera_fixture import CameraFixture, LyingBoard, load_camera_fixture
 from robosac.camera_guiding import Controls
 from robosac.cli import app
@@ -167,15 +168,30 @@ def test_interrupted_it_leaves_the_file_as_it_was(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_progress_line_says_each_thing_once() -> None:
-    import io
+class Terminal(io.StringIO):
+    """A screen."""
 
-    sink = io.StringIO()
-    line = ProgressLine(sink)
-    line("one")
-    line("one")
-    line("two")
-    assert sink.getvalue() == "one\ntwo\n"
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("sink", "shown"),
+    [
+        (io.StringIO(), "one\ntwo\ngood\none\nWell: "),
+        (Terminal(), "\r\x1b[Kone\r\x1b[Ktwo\ngood\n\r\x1b[Kone\nWell: "),
+    ],
+)
+def test_a_line_of_progress_is_written_over_and_what_is_told_is_not(
+    sink: io.StringIO, shown: str
+) -> None:
+    person = GuidedConsole(io.StringIO("\n"), sink)
+    for line in ("one", "one", "two"):
+        person.progress(line)
+    person.tell("good")
+    person.progress("one")
+    person.ask("Well")
+    assert sink.getvalue() == shown
 
 
 @pytest.mark.parametrize(
