@@ -13,7 +13,7 @@ from calibration.camera import LEAST_VIEWS, BadView, CameraResult, calibrate_cam
 from calibration.coverage import Coverage, coverage_of, guessed_tilt
 from calibration.errors import Undetermined
 
-MOST_VIEWS: Final = 90
+MOST_VIEWS: Final = 140
 """After so many the lens is given up."""
 MOST_DROPPED: Final = 10
 TRY_EVERY: Final = 4

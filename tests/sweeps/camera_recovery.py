@@ -55,7 +55,7 @@ FLOOR_PLACES: Final = 9
 """Of the board on the floor: the known one in its middle, and a grid."""
 PICTURES: Final = 3
 """Of what lies at rest."""
-MOST_TRIES: Final = 150
+MOST_TRIES: Final = 250
 """After so many pictures the person gives up."""
 FACE: Final = np.diag([1.0, -1.0, -1.0])
 """A board that faces the camera upright."""
