@@ -38,14 +38,26 @@ MOST_RMS_PX: Final = 0.3
 """Of all corners together."""
 MOST_VIEW_PX: Final = 0.6
 """Root mean square of any one view."""
-FOCAL_SHARE: Final = 0.002
-"""Standard error of the focal lengths that is good enough, as a share: 0.6 mm at 0.3 m."""
-MOST_CENTRE_PX: Final = 1.5
-"""Standard error of the principal point."""
 INTRINSICS: Final = 9
 """fx, fy, cx, cy, k1, k2, p1, p2, k3: the order of every covariance."""
 _CRITERIA: Final = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 100, 1e-9)
 _UNDISTORT: Final = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-10)
+
+
+@dataclass(frozen=True, slots=True)
+class LensGoal:
+    """How well a lens must be known: greatest standard errors."""
+
+    focal_share: float
+    """Of the focal lengths."""
+    centre_px: float
+    """Of the principal point, each way."""
+
+
+NEAR: Final = LensGoal(0.002, 1.5)
+"""For what is 0.3 m away: 0.6 mm along the line of sight, and 0.8 mm across at 570 px."""
+FAR: Final = LensGoal(0.00025, 0.2)
+"""For what is 2.5 m away: 0.6 mm, and 0.7 mm across at 700 px."""
 
 
 class BadView(Undetermined):
@@ -110,7 +122,7 @@ def calibrate_camera(
     views: Sequence[View],
     spec: BoardSpec,
     size: tuple[int, int],
-    focal_share: float = FOCAL_SHARE,
+    goal: LensGoal = NEAR,
 ) -> CameraResult:
     """Intrinsics and distortion.
 
@@ -118,7 +130,7 @@ def calibrate_camera(
         views: of the board, in different places and tilted different ways.
         spec: the board as it was printed.
         size: (width, height) of the pictures, px.
-        focal_share: the greatest standard error of the focal lengths, as a share.
+        goal: how well the lens must be known.
 
     Raises:
         BadView: one view does not fit.
@@ -151,7 +163,7 @@ def calibrate_camera(
     _check_coverage(coverage)
     residuals, normal = _linearised(views, spec, poses, k, d)
     lens = Lens(size, k, d, np.zeros((INTRINSICS, INTRINSICS)))
-    return _judged(views, coverage, residuals, normal, lens, focal_share)
+    return _judged(views, coverage, residuals, normal, lens, goal)
 
 
 def _judged(
@@ -160,7 +172,7 @@ def _judged(
     residuals: list[FloatArray],
     normal: FloatArray,
     lens: Lens,
-    focal_share: float,
+    goal: LensGoal,
 ) -> CameraResult:
     """The result, once nothing speaks against it."""
     each = tuple(rms(np.linalg.norm(part, axis=1)) for part in residuals)
@@ -182,10 +194,10 @@ def _judged(
     errors = np.sqrt(np.diag(covariance))
     focal = float(max(errors[0] / lens.matrix[0, 0], errors[1] / lens.matrix[1, 1]))
     centre = float(errors[2:4].max())
-    if not (focal <= focal_share and centre <= MOST_CENTRE_PX):
+    if not (focal <= goal.focal_share and centre <= goal.centre_px):
         raise Undetermined(
             f"the focal length is known to {focal:.3%}, the middle to {centre:.2f} px; valid are up"
-            f" to {focal_share:.3%} and {MOST_CENTRE_PX} px; show it nearer, and more tilted"
+            f" to {goal.focal_share:.3%} and {goal.centre_px} px; show it nearer, and more tilted"
         )
     known = Lens(lens.size, lens.matrix, lens.distortion, covariance)
     seen = np.concatenate([view.pixels for view in views])

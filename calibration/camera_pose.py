@@ -143,9 +143,14 @@ def pose_from_points(points: FloatArray, pixels: FloatArray, lens: Lens) -> Came
     Raises:
         Undetermined: fewer than four, no pose sees them so, or two do.
     """
-    if len(points) < 4 or len(points) != len(pixels):
-        raise Undetermined(f"{len(points)} points; valid are at least 4")
-    vector, place = _fitted(points, pixels, lens)
+    (error, vector, place), *other = readings(points, pixels, lens)
+    for worse, r, _ in other:
+        apart = float(np.linalg.norm(_rotation(r) - _rotation(vector)))
+        if apart > SAME and worse < CLEARLY * max(error, LEAST_NOISE_PX):
+            raise Undetermined(
+                f"two poses explain the points, to {error:.2f} and {worse:.2f} px; spread them"
+                " wider, or come nearer"
+            )
     expected, slopes = cv2.projectPoints(points, vector, place, lens.matrix, lens.distortion)
     residuals = pixels - np.asarray(expected, np.float64).reshape(-1, 2)
     distances = np.linalg.norm(residuals, axis=1)
@@ -204,11 +209,21 @@ def check_known(pose: CameraPose) -> None:
         )
 
 
-def _fitted(points: FloatArray, pixels: FloatArray, lens: Lens) -> tuple[FloatArray, FloatArray]:
-    """Rotation vector and translation that fit best.
+def readings(
+    points: FloatArray, pixels: FloatArray, lens: Lens
+) -> list[tuple[float, FloatArray, FloatArray]]:
+    """Every pose that may explain the points, the best first.
 
     Not by OpenCV 5.0's IPPE: it puts some boards that are turned about one axis alone elsewhere.
+
+    Returns:
+        Root mean square error, px, rotation vector and translation to the camera's frame.
+
+    Raises:
+        Undetermined: fewer than four points, points along a line, or no pose sees them so.
     """
+    if len(points) < 4 or len(points) != len(pixels):
+        raise Undetermined(f"{len(points)} points; valid are at least 4")
     spread = np.linalg.svd(points - points.mean(axis=0))
     if spread.S[1] <= 1e-3 * spread.S[0]:
         raise Undetermined("the points lie along one line, so that the pose about it stays open")
@@ -218,21 +233,13 @@ def _fitted(points: FloatArray, pixels: FloatArray, lens: Lens) -> tuple[FloatAr
     if not good:
         raise Undetermined("no pose sees the points as the picture shows them")
     start = np.asarray(vector, np.float64).reshape(3), np.asarray(place, np.float64).reshape(3)
-    best, *other = sorted(
-        (_refined(points, pixels, lens, *one) for one in _readings(points, spread, *start)),
+    return sorted(
+        (_refined(points, pixels, lens, *one) for one in _leanings(points, spread, *start)),
         key=lambda one: one[0],
     )
-    for error, r, _ in other:
-        apart = float(np.linalg.norm(_rotation(r) - _rotation(best[1])))
-        if apart > SAME and error < CLEARLY * max(best[0], LEAST_NOISE_PX):
-            raise Undetermined(
-                f"two poses explain the points, to {best[0]:.2f} and {error:.2f} px; spread them"
-                " wider, or come nearer"
-            )
-    return best[1], best[2]
 
 
-def _readings(
+def _leanings(
     points: FloatArray, spread: Any, vector: FloatArray, place: FloatArray
 ) -> list[tuple[FloatArray, FloatArray]]:
     """A pose, and for points of one plane the one with the plane leaning the other way."""

@@ -9,17 +9,21 @@ from __future__ import annotations
 from typing import Final
 
 from calibration.board import BoardSpec, View
-from calibration.camera import LEAST_VIEWS, BadView, CameraResult, calibrate_camera
+from calibration.camera import (
+    LEAST_VIEWS,
+    BadView,
+    CameraResult,
+    LensGoal,
+    calibrate_camera,
+)
 from calibration.coverage import Coverage, coverage_of, guessed_tilt
 from calibration.errors import Undetermined
 
-MOST_VIEWS: Final = 140
+MOST_VIEWS: Final = 160
 """After so many the lens is given up."""
 MOST_DROPPED: Final = 10
 TRY_EVERY: Final = 4
 """Views between two tries, once nothing is missing."""
-FLOOR_FOCAL_SHARE: Final = 0.0003
-"""For a camera 2.5 m above the floor: 0.8 mm of height."""
 
 
 class Gathering:
@@ -28,15 +32,15 @@ class Gathering:
     Args:
         spec: the board.
         size: (width, height) of the pictures, px.
-        focal_share: see `calibrate_camera`.
+        goal: how well the lens must be known.
 
     Attributes:
         result: what was found; None: more views are needed.
     """
 
-    def __init__(self, spec: BoardSpec, size: tuple[int, int], focal_share: float) -> None:
+    def __init__(self, spec: BoardSpec, size: tuple[int, int], goal: LensGoal) -> None:
         self.result: CameraResult | None = None
-        self._spec, self._size, self._share = spec, size, focal_share
+        self._spec, self._size, self._goal = spec, size, goal
         self._views: list[View] = []
         self._tilts: list[int | None] = []
         self._dropped = 0
@@ -83,7 +87,7 @@ class Gathering:
     def _try(self) -> None:
         self._next_try = len(self._views) + TRY_EVERY
         try:
-            self.result = calibrate_camera(self._views, self._spec, self._size, self._share)
+            self.result = calibrate_camera(self._views, self._spec, self._size, self._goal)
         except BadView as error:
             self._dropped += 1
             del self._views[error.index], self._tilts[error.index]

@@ -28,7 +28,7 @@ from calibration.camera_pose import (
     BoardPlace,
     CameraPose,
     check_known,
-    pose_from_points,
+    readings,
     resting,
     uncertain,
 )
@@ -48,6 +48,11 @@ MOST_PLACE_PX: Final = 0.4
 """Root mean square of any one place."""
 MOST_SHAPE_M: Final = 0.0015
 """Root mean square of the board's shape on the floor, by a pose of all other places."""
+STRAY_PX: Final = 0.25
+STRAY_TIMES: Final = 5.0
+"""A corner farther off than both, the latter of the median, was found elsewhere."""
+MOST_STRAYS: Final = 0.08
+"""As a share of all corners."""
 _STEPS: Final = 30
 _SETTLED: Final = 1e-10
 
@@ -94,6 +99,7 @@ def calibrate_tracker(
         ids, pixels = resting(views, least)
         seen.append((spec.points(ids), pixels))
     _check_spread([pixels for _, pixels in seen], lens.size)
+    seen = _without_strays(seen, _fitted(seen, first, lens)[1])
     pose, residuals = _fitted(seen, first, lens)
     each = tuple(rms(np.linalg.norm(part, axis=1)) for part in residuals)
     worst = int(np.argmax(each))
@@ -111,10 +117,17 @@ def calibrate_tracker(
 
 def on_floor(pixels: FloatArray, pose: CameraPose, lens: Lens, height_m: float = 0.0) -> FloatArray:
     """Where pixels (n, 2) see the plane at `height_m` above the floor, shape (n, 3), m."""
+    return _hits(pixels, pose.rotation, pose.position_m, lens, height_m)
+
+
+def _hits(
+    pixels: FloatArray, rotation: FloatArray, centre: FloatArray, lens: Lens, height_m: float
+) -> FloatArray:
+    """See `on_floor`."""
     rays = lens.rays(pixels)
-    towards = np.column_stack([rays, np.ones(len(rays))]) @ pose.rotation.T
-    scale = (height_m - pose.position_m[2]) / towards[:, 2]
-    return pose.position_m + towards * scale[:, None]
+    towards = np.column_stack([rays, np.ones(len(rays))]) @ rotation.T
+    scale = (height_m - centre[2]) / towards[:, 2]
+    return centre + towards * scale[:, None]
 
 
 def _check_spread(pixels: Sequence[FloatArray], size: tuple[int, int]) -> None:
@@ -125,6 +138,20 @@ def _check_spread(pixels: Sequence[FloatArray], size: tuple[int, int]) -> None:
             f"the board lay in {len(quarters)} quarters of the picture; valid is all"
             f" {LEAST_QUARTERS}: lay it where it has not been"
         )
+
+
+def _without_strays(seen: Sequence[Seen], residuals: Sequence[FloatArray]) -> list[Seen]:
+    """All corners but the few that were found elsewhere. Raises Undetermined: they are many."""
+    distances = [np.linalg.norm(part, axis=1) for part in residuals]
+    bound = max(STRAY_PX, STRAY_TIMES * float(np.median(np.concatenate(distances))))
+    kept = [part <= bound for part in distances]
+    share = 1.0 - float(np.concatenate(kept).mean())
+    if not share <= MOST_STRAYS:
+        raise Undetermined(
+            f"{share:.0%} of the corners are more than {bound:.2f} px off; valid is up to"
+            f" {MOST_STRAYS:.0%}: is the board flat on one floor, and the camera where it was?"
+        )
+    return [(points[good], pixels[good]) for (points, pixels), good in zip(seen, kept, strict=True)]
 
 
 def _left_out(seen: Sequence[Seen], first: BoardPlace, lens: Lens) -> tuple[float, ...]:
@@ -150,15 +177,16 @@ def _fitted(
     seen: Sequence[Seen], first: BoardPlace, lens: Lens
 ) -> tuple[CameraPose, list[FloatArray]]:
     """The pose that fits all places best, and each place's residuals, px; Gauss and Newton's."""
-    start = pose_from_points(first.of(seen[0][0]), seen[0][1], lens)
-    vector, _ = cv2.Rodrigues(start.rotation.T)
+    # One place alone may have two readings; all together have one, to which either leads.
+    _, vector, place = readings(first.of(seen[0][0]), seen[0][1], lens)[0]
+    turned, _ = cv2.Rodrigues(vector)
+    rotation = np.asarray(turned, np.float64).T
+    start = rotation, -rotation @ place
     lays = [np.array([first.origin_m[0], first.origin_m[1], first.yaw_rad])]
     for points, pixels in seen[1:]:
-        at, yaw = best_lay(points, on_floor(pixels, start, lens)[:, :2])
+        at, yaw = best_lay(points, _hits(pixels, *start, lens, 0.0)[:, :2])
         lays.append(np.array([*at, yaw]))
-    state = np.concatenate(
-        [np.asarray(vector, np.float64).reshape(3), -start.rotation.T @ start.position_m, *lays[1:]]
-    )
+    state = np.concatenate([vector, place, *lays[1:]])
     for _ in range(_STEPS):
         residual, jacobian, _ = _linearised(state, seen, lays[0], lens)
         step = np.linalg.lstsq(jacobian, residual, rcond=None)[0]

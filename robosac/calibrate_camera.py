@@ -21,8 +21,7 @@ import msgspec
 import numpy as np
 
 from calibration.board import BoardSpec, Image
-from calibration.camera import FOCAL_SHARE
-from calibration.gathering import FLOOR_FOCAL_SHARE
+from calibration.camera import FAR, NEAR
 from calibration.record import DeviceTag, Evidence
 from calibration.valve_colour import Mark
 from drivers.camera.device import Camera
@@ -199,10 +198,10 @@ def measure(job: Job) -> tuple[CameraFindings, CameraControlsAsSet, Evidence]:
         longest = LONGEST_SHARE / section.fps if job.name == HAND else LONGEST_TRACKER_S
         controls, _ = guide_controls(person, job.open_eye, spec, controls, longest)
         person.tell(f"exposure {1e3 * controls.exposure_s:.1f} ms{_kelvin(controls)}")
-    share = FOCAL_SHARE if job.name == HAND else FLOOR_FOCAL_SHARE
+    goal = NEAR if job.name == HAND else FAR
     more: dict[str, float] = {}
     with job.open_eye(controls) as eye:
-        lens = guide_lens(person, eye, spec, section.size, share, job.progress)
+        lens = guide_lens(person, eye, spec, section.size, goal, job.progress)
         person.tell(
             f"lens: reprojection {lens.rms_px:.3f} px, focal length known to"
             f" {lens.uncertain_focal:.3%}"

@@ -9,13 +9,14 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 import numpy as np
 
 from calibration.board import BoardFinder, BoardSpec, Image, View
-from calibration.camera import CameraResult
-from calibration.camera_pose import BoardPlace, CameraPose, board_pose
+from calibration.camera import CameraResult, LensGoal
+from calibration.camera_pose import BoardPlace, CameraPose, board_pose, resting
 from calibration.errors import Undetermined
 from calibration.exposure import (
     Reading,
@@ -25,7 +26,7 @@ from calibration.exposure import (
     white_balance_set_point,
 )
 from calibration.gathering import Gathering
-from calibration.tracker import TrackerResult, calibrate_tracker
+from calibration.tracker import LEAST_BOARD_SHARE, TrackerResult, calibrate_tracker
 from calibration.valve_colour import Mark, MarkResult, check_mark, mark_masks, scaled
 from robosac.errors import RobotError
 from robosac.guiding import Person, tried
@@ -115,7 +116,7 @@ def guide_lens(
     eye: Eye,
     spec: BoardSpec,
     size: tuple[int, int],
-    focal_share: float,
+    goal: LensGoal,
     progress: Callable[[str], None],
 ) -> CameraResult:
     """The lens, from views that are taken by themselves whenever the board is held still.
@@ -127,9 +128,9 @@ def guide_lens(
     def once() -> CameraResult:
         person.ask(
             "Hold the board before the camera, and press Enter; then hold it still wherever you are"
-            " told to, tilted by some 30 degrees, large in the picture"
+            " told to, tilted by some 30 degrees, filling about half of the picture"
         )
-        gathering = Gathering(spec, size, focal_share)
+        gathering = Gathering(spec, size, goal)
         for view in _still_views(eye, spec, gathering, progress):
             if gathering.offer(view) and gathering.result is not None:
                 progress(gathering.progress())
@@ -164,15 +165,18 @@ def guide_floor(
         RobotError: it was refused too often.
     """
 
+    def lay(number: int) -> list[View]:
+        where = "on its crosses" if number == 0 else "anywhere it has not been, at any angle"
+        person.ask(
+            f"Lay the board flat on the floor, {where} ({number + 1} of {FLOOR_PLACES};"
+            " together they should fill the picture), step back, and press Enter"
+        )
+        views = _resting(eye, spec)
+        resting(views, round(LEAST_BOARD_SHARE * spec.corners))
+        return views
+
     def once() -> TrackerResult:
-        places: list[list[View]] = []
-        for number in range(FLOOR_PLACES):
-            where = "on its crosses" if number == 0 else "anywhere it has not been, at any angle"
-            person.ask(
-                f"Lay the board flat on the floor, {where} ({number + 1} of {FLOOR_PLACES};"
-                " together they should fill the picture), step back, and press Enter"
-            )
-            places.append(_resting(eye, spec))
+        places = [tried(partial(lay, number), person) for number in range(FLOOR_PLACES)]
         return calibrate_tracker(places, spec, first, lens.lens)
 
     return tried(once, person)
@@ -236,7 +240,10 @@ def _resting(eye: Eye, spec: BoardSpec) -> list[View]:
             views.append(view)
         if len(views) == PICTURES:
             return views
-    raise Undetermined(f"the board was found in {len(views)} of {LOOKS} pictures")
+    raise Undetermined(
+        f"the board was found in {len(views)} of {LOOKS} pictures: more light, or nearer to the"
+        " middle of the picture"
+    )
 
 
 def _still_views(

@@ -7,7 +7,7 @@ import pytest
 
 from calibration import gathering
 from calibration.board import View
-from calibration.camera import BadView, Lens, calibrate_camera
+from calibration.camera import NEAR, BadView, Lens, LensGoal, calibrate_camera
 from calibration.camera_pose import BoardPlace, board_pose, pose_from_points, resting
 from calibration.errors import Undetermined
 from calibration.tracker import best_lay, calibrate_tracker, moved, on_floor
@@ -68,7 +68,7 @@ def test_a_view_that_moved_is_named_and_dropped() -> None:
     with pytest.raises(BadView) as caught:
         calibrate_camera(views, hidden.spec, hidden.lens.size)
     assert caught.value.index == 4
-    kept = gathering.Gathering(hidden.spec, hidden.lens.size, 0.002)
+    kept = gathering.Gathering(hidden.spec, hidden.lens.size, NEAR)
     assert "show the board at the" in kept.progress()
     for view in [*views, *hidden.held(60)]:
         kept.offer(view)
@@ -82,7 +82,7 @@ def test_a_view_that_moved_is_named_and_dropped() -> None:
 def test_a_hopeless_set_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gathering, "MOST_VIEWS", 24)
     hidden = points()
-    hopeless = gathering.Gathering(hidden.spec, hidden.lens.size, 1e-6)
+    hopeless = gathering.Gathering(hidden.spec, hidden.lens.size, LensGoal(1e-6, 1.0))
 
     def gather() -> None:
         for view in hidden.held(100):

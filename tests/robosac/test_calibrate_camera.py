@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from calibration.camera import NEAR, LensGoal
 from calibration.camera_record import MeasuredCamera
 from calibration.file import load
 from calibration.record import DeviceTag
@@ -117,7 +118,7 @@ def test_a_tracker_above_its_floor(tmp_path: Path) -> None:
 
 def _measured(job: Job) -> tuple:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calibrate_camera, "FLOOR_FOCAL_SHARE", 0.001)
+        patch.setattr(calibrate_camera, "FAR", LensGoal(0.001, 1.0))
         return calibrate_camera.measure(job)
 
 
@@ -128,7 +129,7 @@ def test_nobody_who_shows_the_board_is_waited_for_only_so_long(
     studio = Studio(3, floor=False)
     monkeypatch.setattr(studio, "picture", lambda: _blank(studio))
     with pytest.raises(RobotError, match=r"no new view for 0.5 s: 0 views"):
-        camera_guiding.guide_lens(studio, studio, SPEC, SIZE, 0.002, print_nothing)
+        camera_guiding.guide_lens(studio, studio, SPEC, SIZE, NEAR, print_nothing)
 
 
 def _blank(studio: Studio) -> np.ndarray:

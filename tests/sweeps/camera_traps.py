@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.board import BoardSpec, View
-from calibration.camera import FOCAL_SHARE, calibrate_camera
+from calibration.camera import NEAR, LensGoal, calibrate_camera
 from calibration.camera import Lens as FoundLens
 from calibration.camera_pose import BoardPlace, board_pose
 from calibration.tracker import calibrate_tracker
@@ -120,9 +120,9 @@ def traps(seed: int, table: dict[str, Trap]) -> None:
     good = hand.held(40)
     size, spec = hand.lens.size, hand.spec
 
-    def lens(name: str, views: Iterable[View], share: float = FOCAL_SHARE) -> None:
+    def lens(name: str, views: Iterable[View], goal: LensGoal = NEAR) -> None:
         kept = list(views)
-        refused(table, name, lambda: calibrate_camera(kept, spec, size, share))
+        refused(table, name, lambda: calibrate_camera(kept, spec, size, goal))
 
     # The set that all others are spoilt versions of must be believed.
     calibrate_camera(good, spec, size)
@@ -132,7 +132,7 @@ def traps(seed: int, table: dict[str, Trap]) -> None:
     moved = View(good[7].ids, good[7].pixels + 1.5 * rng.standard_normal(good[7].pixels.shape))
     lens("one view that moved", [*good[:7], moved, *good[8:]])
     lens("a bent board", hand.held(40, spoil=bent))
-    lens("a lens known too badly", good[:20], 0.00002)
+    lens("a lens known too badly", good[:20], LensGoal(0.00002, 1.0))
     refused(table, "pictures of 32 by 32 px", lambda: calibrate_camera(good, spec, (32, 32)))
     _pose_traps(hand, table)
     _floor_traps(over, table)

@@ -205,7 +205,8 @@ class Sheet:
         towards = rotation.T.astype(np.float32)
         offset = (rotation.T @ place).astype(np.float32)
         flat = [row[0] * rays[..., 0] + row[1] * rays[..., 1] + row[2] for row in towards]
-        scale = offset[2] / flat[2]
+        with np.errstate(divide="ignore"):
+            scale = offset[2] / flat[2]
         x, y = scale * flat[0] - offset[0], scale * flat[1] - offset[1]
         pitch = float(np.linalg.norm(place)) * float(rays[0, 1, 0] - rays[0, 0, 0])
         picture, pixel = next(
