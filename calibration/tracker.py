@@ -46,8 +46,8 @@ LEAST_QUARTERS: Final = 4
 """Quarters of the picture in which the board's middle must have lain."""
 MOST_PLACE_PX: Final = 0.4
 """Root mean square of any one place."""
-MOST_SHAPE_M: Final = 0.0015
-"""Root mean square of the board's shape on the floor, by a pose of all other places."""
+MOST_SHAPE_M: Final = 0.001
+"""How far the board may be stretched or sheared on the floor, by a pose of all other places."""
 STRAY_PX: Final = 0.25
 STRAY_TIMES: Final = 5.0
 """A corner farther off than both, the latter of the median, was found elsewhere."""
@@ -67,7 +67,7 @@ class TrackerResult:
     """Middle of what was seen of the board at each place, on the floor, shape (places, 2)."""
     place_rms_px: tuple[float, ...]
     shape_m: tuple[float, ...]
-    """Root mean square error of the board's shape at each place, by all other places."""
+    """How far the board is stretched or sheared at each place, by a pose of all other places."""
     pixels: FloatArray
     """Every corner on the floor, shape (n, 2), px."""
     residuals_px: FloatArray
@@ -162,15 +162,25 @@ def _left_out(seen: Sequence[Seen], first: BoardPlace, lens: Lens) -> tuple[floa
         others = [one for number, one in enumerate(seen) if number != index]
         pose, _ = _fitted(others, first, lens)
         flat = on_floor(pixels, pose, lens)[:, :2]
-        off = flat - moved(points, *best_lay(points, flat))[:, :2]
-        found.append(rms(np.linalg.norm(off, axis=1)))
+        found.append(_misshapen(points, flat))
     worst = int(np.argmax(found))
     if not found[worst] <= MOST_SHAPE_M:
         raise Undetermined(
             f"at place {worst + 1} the board's shape on the floor is {1e3 * found[worst]:.1f} mm"
-            f" off; valid is up to {1e3 * MOST_SHAPE_M:.0f} mm: is the floor flat, and the board?"
+            f" off; valid is up to {1e3 * MOST_SHAPE_M:g} mm: is the floor flat, and the board?"
         )
     return tuple(found)
+
+
+def _misshapen(points: FloatArray, flat: FloatArray) -> float:
+    """How far a board is stretched or sheared that lies at `flat` (n, 2); rms of its corners, m.
+
+    By the affine map that fits best, so that what is noise of single corners averages out.
+    """
+    own = np.column_stack([points[:, :2], np.ones(len(points))])
+    mapped = own @ np.linalg.lstsq(own, flat, rcond=None)[0]
+    off = mapped - moved(points, *best_lay(points, flat))[:, :2]
+    return rms(np.linalg.norm(off, axis=1))
 
 
 def _fitted(

@@ -175,6 +175,28 @@ def test_a_board_on_the_floor_gives_the_overhead_camera() -> None:
     np.testing.assert_allclose(above, at[0] + (np.array([0.3, 0, 2.5]) - at[0]) * 0.1, atol=1e-6)
 
 
+@pytest.mark.usefixtures("exact")
+def test_a_shape_is_off_by_what_is_stretched_not_by_single_corners(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("calibration.tracker.MOST_PLACE_PX", math.inf)
+    monkeypatch.setattr("calibration.tracker.STRAY_PX", math.inf)
+    hidden = points(floor=True)
+    size = hidden.spec.size_m
+    first = BoardPlace((-size[0] / 2.0 + 0.3, -size[1] / 2.0, 0.0))
+    places = hidden.laid(9)
+    view = places[4][0]
+    noise = np.random.default_rng(1).normal(0.0, 0.3, (len(view.ids), 2))
+    places[4] = [View(view.ids, view.pixels + noise)] * len(places[4])
+    found = calibrate_tracker(places, hidden.spec, first, hidden.found)
+    assert max(found.shape_m) < 0.0004
+    middle = view.pixels.mean(axis=0)
+    stretched = View(view.ids, middle + (view.pixels - middle) * (1.01, 1.0))
+    places[4] = [stretched] * len(places[4])
+    with pytest.raises(Undetermined, match="place 5 the board's shape on the floor is 1"):
+        calibrate_tracker(places, hidden.spec, first, hidden.found)
+
+
 def test_a_lay_is_found_again() -> None:
     board = np.array([(0.0, 0, 0), (1, 0, 0), (1, 2, 0)])
     laid = moved(board, np.array([3.0, -1.0]), 0.7)

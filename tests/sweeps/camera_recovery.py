@@ -257,6 +257,7 @@ def floor(session: Session) -> tuple[BoardPlace, FloatArray, FloatArray, list[li
     yaw = math.atan2(float(right[1] - left[1]), across)
     places: list[list[View]] = []
     for number in range(FLOOR_PLACES):
+        views: list[View] = []
         for laying in range(LAYINGS):
             if number == 0:
                 shift = np.array([(left[0] + right[0]) / 2.0, left[1], 0.0])
