@@ -35,6 +35,8 @@ LEAST_EARLY: Final = 40
 LEAST_SIGNAL: Final = 10.0
 """Size of a step over the readings' noise before it."""
 LONGEST_DELAY_S: Final = 0.2
+SCATTER_S: Final = 0.003
+"""So far before its command a single step may seem to move: that is noise, and counts as 0."""
 GRID_S: Final = 0.0002
 ROUNDS: Final = 4
 ITERATIONS: Final = 12
@@ -113,11 +115,12 @@ def step_response(steps: Sequence[Step]) -> StepResponse:
             f"the motions do not begin alike: {misfit:.3f} of a step from the common shape; valid"
             f" is up to {noise + MOST_MISFIT:.3f}"
         )
-    if not (delays >= 0.0).all():
+    if not (delays >= -SCATTER_S).all() or not float(np.median(delays)) >= -GRID_S:
         raise Undetermined(
             f"step {int(np.argmin(delays)) + 1} moved {-1e3 * float(delays.min()):.1f} ms before"
             " its command; was something else moving it?"
         )
+    delays = np.maximum(delays, 0.0)
     return StepResponse(_distribution(delays), delays, misfit)
 
 
@@ -287,6 +290,21 @@ def _distribution(values: FloatArray) -> Delay:
         p99_s=min(p99, most),
         max_s=most,
     )
+
+
+def shifted(delay: Delay, mean_s: float) -> Delay:
+    """`delay` with the mean `mean_s`, found in another way; its spread stays.
+
+    Raises:
+        ValueError: the mean is negative.
+    """
+    if not 0.0 <= mean_s < math.inf:
+        raise ValueError(f"mean_s is {mean_s}; valid is at least 0")
+    change = mean_s - delay.mean_s
+    p50, p99, most = (max(0.0, part + change) for part in (delay.p50_s, delay.p99_s, delay.max_s))
+    # All of it may have been cut off at 0 but for the mean.
+    most = max(most, mean_s)
+    return Delay(count=delay.count, mean_s=mean_s, p50_s=p50, p99_s=p99, max_s=most)
 
 
 def needed_history(delay: Delay, control_period_s: float) -> int:

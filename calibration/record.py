@@ -87,6 +87,41 @@ class Delay(Section, frozen=True):
             raise ValueError(f"mean_s {self.mean_s} is outside 0 to max_s")
 
 
+class ActuatorCalibration(Section, frozen=True):
+    """What moves one joint, as its twin has to have it; see `calibration.actuators`.
+
+    Each error is a standard error, in the unit of its number.
+    """
+
+    torque_gain: float
+    """Torque as a share of the nominal motor's; the loop's stiffness and damping go with it."""
+    torque_gain_error: float
+    viscous_nm_s_rad: float
+    viscous_error: float
+    dry_friction_nm: float
+    dry_friction_error: float
+    armature_kg_m2: float
+    armature_error: float
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} {getattr(self, name)}; valid is finite, and at least 0")
+        for name in ("torque_gain", "armature_kg_m2"):
+            if getattr(self, name) == 0.0:
+                raise ValueError(f"{name} is 0; valid is above 0")
+
+    @property
+    def row(self) -> tuple[float, float, float, float]:
+        """By `calibration.actuators.PARAMETERS`."""
+        return (
+            self.torque_gain,
+            self.viscous_nm_s_rad,
+            self.dry_friction_nm,
+            self.armature_kg_m2,
+        )
+
+
 class Evidence(Section, frozen=True):
     """What a routine saw, by which others may judge its numbers."""
 
@@ -122,6 +157,8 @@ class Calibration(Section, frozen=True):
     latency: dict[Text, Delay] = msgspec.field(default_factory=dict)
     """By what was timed."""
     cameras: dict[Literal["hand", "tracker"], MeasuredCamera] = msgspec.field(default_factory=dict)
+    actuators: dict[Text, ActuatorCalibration] = msgspec.field(default_factory=dict)
+    """By joint name: all of them, or none."""
     evidence: dict[Text, Evidence] = msgspec.field(default_factory=dict)
     """By routine: `joints`, `imu`, `camera_hand`, ..."""
 
@@ -184,6 +221,10 @@ def missing_evidence(calibration: Calibration) -> str:
     for name, joint in calibration.joints.items():
         if joint.sign is None and (measured or joint.offset_correction_rad != 0.0):
             return f"joints.{name} was not measured, for it has no sign"
+    if bool(calibration.actuators) != ("actuators" in shown):
+        return "actuators and evidence.actuators belong together"
+    if calibration.actuators and set(calibration.actuators) != set(calibration.joints):
+        return "actuators and joints are not of the same names"
     turned = calibration.imu_mounting != (1.0, 0.0, 0.0, 0.0) or any(calibration.gyro_bias_rad_s)
     if (calibration.imu is not None) != ("imu" in shown) or (turned and "imu" not in shown):
         return "imu, imu_mounting, gyro_bias_rad_s and evidence.imu belong together"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from robosac.watch_body import rest_problem
 
 Exchange = Callable[[JointCommand], tuple[RobotState, Findings]]
 """One tick of the arming sequence: waits for its time, checks the gate, exchanges, judges."""
+
+_MOVES = "rest"
+"""Begins what is missing while a joint moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,13 @@ class ArmingSettings:
     """How far a joint may move while stiffness rises, and between two readings before, rad."""
     still: float = 0.5
     """Speed below which a joint counts as at rest, rad/s."""
+    rest_s: float = 0.1
+    """How long a robot that was seen moving must rest, s: a swinging leg is still as it turns."""
     limit_tolerance: float = math.radians(5.0)
-    """How far outside its limits a joint may start, rad; from there it may only move inward."""
+    """How far outside its limits a joint may stand as a recovery ends, rad; from there it may only
+    move inward."""
+    start_tolerance: float = math.radians(1.5)
+    """The same as a robot is armed: the first command is inside, and must not be a jump, rad."""
     voltage_min: float = 9.0
     """V"""
     voltage_max: float = 48.0
@@ -85,7 +93,7 @@ def bring_up(
     the caller then switches torque off.
     """
     state = _ready(exchange, limits, settings, period)
-    problem = refusal(state, limits, settings)
+    problem = refusal(state, limits, replace(settings, limit_tolerance=settings.start_tolerance))
     if problem:
         raise ArmingError(problem)
     goal = state.joints.position.copy()
@@ -105,17 +113,35 @@ def bring_up(
 def _ready(
     exchange: Exchange, limits: Limits, settings: ArmingSettings, period: float
 ) -> RobotState:
-    """Exchange with torque off until every joint answers twice and rests."""
+    """Exchange with torque off until every joint answers twice and rests.
+
+    One that was seen moving must rest for a while, and at one place.
+    """
     off = JointCommand.stop(len(limits.names))
     previous: RobotState | None = None
-    missing = ""
+    resting: RobotState | None = None
+    missing, moved = "", False
     for _ in range(max(2, round(settings.timeout_s / period))):
         state, _ = exchange(off)
         missing = not_ready(state, previous, limits, settings)
-        if not missing:
-            return state
         previous = state
+        if missing:
+            moved, resting = moved or missing.startswith(_MOVES), None
+            continue
+        if not moved:
+            return state
+        if resting is None or not _near(state, resting, settings.motion):
+            resting = state
+        rested = state.time - resting.time
+        if rested >= settings.rest_s - 0.5 * period:
+            return state
+        missing = f"rest: for {rested:.3f} s; valid is at least {settings.rest_s} s after a motion"
     raise ArmingError(f"{missing}; waited {settings.timeout_s} s")
+
+
+def _near(state: RobotState, other: RobotState, within: float) -> bool:
+    """Whether every joint is where it was, but for `within` (rad)."""
+    return bool((np.abs(state.joints.position - other.joints.position) <= within).all())
 
 
 def _check_ramp(
@@ -151,7 +177,9 @@ def not_ready(
         return f"position: {joints.position} is not finite"
     moving = ~(np.abs(joints.velocity) <= settings.still)
     if moving.any():
-        return f"rest: {_worst(np.abs(joints.velocity), limits)} rad/s; valid is {settings.still}"
+        return (
+            f"{_MOVES}: {_worst(np.abs(joints.velocity), limits)} rad/s; valid is {settings.still}"
+        )
     if previous is None:
         return "position: a second reading is needed"
     moved = np.abs(joints.position - previous.joints.position)

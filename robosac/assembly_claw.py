@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
+from calibration import Calibration
 from drivers.dynamixel import TABLES, DynamixelBus
+from robosac.actuator_twin import measured_actuators, measured_delays
 from robosac.channel_layout import Layout
 from robosac.check.gate import gated
 from robosac.connection import ClawConnection
@@ -24,6 +26,7 @@ from robosac.executor import Executor
 from robosac.executor_settings import claw_settings
 from robosac.flight.wiring import Blackbox, Tap
 from robosac.hal import Robot
+from robosac.history import check_history
 from robosac.operator import ConsoleAttendant
 from robosac.remote_stage import has_own_process, remote_stage, start
 from robosac.robots.claw import Claw, ClawDevices
@@ -56,6 +59,7 @@ def make_claw(config: ClawConfig, gate: EStopGate, take_over: bool = False) -> S
     file = file_of(config)
     measured = read_calibration(config.robot, ROBOT_NAME)
     check_calibration(file, measured)
+    check_history(measured, 1, config.task.control_period_s, "task.control_period_s")
     if has_own_process(config):
         picture = _picture(config, file)
         remote, console = start(config, Layout(len(file.motors), picture), take_over)
@@ -64,7 +68,7 @@ def make_claw(config: ClawConfig, gate: EStopGate, take_over: bool = False) -> S
     blackbox = Blackbox(config)
     with ExitStack() as opened:
         custody = opened.enter_context(claw_custody(config, file, gate, take_over))
-        reached = reach(config, file, custody.console, blackbox.tap)
+        reached = reach(config, file, measured, custody.console, blackbox.tap)
         opened.callback(reached.devices.close)
         check_ports(measured, reached.ports)
         robot = Claw(file, measured, reached.devices, reached.clock.now)
@@ -129,14 +133,16 @@ def _picture(config: ClawConfig, file: ClawFile) -> tuple[int, int] | None:
     return file.camera.picture[1], file.camera.picture[0]
 
 
-def reach(config: ClawConfig, file: ClawFile, console: TextIO, tap: Tap) -> ClawConnection:
+def reach(
+    config: ClawConfig, file: ClawFile, measured: Calibration, console: TextIO, tap: Tap
+) -> ClawConnection:
     """The hand at the configured address.
 
     Raises:
         ConfigError: the port or the camera cannot be opened.
     """
     if is_twin(config.robot.address, ROBOT_NAME):
-        return _twin(config.twin, file, config.task.pixels, tap)
+        return _twin(config.twin, file, config.task.pixels, tap, measured)
     # Only here, for it brings OpenCV along.
     from robosac.connect_claw import connect
 
@@ -144,7 +150,9 @@ def reach(config: ClawConfig, file: ClawFile, console: TextIO, tap: Tap) -> Claw
     return connect(seen, console=console, tap=tap)
 
 
-def _twin(section: ClawTwinSection, file: ClawFile, pixels: bool, tap: Tap) -> ClawConnection:
+def _twin(
+    section: ClawTwinSection, file: ClawFile, pixels: bool, tap: Tap, measured: Calibration
+) -> ClawConnection:
     """The twin; its servos have the robot file's ids."""
     from sim.claw import ClawOptions, ClawTwin
     from sim.claw_servo import PRESETS
@@ -156,6 +164,8 @@ def _twin(section: ClawTwinSection, file: ClawFile, pixels: bool, tap: Tap) -> C
         preset=PRESETS[section.servos],
         randomisation=_randomisation(section),
         camera=_camera_options(picture) if pixels else None,
+        actuators=measured_actuators(measured, file.joint_names),
+        delays=measured_delays(measured),
     )
     twin = ClawTwin(options)
     now = twin.clock.now

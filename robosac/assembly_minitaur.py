@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from calibration import Calibration
 from drivers.moteus import MoteusBus
 from drivers.vectornav.port import VectorNavPort
+from robosac.actuator_twin import measured_actuators, measured_delays
 from robosac.channel_layout import Layout
 from robosac.check.gate import gated
 from robosac.connection import Connection
@@ -21,6 +22,7 @@ from robosac.executor import Executor
 from robosac.executor_settings import minitaur_settings
 from robosac.flight.wiring import Blackbox, Tap
 from robosac.hal import Robot
+from robosac.history import check_history
 from robosac.operator import STAND, ConsoleAttendant
 from robosac.remote_stage import has_own_process, remote_stage, start
 from robosac.robots.controller_options import wanted_options
@@ -53,6 +55,7 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool = Fal
     measured = read_calibration(config.robot, ROBOT_NAME)
     check_calibration(file, measured)
     file = with_measured_tracker(file, measured)
+    check_history(measured, config.task.history, config.task.control_period_s, "task.history")
     if has_own_process(config):
         remote, console = start(config, Layout(len(file.motors)), take_over)
         attendant = ConsoleAttendant(console, place=STAND)
@@ -144,6 +147,8 @@ def _twin(twin: TwinSection, file: RobotFile, measured: Calibration, tap: Tap) -
             position_noise_m=noise.tracker_position_m, yaw_noise_rad=noise.tracker_yaw_rad
         ),
         gains=(file.gains.stiffness_n_m_per_rad, file.gains.damping_n_m_s_per_rad),
+        actuators=measured_actuators(measured, file.joint_names),
+        delays=measured_delays(measured),
     )
     ids = tuple(motor.id for motor in file.motors.values())
     model = MinitaurTwin(options, ids)

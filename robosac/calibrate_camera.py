@@ -29,7 +29,7 @@ from drivers.camera.identity import camera_identity
 from drivers.camera.settings import CameraSettings, CaptureFactory
 from drivers.errors import DriverError
 from robosac import connect_claw, overhead
-from robosac.calibrate_robot import ConsolePerson, base_of, write_measured
+from robosac.calibrate_robot import WRITTEN, ConsolePerson, load_base, write_measured
 from robosac.camera_fixture import CameraFixture, load_camera_fixture
 from robosac.camera_guiding import (
     Controls,
@@ -168,12 +168,13 @@ def calibrate(asked: Asked, name: str) -> dict[str, object]:
         CalibrationMismatch: the file is another robot's.
     """
     job = _job(asked, name)
-    base = base_of(asked.out, job.file)
+    base = load_base(asked.out, job.file)
     findings, controls, evidence = measure(job)
     camera = measured_camera(
         findings.lens, findings.pose, job.device, controls, datetime.date.today().isoformat()
     )
-    write_measured(asked.out, with_camera(base, name, camera, evidence), job.person)
+    write_measured(asked.out, with_camera(base, name, camera, evidence))
+    job.person.tell(WRITTEN.format(out=asked.out))
     pages = write_report(asked.out, name, findings, camera, evidence)
     job.person.tell(f"report: {pages[0]}")
     _tell_controls(job, controls)

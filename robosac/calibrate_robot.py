@@ -53,6 +53,7 @@ LEAST_SHARE: Final = 0.8
 """Of the ticks that must bring whole readings."""
 POWER_ON_RAD: Final = {"minitaur": -np.pi, "claw": 0.0}
 """Where the turn begins that the encoders read in when power comes on: moteus, Dynamixel."""
+WRITTEN: Final = "written: {out}; `robosac calibrate undo {out}` takes it back"
 _AXES: Final = np.array([1.0, -1.0, -1.0])
 """The body's FLU axes to the sensor's FRD ones, as an unmeasured mounting turns them."""
 
@@ -157,11 +158,12 @@ def joints(
     """
     with opened(preset, overrides, take_over) as robot:
         fixture = load_fixture(fixture_path, robot.file)
-        base = base_of(out, robot.file)
+        base = load_base(out, robot.file)
         power_on = POWER_ON_RAD[robot.kind]
         found = guide_joints(robot.file, fixture, power_on, robot.person, robot.bench)
         measured = with_joints(base, robot.file, found, robot.motors, _today())
-        write_measured(out, with_ports(measured, robot.ports), robot.person)
+        write_measured(out, with_ports(measured, robot.ports))
+        robot.person.tell(WRITTEN.format(out=out))
 
 
 def imu(preset: str, overrides: list[str], out: Path, take_over: bool) -> None:
@@ -174,10 +176,11 @@ def imu(preset: str, overrides: list[str], out: Path, take_over: bool) -> None:
     with opened(preset, overrides, take_over) as robot:
         if robot.imu is None:
             raise ConfigError(f"{robot.file.name} has no inertial sensor")
-        base = base_of(out, robot.file)
+        base = load_base(out, robot.file)
         found = guide_imu(robot.person, robot.bench)
         measured = with_imu(base, found, robot.imu, _today())
-        write_measured(out, with_ports(measured, robot.ports), robot.person)
+        write_measured(out, with_ports(measured, robot.ports))
+        robot.person.tell(WRITTEN.format(out=out))
 
 
 def undo(out: Path) -> Calibration:
@@ -257,7 +260,7 @@ def _ready(
     return bench, ConsolePerson(custody.console)
 
 
-def base_of(out: Path, file: Wiring) -> Calibration:
+def load_base(out: Path, file: Wiring) -> Calibration:
     """What was measured before, if it is of this robot; else nothing.
 
     Raises:
@@ -273,13 +276,12 @@ def base_of(out: Path, file: Wiring) -> Calibration:
     return found
 
 
-def write_measured(out: Path, measured: Calibration, person: Person) -> None:
-    """Write `out`, and tell how to take it back. Raises ConfigError: it cannot be written."""
+def write_measured(out: Path, measured: Calibration) -> None:
+    """Write a calibration file. Raises ConfigError: it cannot be written."""
     try:
         save(out, measured)
     except OSError as error:
         raise ConfigError(f"calibration {out} cannot be written: {error}") from error
-    person.tell(f"written: {out}; `robosac calibrate undo {out}` takes it back")
 
 
 def _today() -> str:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import json as json_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from robosac import cli_calibrate_camera
-from robosac.cli_guard import OVERRIDES, TakeOver, guarded, overrides_of
+from robosac.cli_guard import OVERRIDES, JsonFlag, TakeOver, guarded, overrides_of
 
 calibrate_app = typer.Typer(
-    help="Measure a robot with torque off, guided by a person; write its calibration file.",
+    help="Measure a robot, guided by hand or moving on its stand; write its calibration file.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
 cli_calibrate_camera.add_to(calibrate_app)
-Preset = Annotated[str, typer.Argument(help="minitaur or claw; on serial ports.")]
+Preset = Annotated[str, typer.Argument(help="minitaur or claw.")]
 Out = Annotated[Path, typer.Option("--out", help="The calibration file; its other parts are kept.")]
 
 
@@ -56,6 +57,87 @@ def imu(context: typer.Context, preset: Preset, out: Out, take_over: TakeOver = 
 
     overrides = list(overrides_of(context.args))
     guarded(lambda: calibrate_robot.imu(preset, overrides, out, take_over))
+
+
+@calibrate_app.command(context_settings=OVERRIDES)
+def latency(
+    context: typer.Context,
+    preset: Preset,
+    out: Out,
+    json: JsonFlag = False,
+    take_over: TakeOver = False,
+) -> None:
+    """How late a command becomes motion that is seen: one joint makes 60 small steps.
+
+    The robot hangs on its stand, is armed, and moves through its executor's limiter; Ctrl-C and
+    every stop end with torque off and the file as it was. A picture and a page lie beside the file.
+    Any setting is a flag, by its dotted name.
+
+    Example: `robosac calibrate latency minitaur --robot.address serial --robot.file my_robot.yaml
+    --robot.calibration my_calibration.yaml --out my_calibration.yaml`
+    """
+    from robosac import calibrate_latency
+
+    overrides = list(overrides_of(context.args))
+
+    def act() -> None:
+        _told(calibrate_latency.latency(preset, overrides, out, take_over), out, json)
+
+    guarded(act)
+
+
+@calibrate_app.command(context_settings=OVERRIDES)
+def actuators(
+    context: typer.Context,
+    preset: Preset,
+    out: Out,
+    json: JsonFlag = False,
+    take_over: TakeOver = False,
+) -> None:
+    """Friction, armature and torque of every joint: all joints move, and the twin learns to follow.
+
+    The robot hangs on its stand, is armed, and makes two motions of some seconds through its
+    executor's limiter: one to learn from, one to judge by. Ctrl-C and every stop end with torque
+    off and the file as it was. Any setting is a flag, by its dotted name.
+
+    Example: `robosac calibrate actuators minitaur --robot.address serial --robot.file my_robot.yaml
+    --robot.calibration my_calibration.yaml --out my_calibration.yaml`
+    """
+    from robosac import calibrate_actuators
+
+    overrides = list(overrides_of(context.args))
+
+    def act() -> None:
+        _told(calibrate_actuators.actuators(preset, overrides, out, take_over), out, json)
+
+    guarded(act)
+
+
+def _told(document: dict[str, object], out: Path, as_json: bool) -> None:
+    """Print what was measured: a document, or its numbers a line each."""
+    if as_json:
+        typer.echo(json_module.dumps(document, indent=2))
+        return
+    for name, value in document.items():
+        if isinstance(value, dict):
+            for part, numbers in value.items():
+                typer.echo(f"{part}: {_numbers(numbers)}")
+        elif value != "":
+            typer.echo(f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}")
+    typer.echo(f"written: {out}; `robosac calibrate undo {out}` takes it back")
+
+
+def _numbers(numbers: object) -> str:
+    """Names and numbers in one line."""
+    if not isinstance(numbers, dict):
+        return str(numbers)
+    if set(numbers) == {"value", "error"}:
+        return f"{numbers['value']:.4g} +- {numbers['error']:.1g}"
+    parts = [
+        f"{name} {value:.4g}" if isinstance(value, int | float) else f"{name} {_numbers(value)}"
+        for name, value in numbers.items()
+    ]
+    return ", ".join(parts)
 
 
 @calibrate_app.command()

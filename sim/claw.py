@@ -19,14 +19,18 @@ from sim.claw_plant import HOME_RAD, VALVE, ClawPlant
 from sim.claw_randomisation import ClawDraw, ClawRandomisation
 from sim.claw_servo import XH430, ServoPreset
 from sim.clock import VirtualClock
+from sim.delays import Delays
 from sim.firmware.dynamixel.hooks import DynamixelHooks
 from sim.firmware.dynamixel.line import DynamixelLine, LineOptions
 from sim.firmware.dynamixel.servo import ServoSpec
+from sim.joint_dynamics import JointDynamics
+from sim.latency import DelayLine
 from sim.servo_joint import ServoMotors
 from sim.view import Camera, RayView
 from sim.wire import TwinWire
 
 DT = 0.002
+MOST_DELAY_STEPS = 100
 FINGER_IDS = (10, 11, 12, 20, 21, 22, 30, 31, 32)
 VALVE_ID = 50
 MODEL = 1050
@@ -36,6 +40,8 @@ BAUD_1M = 3
 POSES_TRIED = 20
 LEFT_WITHIN_RAD = np.tile([0.4, 0.9, 1.3], 3)
 """Joint angles, either way, within which an episode leaves the fingers."""
+SPREAD_RAD = (0.0, -0.8, -0.2) * 3
+"""Fingers away from the valve and from one another, so that each joint may move by itself."""
 VIEW = Camera(
     offset_m=(0.60, 0.16, 0.46),
     look_at_m=(0.0, 0.0, 0.18),
@@ -55,6 +61,8 @@ class ClawOptions:
         preset: how the joints move; the stiffness takes `preset.position_p_gain(model)` in the
             servos, which the host writes.
         camera: what looks at the hand; None: nothing does.
+        actuators: as identified on one hand; None: the preset's. What is drawn comes on top.
+        delays: from command to motion seen, as measured on one hand; None: none but the line's.
     """
 
     supply_v: float | None = None
@@ -63,6 +71,8 @@ class ClawOptions:
     randomisation: ClawRandomisation = field(default_factory=ClawRandomisation.off)
     line: LineOptions = field(default_factory=LineOptions)
     camera: ClawCameraOptions | None = None
+    actuators: JointDynamics | None = None
+    delays: Delays | None = None
 
 
 class ClawTwin:
@@ -89,6 +99,10 @@ class ClawTwin:
         self.on_step: list[Callable[[float], None]] = []
         self.motors = ServoMotors([motor] * len(self.ids))
         self.plant = ClawPlant(DT, options.preset, options.model)
+        self._past = DelayLine(2 * len(self.ids), MOST_DELAY_STEPS)
+        self._actuators: JointDynamics | None = None
+        if options.actuators is not None:
+            self.use(options.actuators)
         specs = [ServoSpec(id, options.model, baud_rate=BAUD_1M) for id in self.ids]
         self.line = DynamixelLine(specs, self.clock.now, options.line, self.plant.position)
         self.faults = DynamixelHooks(self.line)
@@ -116,7 +130,7 @@ class ClawTwin:
         with the old episode. What was asked for on purpose (hooks, a jammed valve) stays.
         """
         del faults
-        rng = np.random.default_rng(seed)
+        self._rng = rng = np.random.default_rng(seed)
         self._make(rng)
         self.plant.reset(HOME_RAD, float(rng.uniform(-math.pi, math.pi)))
         self._switch_on()
@@ -126,7 +140,7 @@ class ClawTwin:
 
         The valve stands anywhere, the fingers in some pose that touches nothing.
         """
-        rng = np.random.default_rng(seed)
+        self._rng = rng = np.random.default_rng(seed)
         self._make(rng)
         valve = float(rng.uniform(-math.pi, math.pi))
         for _ in range(POSES_TRIED):
@@ -146,10 +160,24 @@ class ClawTwin:
 
     def _switch_on(self) -> None:
         """Cold motors, and servos as power comes on."""
-        self.motors.configure(self.draw.motor_strength)
+        gain = 1.0 if self._actuators is None else np.array(self._actuators.torque_gain)
+        self.motors.configure(self.draw.motor_strength * gain)
         self.motors.reset()
         self.line.power_cycle(self.plant.position)
+        self._past.fill(self.line.state.ravel())
         self._sense()
+
+    def hang(self, seed: int) -> None:
+        """Spread the fingers where they touch nothing, the valve at 0; all from `seed`."""
+        self._rng = np.random.default_rng(seed)
+        self._make(self._rng)
+        self.plant.reset(SPREAD_RAD, 0.0)
+        self._switch_on()
+
+    def use(self, actuators: JointDynamics) -> None:
+        """Have these actuators from the next episode on."""
+        self._actuators = actuators
+        self.plant.set_joints(actuators)
 
     def released(self) -> bool:
         """True at once: nobody holds a hand that is bolted to its stand."""
@@ -190,5 +218,12 @@ class ClawTwin:
                 told(now)
 
     def _sense(self) -> None:
-        motors = self.motors
+        motors, delays = self.motors, self.options.delays
+        if delays is not None:
+            self._past.push(self.line.state.ravel())
+            # The servos have looked before this step's motion, so they tell it a step late; and it
+            # is all there at the step's end, on the average half a step too early.
+            age = min(max(0.0, delays.draw(self._rng) / DT - 0.5), MOST_DELAY_STEPS)
+            late = self._past.read(age)
+            self.line.tell(late.reshape(2, -1))
         self.line.sense(motors.current_a, motors.share, motors.temperature_c, self.supply_v)

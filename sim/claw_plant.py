@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sim.claw_randomisation import ClawDraw
 from sim.claw_servo import XH430, ServoPreset
 from sim.engine import mujoco
+from sim.joint_dynamics import JointDynamics
 from sim.physics import PlantDiverged, load, read_only
 
 FloatArray = NDArray[np.float64]
@@ -158,6 +159,20 @@ class ClawPlant:
         model.bvh_aabb[tree, 3:] = nominal["bvh_aabb"][tree, 3:] + max(0.0, grown)
         mujoco.mj_setConst(model, self.data)
         self.jam_valve(self._jammed)
+
+    def set_joints(self, actuators: JointDynamics) -> None:
+        """Give the joints these frictions and armatures as nominal; follow with `apply`."""
+        self._nominal["dof_damping"][:] = actuators.viscous_nm_s_rad
+        self._nominal["dof_frictionloss"][:] = actuators.dry_friction_nm
+        self._nominal["dof_armature"][:] = actuators.armature_kg_m2
+        self.model.dof_armature[:] = actuators.armature_kg_m2
+
+    @property
+    def dynamics(self) -> FloatArray:
+        """Nominal `sim.joint_dynamics.JointDynamics.table` of the joints, shape (10, 4)."""
+        nominal = self._nominal
+        columns = (nominal["dof_damping"], nominal["dof_frictionloss"], nominal["dof_armature"])
+        return np.stack((np.ones(len(JOINT_NAMES)), *columns), axis=1)
 
     def jam_valve(self, jammed: bool) -> None:
         """Let the valve be stuck, so that no motor can turn it, or free it again."""

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from drivers.moteus.registers import STREAM_FLOW_POLL, STREAM_POLL, STREAM_WRITE
 from sim.actuator import DcMotor
 from sim.clock import VirtualClock
+from sim.delays import Delays
 from sim.fallen import fall
 from sim.firmware.fdcanusb import Fdcanusb
 from sim.firmware.moteus.bank import MoteusBank, MoteusConfig
 from sim.firmware.vectornav.sensor import Vn100
+from sim.joint_dynamics import JointDynamics
 from sim.latency import DelayLine
 from sim.plant import MinitaurPlant
 from sim.randomisation import Draw, Randomisation
@@ -38,6 +40,8 @@ OVERTEMPERATURE_FAULT = 38
 RADIANS_PER_TURN = 2.0 * math.pi
 AMBIENT_C = 25.0
 MAX_SENSOR_DELAY_STEPS = 101
+STRETCHED_RAD = 2.35
+"""Leg extension at which the feet of a robot on its stand reach the floor."""
 
 _POSITION, _VELOCITY, _TORQUE, _POWER = (slice(8 * i, 8 * i + 8) for i in range(4))
 _QUATERNION, _GYRO, _FORCE = slice(32, 36), slice(36, 39), slice(39, 42)
@@ -74,6 +78,10 @@ class TwinOptions:
     """The controllers' stiffness (N m/rad) and damping (N m s/rad)."""
     watchdog_s: float = 0.08
     """The controllers' servo.default_timeout_s."""
+    actuators: JointDynamics | None = None
+    """As identified on one robot; None: nominal ones. What is drawn comes on top of them."""
+    delays: Delays | None = None
+    """From command to motion seen, as measured on one robot: in place of `sensor_latency_s`."""
 
 
 class MinitaurTwin:
@@ -157,19 +165,41 @@ class MinitaurTwin:
         fall(self.plant, self._rng, kind)
         self._switch_on()
 
+    def hang(self, seed: int) -> None:
+        """Put a rested robot on a stand, its stretched legs on the floor; all from `seed`.
+
+        Once they are drawn up to 2.25 rad they are in the air.
+        """
+        self._make(seed)
+        self.plant.reset(extension=STRETCHED_RAD)
+        self.plant.hold_base(True)
+        self._switch_on()
+
     def _make(self, seed: int) -> None:
         """Draw this episode's robot."""
         self._rng = np.random.default_rng(seed)
         options = self.options
         self.draw: Draw = options.randomisation.draw(self._rng)
         self.plant.apply(self.draw)
-        self._motor.configure(self.draw.motor_strength, self.draw.viscous_friction)
+        actuators = options.actuators
+        if actuators is None:
+            self._motor.configure(self.draw.motor_strength, self.draw.viscous_friction)
+        else:
+            self.use(actuators)
         self._motor.reset()
         self.bank.power_cycle()
         self._supply = options.supply_v if self.draw.supply_v is None else self.draw.supply_v
         latency = options.sensor_latency_s if self.draw.latency_s is None else self.draw.latency_s
         self._sensor_delay = latency / DT
         self._pd_delay = options.pd_latency_s / DT
+
+    def use(self, actuators: JointDynamics) -> None:
+        """Have these actuators until the next episode; what was drawn comes on top of them."""
+        self.plant.set_joints(actuators.dry_friction_nm, actuators.armature_kg_m2)
+        self._motor.configure(
+            np.multiply(self.draw.motor_strength, actuators.torque_gain),
+            np.add(self.draw.viscous_friction, actuators.viscous_nm_s_rad),
+        )
 
     def _switch_on(self) -> None:
         """Everything that senses begins with where the body is."""
@@ -195,7 +225,7 @@ class MinitaurTwin:
 
         Without noise, and without drawing any, if nothing will be `told` of them.
         """
-        row, noise = self._sensors.read(self._sensor_delay), self.options.noise
+        row, noise = self._sensors.read(self._age()), self.options.noise
         errors = self._rng.standard_normal(2 * JOINTS) if told else np.zeros(2 * JOINTS)
         position = row[_POSITION] + noise.joint_position_rad * errors[:JOINTS]
         velocity = row[_VELOCITY] + noise.joint_velocity_rad_s * errors[JOINTS:]
@@ -208,8 +238,8 @@ class MinitaurTwin:
             self._supply,
         )
 
-    def _step(self) -> None:
-        """One physics step."""
+    def drive(self) -> None:
+        """One physics step of controllers, motors and body; nobody is told of it."""
         plant, motor, bank = self.plant, self._motor, self.bank
         delayed = self._encoders.read(self._pd_delay)
         delayed *= self._to_turns_twice
@@ -220,12 +250,24 @@ class MinitaurTwin:
         plant.step(torque)
         self._gather()
         self._encoders.push(self._encoder_row)
+
+    def _step(self) -> None:
+        """One physics step, and what is sensed of it."""
+        self.drive()
         self._sensors.push(self._row)
         self.tracker.step(self.clock.now())
         self._imu_countdown -= 1
         if self._imu_countdown == 0:
             self._imu_countdown = IMU_PERIOD_STEPS
             self._send_imu()
+
+    def _age(self) -> float:
+        """How old what reaches the host now is, in steps."""
+        delays = self.options.delays
+        if delays is None:
+            return self._sensor_delay
+        # A step's motion is all there at its end: on the average half a step too early.
+        return min(delays.draw(self._rng) / DT + 0.5, MAX_SENSOR_DELAY_STEPS)
 
     def _gather(self) -> None:
         """The sensors' true values now."""
@@ -242,7 +284,7 @@ class MinitaurTwin:
 
     def _send_imu(self) -> None:
         """One sample in the sensor's axes: FRD in NED, scalar last."""
-        row, noise = self._sensors.read(self._sensor_delay), self.options.noise
+        row, noise = self._sensors.read(self._age()), self.options.noise
         errors = self._rng.standard_normal(9)
         attitude = (
             noise.attitude_rad if self.draw.imu_noise_rad is None else self.draw.imu_noise_rad

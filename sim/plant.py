@@ -144,6 +144,12 @@ class MinitaurPlant:
         # Derived constants (inverse weights, subtree masses) would otherwise stay nominal.
         mujoco.mj_setConst(model, self.data)
 
+    def set_joints(self, dry_friction_nm: ArrayLike, armature_kg_m2: ArrayLike) -> None:
+        """Give the motors' joints this friction (N m) and armature (kg m^2); shapes (8,)."""
+        self.model.dof_frictionloss[6::2] = dry_friction_nm
+        self.model.dof_armature[6::2] = armature_kg_m2
+        mujoco.mj_setConst(self.model, self.data)
+
     def step(self, torque: FloatArray) -> None:
         """Advance one time step under the joint torques, N m.
 

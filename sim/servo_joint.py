@@ -116,8 +116,8 @@ class ServoMotors:
         self._cooling, self._heating = rates, rates * gains * self._resistance
         self._bound, self._scratch = np.zeros(count), np.zeros(count)
 
-    def configure(self, strength: float) -> None:
-        """Let torque by current be `strength` times the nominal."""
+    def configure(self, strength: float | FloatArray) -> None:
+        """Let torque by current be `strength` times the nominal; a scalar, or shape (n,)."""
         np.multiply(self._nominal_constant, strength, self._torque_constant)
 
     def reset(self) -> None:

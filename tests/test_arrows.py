@@ -48,6 +48,7 @@ ONLY_HERE_SIM = {
     "robosac/assembly_claw.py",
     "robosac/twin_server.py",
     "robosac/dry_run.py",
+    "robosac/actuator_twin.py",
 }
 """The files that may name the twin, and only inside a function."""
 

@@ -109,7 +109,7 @@ def _claw(
         from robosac.assembly_claw import file_of, reach
 
         file = file_of(config)
-        reached = reach(config, file, sys.stdin, untapped)
+        reached = reach(config, file, measured, sys.stdin, untapped)
     else:
         reached, why = _hand(file if config.task.pixels else _blind(file))
     stack.callback(reached.devices.close)

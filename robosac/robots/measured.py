@@ -7,17 +7,21 @@ part, so a calibration is as fresh as what was measured last.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from calibration import Calibration, JointCalibration
+from calibration.actuators import ActuatorResult
 from calibration.imu import ImuResult
 from calibration.joints import JointResult, correction
-from calibration.latency import StepResponse
-from calibration.record import Delay, DeviceTag, Evidence
+from calibration.latency import StepResponse, shifted
+from calibration.record import ActuatorCalibration, Delay, DeviceTag, Evidence
 from robosac.errors import CalibrationMismatch
 from robosac.robots.wiring import Wiring, check_calibration
+
+COMMAND_TO_MOTION = "command_to_motion"
+"""Of `Calibration.latency`: from a command to its effect among the readings."""
 
 
 def with_joints(
@@ -99,9 +103,17 @@ def with_imu(base: Calibration, result: ImuResult, device: DeviceTag, date: str)
 
 
 def with_latency(
-    base: Calibration, round_trip: Delay, response: StepResponse, date: str
+    base: Calibration,
+    round_trip: Delay,
+    response: StepResponse,
+    date: str,
+    ages: Mapping[str, Delay] | None = None,
 ) -> Calibration:
-    """`base` with the bus's round trip and the way from command to motion, on the date `date`."""
+    """`base` with the bus's round trip and the way from command to motion, on the date `date`.
+
+    Args:
+        ages: of other sensors' values when they are used, by name.
+    """
     evidence = Evidence(
         samples=round_trip.count + response.delay.count,
         residuals={"step_misfit": response.misfit},
@@ -109,8 +121,52 @@ def with_latency(
     return msgspec.structs.replace(
         base,
         date=date,
-        latency={**base.latency, "bus": round_trip, "command_to_motion": response.delay},
+        latency={**base.latency, "bus": round_trip, COMMAND_TO_MOTION: response.delay}
+        | dict(ages or {}),
         evidence={**base.evidence, "latency": evidence},
+    )
+
+
+def with_actuators(
+    base: Calibration, names: Sequence[str], result: ActuatorResult, date: str
+) -> Calibration:
+    """`base` with the actuators of the joints `names` as identified, on the date `date`.
+
+    A delay that was measured by steps gets the mean that was found with them: the twin knows how
+    friction delays the beginning of a motion, and the steps' own fit does not.
+    """
+    latency = dict(base.latency)
+    if COMMAND_TO_MOTION in latency:
+        latency[COMMAND_TO_MOTION] = shifted(latency[COMMAND_TO_MOTION], result.delay_s)
+    rows = zip(result.table.tolist(), result.error.tolist(), strict=True)
+    actuators = {
+        name: ActuatorCalibration(
+            torque_gain=row[0],
+            torque_gain_error=error[0],
+            viscous_nm_s_rad=row[1],
+            viscous_error=error[1],
+            dry_friction_nm=row[2],
+            dry_friction_error=error[2],
+            armature_kg_m2=row[3],
+            armature_error=error[3],
+        )
+        for name, (row, error) in zip(names, rows, strict=True)
+    }
+    evidence = Evidence(
+        samples=result.samples,
+        residuals={
+            "held_out_nominal_rad": result.before_all_rad,
+            "held_out_identified_rad": result.after_all_rad,
+            "noise_rad": result.noise_rad,
+            "delay_s": result.delay_s,
+        },
+    )
+    return msgspec.structs.replace(
+        base,
+        date=date,
+        actuators=actuators,
+        latency=latency,
+        evidence={**base.evidence, "actuators": evidence},
     )
 
 

@@ -40,7 +40,8 @@ class Sac(Learner[Policy]):
         sizes = (observation_dim, action_dim, settings.hidden_units)
         critics, policy = critic_layout(*sizes), policy_layout(*sizes)
         self._critic_adam = FlatAdam(self._zeros(critics.size), settings.learning_rate)
-        self._policy_adam = FlatAdam(self._zeros(policy.size), settings.learning_rate)
+        policy_rate = settings.learning_rate * vectors.policy_rate
+        self._policy_adam = FlatAdam(self._zeros(policy.size), policy_rate)
         normed = vectors.critic_layer_norm
         self.critics = Perceptron(
             critics, self._critic_adam.parameters, self._critic_adam.gradient, normed
@@ -50,6 +51,10 @@ class Sac(Learner[Policy]):
         )
         self.critics.initialise(self._noise)
         self.policy_network.initialise(self._noise)
+        self._averages = vectors.policy_average < 1
+        newest = self._policy_adam.parameters
+        self._average = newest.clone() if self._averages else newest
+        self._acting_network = Perceptron(policy, self._average)
         self._target = self._critic_adam.parameters.clone()
         self.target_critics = Perceptron(critics, self._target, layer_norm=normed)
         place = (self.dtype, self.device)
@@ -98,6 +103,8 @@ class Sac(Learner[Policy]):
         self._alpha_adam.step()
         # Algorithm 1, last line: the targets follow as an exponential moving average.
         self._target.lerp_(self._critic_adam.parameters, self.settings.target_smoothing)
+        if self._averages:
+            self._average.lerp_(self._policy_adam.parameters, self.vectors.policy_average)
         self.updates += 1
         critic_loss = 0.5 * residual.square().mean(dim=1).sum()
         actor_loss = (alpha * log_pi - actor_q).mean()
@@ -112,7 +119,7 @@ class Sac(Learner[Policy]):
 
     def policy(self) -> Policy:
         """The policy for inference; on the CPU it shares the learner's memory and follows it."""
-        weights = self.policy_network.weights.items()
+        weights = self._acting_network.weights.items()
         arrays = {name: x[0] if "bias" in name else x for name, x in weights}
         if self._normaliser is not None:
             arrays[OBSERVATION_MEAN] = self._normaliser.mean
@@ -132,4 +139,5 @@ class Sac(Learner[Policy]):
 
     def _tensor_state(self) -> dict[str, Tensor]:
         own = {} if self._normaliser is None else self._normaliser.state()
-        return super()._tensor_state() | {f"normaliser.{name}": x for name, x in own.items()}
+        tensors = super()._tensor_state() | {f"normaliser.{name}": x for name, x in own.items()}
+        return tensors | ({"policy_average": self._average} if self._averages else {})

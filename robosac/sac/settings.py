@@ -83,6 +83,8 @@ class PaperVectors:
     actor_q: ClassVar[Reduction] = "min"
     critic_layer_norm: ClassVar[bool] = False
     normalise: ClassVar[bool] = False
+    policy_rate: ClassVar[float] = 1.0
+    policy_average: ClassVar[float] = 1.0
     symmetry: ClassVar[None] = None
 
 
@@ -106,6 +108,10 @@ class FastVectors:
     """Whether the critics' hidden layers are normalised (RLPD, arXiv 2302.02948)."""
     normalise: bool = True
     """Whether observations are brought to one scale by running statistics."""
+    policy_rate: float = 1.0
+    """The policy's learning rate, over that of the critics."""
+    policy_average: float = 0.001
+    """Share of the newest policy in the one that acts, at each update; 1: it acts itself."""
     symmetry: Symmetry | None = None
     """By whose images parts of each batch are shown; None: it is left as it was."""
 
@@ -113,6 +119,8 @@ class FastVectors:
         checks: dict[str, tuple[bool, str]] = {
             "target_q": (self.target_q in _REDUCTIONS, "min or mean"),
             "actor_q": (self.actor_q in _REDUCTIONS, "min or mean"),
+            "policy_rate": (0 < self.policy_rate <= 1, "above 0, up to 1"),
+            "policy_average": (0 < self.policy_average <= 1, "above 0, up to 1"),
         }
         _require(self, "sac.vectors", checks)
 

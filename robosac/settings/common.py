@@ -61,6 +61,15 @@ class VectorSection(Section, frozen=True):
     normalise: Annotated[
         bool, Meta(description="whether observations are brought to one scale, as they come")
     ] = True
+    policy_rate: Annotated[
+        float, Meta(gt=0, le=1, description="the policy's learning rate, over that of the critics")
+    ] = 1.0
+    policy_average: Annotated[
+        float,
+        Meta(
+            gt=0, le=1, description="share of the newest policy in the one that acts, each update"
+        ),
+    ] = 0.001
     symmetry: Annotated[
         bool,
         Meta(description="show parts of each batch mirrored or turned: for a robot of like sides"),

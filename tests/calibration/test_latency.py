@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibration.errors import Undetermined
-from calibration.latency import Step, dither, needed_history, round_trips, step_response
+from calibration.latency import Step, dither, needed_history, round_trips, shifted, step_response
 
 FREQUENCY, DECAY = 60.0, 36.0
 
@@ -133,3 +133,25 @@ def test_the_history_that_a_policy_needs() -> None:
     assert needed_history(delay, 0.1) == 1
     with pytest.raises(ValueError, match="above 0"):
         needed_history(delay, 0.0)
+
+
+def test_a_step_that_scatters_about_no_delay_counts_as_none() -> None:
+    delays = np.where(np.arange(40) % 8 == 0, -0.001, 0.0005)
+    found = step_response(steps(delays))
+    assert (found.each_s >= 0.0).all()
+    assert found.delay.p50_s == pytest.approx(0.0005, abs=2e-4)
+    with pytest.raises(Undetermined, match="before its command"):
+        step_response(steps(np.where(np.arange(40) % 8 == 0, -0.005, 0.001)))
+    with pytest.raises(Undetermined, match="before its command"):
+        step_response(steps(np.full(40, -0.002)))
+
+
+@given(st.floats(0.0, 0.1), st.floats(0.0, 0.05), st.floats(0.0, 0.1))
+def test_a_mean_found_otherwise_keeps_the_spread(base: float, spread: float, mean: float) -> None:
+    delay = round_trips(base + spread * np.linspace(0.0, 1.0, 101))
+    later = shifted(delay, mean)
+    assert later.mean_s == mean
+    if mean >= spread:
+        assert later.max_s - later.p50_s == pytest.approx(delay.max_s - delay.p50_s, abs=1e-9)
+    with pytest.raises(ValueError, match="valid is at least 0"):
+        shifted(delay, -1e-3)

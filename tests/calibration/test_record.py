@@ -6,7 +6,15 @@ import msgspec
 import pytest
 
 import calibration
-from calibration.record import Calibration, DeviceTag, Evidence, JointCalibration, missing_evidence
+from calibration.file import dump, parse
+from calibration.record import (
+    ActuatorCalibration,
+    Calibration,
+    DeviceTag,
+    Evidence,
+    JointCalibration,
+    missing_evidence,
+)
 from tests.calibration.specimens import MEASURED
 
 EVIDENCE = Evidence(samples=10, residuals={"worst_rad": 0.001})
@@ -84,6 +92,43 @@ def test_a_joint_that_cannot_be_is_refused(parts: dict[str, object], says: str) 
 def test_a_number_without_evidence_is_named(parts: dict[str, object], says: str) -> None:
     assert not missing_evidence(MEASURED)
     assert says in missing_evidence(changed(**parts))
+
+
+ACTUATOR = ActuatorCalibration(
+    torque_gain=0.9,
+    torque_gain_error=0.01,
+    viscous_nm_s_rad=0.02,
+    viscous_error=0.001,
+    dry_friction_nm=0.0,
+    dry_friction_error=0.002,
+    armature_kg_m2=2e-4,
+    armature_error=1e-5,
+)
+
+
+def test_actuators_are_of_all_joints_and_have_their_evidence() -> None:
+    every = dict.fromkeys(MEASURED.joints, ACTUATOR)
+    shown = {**MEASURED.evidence, "actuators": EVIDENCE}
+    whole = changed(actuators=every, evidence=shown)
+    assert not missing_evidence(whole)
+    assert parse(dump(whole), "c.yaml") == whole
+    assert "evidence.actuators" in missing_evidence(changed(actuators=every))
+    assert "evidence.actuators" in missing_evidence(changed(evidence=shown))
+    some = dict.fromkeys(list(every)[1:], ACTUATOR)
+    assert "same names" in missing_evidence(changed(actuators=some, evidence=shown))
+    text = dump(whole).replace(b"torque_gain: 0.9", b"torque_gain: 0.8", 1)
+    with pytest.raises(ValueError, match="sha256"):
+        parse(text, "c.yaml")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("torque_gain", 0.0), ("armature_kg_m2", 0.0), ("dry_friction_nm", -0.1),
+     ("viscous_error", float("nan")), ("armature_error", float("inf"))],
+)  # fmt: skip
+def test_an_actuator_that_cannot_be_is_refused(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=name):
+        msgspec.structs.replace(ACTUATOR, **{name: value})
 
 
 def test_nominal_calibrations_hold_nothing_measured() -> None:

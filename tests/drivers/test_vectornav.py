@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from drivers.errors import ProtocolError
@@ -260,7 +260,9 @@ def test_no_stream_makes_it_raise_or_remember_much(pieces: list[bytes]) -> None:
     parser = StreamParser()
     for piece in pieces:
         frames, messages = parser.feed(piece)
-        assert (frames, messages) == ([], [])
+        assert frames == []
+        # A message with its right check is no garbage: hypothesis has come upon `$NRSTV*4D`.
+        assume(not messages)
     total = sum(map(len, pieces))
     assert total - LONGEST_ASCII < parser.skipped <= total or total <= LONGEST_ASCII
     parser.clear()

@@ -307,7 +307,9 @@ def test_the_bounds_are_those_of_the_safety_document() -> None:
         "ramp_s": 0.1,
         "motion": math.radians(2.0),
         "still": 0.5,
+        "rest_s": 0.1,
         "limit_tolerance": math.radians(5.0),
+        "start_tolerance": math.radians(1.5),
         "voltage_min": 9.0,
         "voltage_max": 48.0,
         "joint_age_s": 0.04,
@@ -316,3 +318,67 @@ def test_the_bounds_are_those_of_the_safety_document() -> None:
         "imu_turn": 0.3,
         "imu_rate": 0.5,
     }
+
+
+def swinging(
+    speeds: list[float],
+) -> tuple[Callable[[JointCommand], tuple[RobotState, Findings]], list[Drive]]:
+    """A robot whose joint 1 has these speeds (rad/s), tick by tick, and then rests."""
+    drives: list[Drive] = []
+    at = [0.0]
+
+    def exchange(command: JointCommand) -> tuple[RobotState, Findings]:
+        number = len(drives)
+        speed = speeds[number] if number < len(speeds) else 0.0
+        drives.append(command.drive)
+        at[0] += speed * PERIOD
+        now = PERIOD * number
+        state = robot(position=at[0], velocity=speed)
+        joints = dataclasses.replace(state.joints, time=np.full(JOINTS, now))
+        assert state.imu is not None
+        sample = dataclasses.replace(state.imu, time=now)
+        return dataclasses.replace(state, time=now, joints=joints, imu=sample), FINE
+
+    return exchange, drives
+
+
+def test_a_leg_that_swings_is_not_taken_to_rest_where_it_turns() -> None:
+    swing = [2.0 * math.cos(2.0 * math.pi * tick * PERIOD / 0.4) for tick in range(160)]
+    exchange, drives = swinging(swing)
+    bring_up(exchange, LIMITS, SETTINGS, PERIOD)
+    off = drives.index(Drive.POSITION)
+    # It rested for the whole time before anything drove it.
+    assert off >= len(swing) + round(SETTINGS.rest_s / PERIOD)
+
+
+def test_a_leg_that_creeps_far_after_a_motion_is_not_at_rest() -> None:
+    exchange, drives = swinging([1.0] * 10 + [0.45] * 400)
+    with pytest.raises(ArmingError, match=r"rest: for .* after a motion"):
+        bring_up(exchange, LIMITS, SETTINGS, PERIOD)
+    assert set(drives) == {Drive.STOP}
+
+
+def test_a_robot_at_rest_is_armed_at_once() -> None:
+    exchange, drives = swinging([])
+    bring_up(exchange, LIMITS, SETTINGS, PERIOD)
+    assert drives.index(Drive.POSITION) == 2
+
+
+@pytest.mark.parametrize(("beyond_deg", "armed"), [(1.4, True), (1.6, False), (4.9, False)])
+def test_a_joint_that_stands_outside_would_jump_inside_and_is_refused(
+    beyond_deg: float, armed: bool
+) -> None:
+    exchange, drives = swinging([])
+
+    def outside(command: JointCommand) -> tuple[RobotState, Findings]:
+        state, findings = exchange(command)
+        position = state.joints.position + LIMITS.upper + math.radians(beyond_deg)
+        joints = dataclasses.replace(state.joints, position=position)
+        return dataclasses.replace(state, joints=joints), findings
+
+    if armed:
+        bring_up(outside, LIMITS, SETTINGS, PERIOD)
+        return
+    with pytest.raises(ArmingError, match="move it inside by hand"):
+        bring_up(outside, LIMITS, SETTINGS, PERIOD)
+    assert set(drives) == {Drive.STOP}

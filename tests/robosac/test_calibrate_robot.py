@@ -185,12 +185,12 @@ def test_a_hidden_sensor_is_measured_through_the_executor(
 
 def test_what_was_measured_before_is_kept_and_another_robots_refused(tmp_path: Path) -> None:
     file, out = load_robot_file(None), tmp_path / "out.yaml"
-    assert calibrate_robot.base_of(out, file) == unmeasured(file)
+    assert calibrate_robot.load_base(out, file) == unmeasured(file)
     save(out, MEASURED)
-    assert calibrate_robot.base_of(out, file) == MEASURED
+    assert calibrate_robot.load_base(out, file) == MEASURED
     save(out, msgspec.structs.replace(MEASURED, robot="other"))
     with pytest.raises(CalibrationMismatch, match="'other'"):
-        calibrate_robot.base_of(out, file)
+        calibrate_robot.load_base(out, file)
     out.write_bytes(b"broken")
     with pytest.raises(ConfigError, match="is not a calibration"):
-        calibrate_robot.base_of(out, file)
+        calibrate_robot.load_base(out, file)

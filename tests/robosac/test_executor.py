@@ -82,11 +82,11 @@ def test_arming_refuses_a_position_far_outside_the_limits(rig: Rig) -> None:
 
 
 def test_arming_just_outside_the_limits_allows_only_inward_motion(rig: Rig) -> None:
-    rig.robot.position[2] = 1.05
+    rig.robot.position[2] = 1.02
     rig.armed()
     for _ in range(20):
         rig.executor.request(np.full(JOINTS, 1.2))
-        assert rig.executor.tick().executed[2] <= 1.05
+        assert rig.executor.tick().executed[2] <= 1.02
     for _ in range(200):
         rig.executor.request(np.full(JOINTS, 0.5))
         rig.executor.tick()

@@ -30,7 +30,7 @@ THIRDS = Symmetry(
         for order in ((1, 2, 0, 3), (2, 0, 1, 3))
     )
 )
-NOTHING = FastVectors(actor_q="min", critic_layer_norm=False, normalise=False)
+NOTHING = FastVectors(actor_q="min", critic_layer_norm=False, normalise=False, policy_average=1.0)
 RECIPES: dict[str, PaperVectors | FastVectors] = {
     "paper": PaperVectors(),
     "nothing": NOTHING,
@@ -346,7 +346,7 @@ def test_numpy_policy_equals_the_learners_and_follows_its_updates(recipe: str) -
         seen = torch.from_numpy(observations)
         if agent._normaliser is not None:
             seen = agent._normaliser(seen)
-        head = agent.policy_network.forward([seen], dim=1)
+        head = agent._acting_network.forward([seen], dim=1)
         mean, log_std = head.numpy()[:, :ACTION], head.numpy()[:, ACTION:]
         found = policy.distribution(observations)
         np.testing.assert_allclose(found[0], mean, rtol=0, atol=1e-5)
@@ -356,6 +356,39 @@ def test_numpy_policy_equals_the_learners_and_follows_its_updates(recipe: str) -
         assert acted.dtype == np.float32
         single = agent.act(observations[0], deterministic=True)
         np.testing.assert_allclose(single, acted[0], rtol=0, atol=1e-6)
+
+
+def test_the_policy_that_acts_is_an_average_of_those_that_were() -> None:
+    share = 0.2
+    agent = Sac(SMALL, OBSERVATION, ACTION, 0, vectors=replace(NOTHING, policy_average=share))
+    plain = make_agent("nothing", seed=0)
+    newest = plain.policy().weights()
+    expected = {name: weight.copy() for name, weight in newest.items()}
+    for index in range(5):
+        agent.update(make_batch(index))
+        plain.update(make_batch(index))
+        newest = plain.policy().weights()
+        expected = {name: w + share * (newest[name] - w) for name, w in expected.items()}
+    found = agent.policy().weights()
+    assert found.keys() == expected.keys()
+    for name, weight in expected.items():
+        np.testing.assert_allclose(found[name], weight, rtol=0, atol=1e-6)
+        assert not np.array_equal(found[name], newest[name])
+    # What is learned is the same: the average only acts.
+    learned = agent.state()
+    assert same({name: learned[name] for name in plain.state()}, plain.state())
+
+
+def test_the_average_goes_on_after_a_restart() -> None:
+    first = make_agent("fast", seed=0)
+    first.update(make_batch())
+    resumed = make_agent("fast", seed=1)
+    resumed.load(first.state())
+    first.update(make_batch(1))
+    resumed.update(make_batch(1))
+    assert same(first.state(), resumed.state())
+    observation = np.ones(OBSERVATION, np.float32)
+    assert np.array_equal(first.act(observation, True), resumed.act(observation, True))
 
 
 def test_a_rebuilt_policy_normalises_the_same() -> None:

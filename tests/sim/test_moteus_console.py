@@ -5,7 +5,7 @@ import struct
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from moteus.moteus import parse_diagnostic_flow_message, parse_diagnostic_message
 from moteus.protocol import Register, parse_registers
@@ -240,6 +240,7 @@ words = st.lists(
 )
 
 
+@example([("conf set ", ["motor.Kv", "inf"])])
 @given(st.lists(st.tuples(commands, words), max_size=4))
 def test_no_line_upsets_the_controller(lines: list[tuple[str, list[str]]]) -> None:
     bench = Bench()

@@ -167,6 +167,15 @@ class DynamixelLine:
         self._sensors.set(current_a, share, temperature_c, min(supply_v, self.sag_v))
 
     @property
+    def state(self) -> FloatArray:
+        """Velocity (counts/s) and position (counts) of each servo in its frame, shape (2, n)."""
+        return self._control.state[:2]
+
+    def tell(self, state: FloatArray | None) -> None:
+        """Let servos tell this `state` (shape (2, n)) from now on; None: the present one."""
+        self._sensors.late = state
+
+    @property
     def baud_rate(self) -> int:
         """What the first servo is set to, bit/s."""
         return BAUD_RATES[self.servos[0].baud_rate]

@@ -83,6 +83,8 @@ class Sensors:
         self._goal = column(tables, _GOAL)
         self._measured, self._gaps = np.zeros((7, count)), np.zeros((2, count))
         self._version = -1
+        self.late: FloatArray | None = None
+        """`ServoControl.state` as it is told, where that is not the present one."""
 
     def set(
         self, current_a: FloatArray, share: FloatArray, temperature_c: FloatArray, supply_v: float
@@ -177,6 +179,8 @@ class Sensors:
         """Work out in counts what all servos measure, and where they aim."""
         control, measured = self._control, self._measured
         np.divide(control.state, _STATE_UNITS, out=measured[:4])
+        if self.late is not None:
+            np.divide(self.late[:2], _STATE_UNITS[:2], out=measured[:2])
         drive = measured[4:6]
         np.multiply(self._drive, control.sign, out=drive)
         drive *= self._drive_units

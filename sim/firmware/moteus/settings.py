@@ -63,7 +63,8 @@ def write_option(config: MoteusConfig, name: str, text: str) -> MoteusConfig | N
     except ValueError:
         return None
     if name == _KV:
-        if not value > 0.0:
+        # The firmware takes an endless one, too; no motor has a torque constant of zero.
+        if not 0.0 < value < math.inf:
             return None
         value = _KV_TIMES_TORQUE_CONSTANT / value
     if name == "servo.voltage_mode_control":

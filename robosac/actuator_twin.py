@@ -1,0 +1,93 @@
+"""The twin that a measured robot is compared with, and what it takes of a calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from calibration import Calibration
+from calibration.actuators import Drawn, Twin
+from robosac.robots.claw_file import ClawFile
+from robosac.robots.measured import COMMAND_TO_MOTION
+from robosac.robots.robot_file import RobotFile
+from robosac.settings import ClawTwinSection, MinitaurConfig, TwinSection
+from robosac.settings.claw import ClawConfig
+
+if TYPE_CHECKING:
+    from sim.delays import Delays
+    from sim.joint_dynamics import JointDynamics
+
+MINITAUR_TOLERANCE: Final = (0.05, 0.01, 0.01, 1e-4)
+CLAW_TOLERANCE: Final = (0.15, 0.05, 0.02, 0.004)
+"""How well each number must come to be known; see `calibration.actuators.Drawn`. The hand's links
+are light, so that its gains stay half belief."""
+
+
+def measured_actuators(measured: Calibration, names: Sequence[str]) -> JointDynamics | None:
+    """The actuators that were identified, in the order of `names`; None: none were."""
+    if not measured.actuators:
+        return None
+    from sim.joint_dynamics import JointDynamics
+
+    return JointDynamics.of(np.array([measured.actuators[name].row for name in names]))
+
+
+def measured_delays(measured: Calibration) -> Delays | None:
+    """The delay from command to motion that was measured; None: it was not."""
+    delay = measured.latency.get(COMMAND_TO_MOTION)
+    if delay is None:
+        return None
+    from sim.delays import Delays
+
+    return Delays(delay.mean_s, delay.p50_s, delay.p99_s, delay.max_s)
+
+
+def comparison(
+    config: MinitaurConfig | ClawConfig, file: RobotFile | ClawFile, measured: Calibration
+) -> tuple[Twin, Drawn]:
+    """The twin of a robot on its stand, and what is known of it before.
+
+    Args:
+        config: its settings; the twin's own are those of its nominal build.
+        file: the robot file.
+        measured: its calibration, for the delay.
+    """
+    delay = measured.latency.get(COMMAND_TO_MOTION)
+    if isinstance(config, MinitaurConfig):
+        assert isinstance(file, RobotFile)
+        return _minitaur(config.twin, file, None if delay is None else delay.mean_s)
+    assert isinstance(file, ClawFile)
+    return _claw(config.twin, file, None if delay is None else delay.mean_s)
+
+
+def _minitaur(section: TwinSection, file: RobotFile, delay_s: float | None) -> tuple[Twin, Drawn]:
+    from sim.actuator_rollout import MinitaurRollout
+    from sim.minitaur import TwinOptions
+
+    options = TwinOptions(
+        supply_v=section.supply_voltage_v,
+        pd_latency_s=section.pd_latency_s,
+        gains=(file.gains.stiffness_n_m_per_rad, file.gains.damping_n_m_s_per_rad),
+    )
+    twin = MinitaurRollout(options, float(file.joint_limits().torque[0]))
+    delay = section.sensor_latency_s if delay_s is None else delay_s
+    drawn = Drawn(file.joint_names, twin.groups, twin.nominal, MINITAUR_TOLERANCE, delay_s=delay)
+    return twin, drawn
+
+
+def _claw(section: ClawTwinSection, file: ClawFile, delay_s: float | None) -> tuple[Twin, Drawn]:
+    from sim.actuator_rollout import ClawRollout
+    from sim.claw_servo import PRESETS
+
+    twin = ClawRollout(
+        file.position_p_gain,
+        file.joint_limits().torque,
+        PRESETS[section.servos],
+        section.supply_voltage_v,
+    )
+    drawn = Drawn(
+        file.joint_names, twin.groups, twin.nominal, CLAW_TOLERANCE, delay_s=delay_s or 0.0
+    )
+    return twin, drawn

@@ -1,0 +1,262 @@
+"""A robot that may move by itself on its stand: owned, behind the gate, driven by its executor.
+
+For the calibrations that need motion. Whatever moves passes the limiter, everybody who may stop the
+robot can, and leaving in whatever way leaves torque off.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Final, Protocol, TextIO
+
+import msgspec
+import numpy as np
+
+from calibration import Calibration
+from robosac.calibrate_robot import ConsolePerson
+from robosac.config import load_preset
+from robosac.custody import Custody
+from robosac.custody_wiring import claw_custody, minitaur_custody
+from robosac.dithered import DitheredClock
+from robosac.errors import ConfigError, RobotError
+from robosac.estop import EStopGate
+from robosac.executor import Executor
+from robosac.executor_settings import claw_settings, minitaur_settings
+from robosac.flight.wiring import Blackbox
+from robosac.hal import FloatArray, Robot
+from robosac.robots.claw import Claw
+from robosac.robots.claw_file import ClawFile
+from robosac.robots.identity import check_ports
+from robosac.robots.minitaur import Minitaur
+from robosac.robots.robot_file import RobotFile, load_robot_file
+from robosac.robots.wiring import check_calibration
+from robosac.settings import ClawConfig, MinitaurConfig
+from robosac.stage import is_twin, read_calibration
+from robosac.states import SafetyState
+from robosac.ticks import Tick
+
+APPROACH_RAD_S: Final = 1.0
+"""How fast joints go to where a motion begins."""
+HANG: Final = (
+    "Put the body level on a stand where the feet just reach the floor with the legs stretched to"
+    " 135 degrees, nothing else near them; step back"
+)
+SPREAD: Final = "See that nothing is near the fingers or the valve; step back"
+MINITAUR_CENTRE_RAD: Final = np.full(8, 2.0)
+CLAW_CENTRE_RAD: Final = np.array([0.0, -0.8, -0.2] * 3 + [0.0])
+"""Fingers away from the valve and from one another (`sim.claw.SPREAD_RAD`); the valve's is where it
+stands."""
+
+
+class Hung(Protocol):
+    """A twin that can be hung up."""
+
+    def hang(self, seed: int) -> None:
+        """Put it where each joint may move by itself; all from `seed`."""
+        ...
+
+
+class Progress:
+    """One line that tells how far it is, where somebody looks.
+
+    Args:
+        what: is being done.
+        sink: where it is told; nothing is, if that is no terminal.
+    """
+
+    def __init__(self, what: str, sink: TextIO = sys.stderr) -> None:
+        self._what, self._sink = what, sink if sink.isatty() else None
+
+    def at(self, done: int, of: int) -> None:
+        """`done` parts of `of` are done."""
+        if self._sink is not None:
+            end = "\n" if done >= of else ""
+            self._sink.write(f"\r{self._what}: {done} of {of}{end}")
+            self._sink.flush()
+
+
+@dataclass(frozen=True)
+class Armed:
+    """A robot with its executor, armed, at the centre of its motions."""
+
+    config: MinitaurConfig | ClawConfig
+    file: RobotFile | ClawFile
+    executor: Executor
+    clock: DitheredClock
+    measured: Calibration
+    """What it is driven with."""
+    rng: np.random.Generator
+
+    @property
+    def kind(self) -> str:
+        """`minitaur` or `claw`."""
+        return "minitaur" if isinstance(self.config, MinitaurConfig) else "claw"
+
+    @property
+    def centre(self) -> FloatArray:
+        """Where motions begin, rad, shape (n,)."""
+        if self.kind == "minitaur":
+            return MINITAUR_CENTRE_RAD
+        valve = self.executor.commanded_position[-1]
+        return np.concatenate((CLAW_CENTRE_RAD[:-1], [valve]))
+
+    def tick(self, goal: FloatArray) -> Tick:
+        """Ask for `goal` (rad) at the next tick, and make it.
+
+        Raises:
+            RobotError: the robot was stopped, or holds; the message says why.
+        """
+        self.executor.request(goal)
+        tick = self.executor.tick()
+        if tick.safety is not SafetyState.ACTIVE:
+            told = "; ".join(str(fault) for fault in tick.faults) or str(tick.reasons)
+            raise RobotError(f"stopped while calibrating: {tick.safety.value}: {told}")
+        return tick
+
+    def go(self, goal: FloatArray) -> None:
+        """Go to `goal` (rad) slowly, and rest there for 0.3 s."""
+        start, period = self.executor.commanded_position.copy(), self.executor.period
+        way = float(np.abs(goal - start).max())
+        count = max(1, round(way / APPROACH_RAD_S / period))
+        for number in range(1, count + 1):
+            self.tick(start + (goal - start) * number / count)
+        for _ in range(round(0.3 / period)):
+            self.tick(goal)
+
+    def play(self, goals: FloatArray, progress: Progress) -> list[Tick]:
+        """Ask for one row of `goals` (rad) a tick; every tick."""
+        ticks: list[Tick] = []
+        for number, goal in enumerate(goals):
+            ticks.append(self.tick(goal))
+            if number % 20 == 0:
+                progress.at(number, len(goals))
+        progress.at(len(goals), len(goals))
+        return ticks
+
+
+@contextmanager
+def armed(preset: str, overrides: list[str], take_over: bool, seed: int = 0) -> Iterator[Armed]:
+    """The robot or its twin, hung up and armed, at the centre of its motions; torque off after.
+
+    Args:
+        preset: minitaur or claw.
+        overrides: settings, `a.b=c`.
+        take_over: stop and end whoever owns it now.
+        seed: of what is drawn: a twin, and the times of ticks.
+
+    Raises:
+        ConfigError: a setting, a file or a port is wrong. CalibrationMismatch: another robot's.
+        OwnershipError: somebody else owns it. ArmingError: it must not be armed.
+        RobotError: it was stopped, or nobody answers.
+    """
+    config = load_preset(preset, overrides)
+    if not isinstance(config, MinitaurConfig | ClawConfig):
+        raise ConfigError(f"{preset} is no robot; valid are minitaur and claw")
+    rng = np.random.default_rng(seed)
+    with ExitStack() as stack:
+        if isinstance(config, MinitaurConfig):
+            built, custody, hung = _minitaur(config, stack, take_over, rng)
+        else:
+            built, custody, hung = _claw(config, stack, take_over, rng)
+        stack.callback(built.executor.close)
+        custody.attach(built.executor)
+        with built.executor:
+            if hung is not None:
+                hung.hang(int(rng.integers(2**31)))
+            else:
+                place = HANG if built.kind == "minitaur" else SPREAD
+                ConsolePerson(custody.console).ask(f"{place}, and press Enter")
+            built.executor.arm()
+            built.go(built.centre)
+            yield built
+
+
+Built = tuple[Armed, Custody, Hung | None]
+
+
+def _minitaur(
+    config: MinitaurConfig, stack: ExitStack, take_over: bool, rng: np.random.Generator
+) -> Built:
+    from robosac.assembly_minitaur import reach
+
+    file = load_robot_file(config.robot.file)
+    measured = read_calibration(config.robot, "minitaur")
+    check_calibration(file, measured)
+    gate, blackbox = EStopGate(), Blackbox(config)
+    custody = stack.enter_context(minitaur_custody(config, file, gate, take_over))
+    reached = reach(config, file, measured, custody.console, blackbox.tap)
+    stack.callback(reached.devices.close)
+    check_ports(measured, reached.ports)
+    robot = Minitaur(file, measured, reached.devices, reached.clock.now)
+    guarded: Robot = robot
+    hung: Hung | None = None
+    if is_twin(config.robot.address, "minitaur"):
+        hung = _hung(reached.operator)
+    else:
+        from robosac.check.gate import gated
+        from robosac.overhead import overhead_of
+
+        camera = overhead_of(reached.devices.tracker)
+        guarded = gated(robot, config, measured, reached.ports, camera)
+    period = config.executor.period_s
+    clock = DitheredClock(reached.clock, period, rng.random)
+    settings = minitaur_settings(config, file)
+    executor = Executor(guarded, clock, gate, period, settings, custody.journal)
+    _record(blackbox, executor, clock, "minitaur", measured, stack)
+    return Armed(config, file, executor, clock, measured, rng), custody, hung
+
+
+def _claw(config: ClawConfig, stack: ExitStack, take_over: bool, rng: np.random.Generator) -> Built:
+    from robosac.assembly_claw import file_of, reach
+
+    # No picture is needed, so that no camera is either.
+    config = msgspec.structs.replace(
+        config, task=msgspec.structs.replace(config.task, pixels=False)
+    )
+    file = file_of(config)
+    measured = read_calibration(config.robot, "claw")
+    check_calibration(file, measured)
+    gate, blackbox = EStopGate(), Blackbox(config)
+    custody = stack.enter_context(claw_custody(config, file, gate, take_over))
+    reached = reach(config, file, measured, custody.console, blackbox.tap)
+    stack.callback(reached.devices.close)
+    check_ports(measured, reached.ports)
+    robot = Claw(file, measured, reached.devices, reached.clock.now)
+    guarded: Robot = robot
+    hung: Hung | None = None
+    if is_twin(config.robot.address, "claw"):
+        hung = _hung(reached.operator)
+    else:
+        from robosac.check.gate import gated
+
+        guarded = gated(robot, config, measured, reached.ports, reached.devices.camera)
+    period = config.executor.period_s
+    clock = DitheredClock(reached.clock, period, rng.random)
+    settings = claw_settings(config, file)
+    executor = Executor(guarded, clock, gate, period, settings, custody.journal)
+    _record(blackbox, executor, clock, "claw", measured, stack)
+    return Armed(config, file, executor, clock, measured, rng), custody, hung
+
+
+def _record(
+    blackbox: Blackbox,
+    executor: Executor,
+    clock: DitheredClock,
+    robot: str,
+    measured: Calibration,
+    stack: ExitStack,
+) -> None:
+    recorder = blackbox.record(executor, clock, robot, measured)
+    if recorder is not None:
+        stack.callback(recorder.close)
+
+
+def _hung(operator: object) -> Hung:
+    """A twin's operator, which is the twin."""
+    hang = getattr(operator, "hang", None)
+    if not callable(hang):
+        raise ConfigError(f"{type(operator).__name__} cannot be hung up, and a twin must be")
+    return operator  # pyright: ignore[reportReturnType]

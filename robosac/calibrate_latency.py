@@ -1,0 +1,187 @@
+"""`robosac calibrate latency`: steps of a joint through the executor, and when they are seen."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from calibration.errors import Undetermined
+from calibration.latency import Step, StepResponse, needed_history, round_trips, step_response
+from calibration.record import Calibration, Delay
+from robosac.armed_bench import Armed, Progress, armed
+from robosac.calibrate_pictures import latency_page
+from robosac.calibrate_robot import load_base, write_measured
+from robosac.dithered import SHARE
+from robosac.errors import RobotError
+from robosac.hal import FloatArray
+from robosac.robots.measured import with_latency
+from robosac.settings import ClawConfig, MinitaurConfig
+from robosac.ticks import Tick
+
+STEPS: Final = 60
+BEFORE_S, AFTER_S, SETTLE_S = 0.03, 0.14, 0.15
+JOINT: Final = {"minitaur": 0, "claw": 2}
+"""Which one steps: a leg's front joint, a fingertip."""
+MARGIN: Final = 0.9
+VARIED: Final = 0.2
+"""Share by which steps are shorter than the largest, by chance."""
+LARGEST_STEP_RAD: Final = 0.1
+
+
+@dataclass(frozen=True)
+class Latency:
+    """What was measured."""
+
+    bus: Delay
+    response: StepResponse
+    ages: dict[str, Delay]
+    step_rad: float
+    control_period_s: float
+    history: int
+    """Past observations that the task sees."""
+
+    @property
+    def needed(self) -> int:
+        """Past observations that it should see."""
+        return needed_history(self.response.delay, self.control_period_s)
+
+    @property
+    def remark(self) -> str:
+        """What is wrong with the history's length; empty if nothing is."""
+        if self.needed <= self.history:
+            return ""
+        return (
+            f"the slowest command takes {1e3 * self.response.delay.max_s:.1f} ms, so that a policy"
+            f" must see {self.needed} past observations; the task shows {self.history}"
+        )
+
+
+def latency(
+    preset: str, overrides: list[str], out: Path, take_over: bool, seed: int = 0
+) -> dict[str, object]:
+    """Measure, write what was found into `out` and pictures beside it; a document for machines.
+
+    Raises:
+        ConfigError, CalibrationMismatch, OwnershipError, ArmingError: as `armed`.
+        RobotError: the robot was stopped, or the steps tell no delay.
+    """
+    with armed(preset, overrides, take_over, seed) as robot:
+        base = load_base(out, robot.file)
+        found = measure(robot)
+    measured = with_latency(
+        base, found.bus, found.response, datetime.date.today().isoformat(), found.ages
+    )
+    page = latency_page(out, found.response.each_s, found.bus, found.ages, found.remark)
+    write_measured(out, measured)
+    return document(measured, found, page)
+
+
+def document(measured: Calibration, found: Latency, page: Path) -> dict[str, object]:
+    """What is told a machine."""
+    return {
+        "latency": {
+            name: {key: getattr(delay, key) for key in delay.__struct_fields__}
+            for name, delay in measured.latency.items()
+        },
+        "step_rad": found.step_rad,
+        "misfit": found.response.misfit,
+        "history": found.history,
+        "needed_history": found.needed,
+        "remark": found.remark,
+        "page": str(page),
+    }
+
+
+def measure(robot: Armed, steps: int = STEPS) -> Latency:
+    """Step one joint, and see how late it moves.
+
+    Raises:
+        RobotError: the robot was stopped, its bounds allow no step that could be seen, or the steps
+            tell no delay.
+    """
+    size = step_size(robot)
+    robot.clock.dithers = True
+    progress = Progress("latency: step")
+    moved: list[Step] = []
+    ticks: list[Tick] = []
+    goal = robot.centre.copy()
+    try:
+        for number in range(steps):
+            # Of changing size, or an encoder's counts would err in the same way each time.
+            part = size * (1.0 - VARIED * float(robot.rng.random()))
+            step, seen = _stepped(robot, goal, part if number % 2 == 0 else -part)
+            moved.append(step)
+            ticks += seen
+            progress.at(number + 1, steps)
+    finally:
+        robot.clock.dithers = False
+    try:
+        response = step_response(moved)
+        bus = round_trips([tick.state.time - tick.time for tick in ticks])
+        ages = _ages(ticks)
+    except Undetermined as error:
+        raise RobotError(f"latency: {error}") from error
+    period, history = control(robot.config)
+    return Latency(bus, response, ages, size, period, history)
+
+
+def step_size(robot: Armed) -> float:
+    """The largest step, rad, that the limiter lets through within any one dithered tick."""
+    limits, joint = robot.executor.limits, JOINT[robot.kind]
+    shortest = (1.0 - SHARE) * robot.executor.period
+    size = MARGIN * min(
+        float(limits.velocity[joint]) * shortest,
+        float(limits.acceleration[joint]) * shortest**2,
+        LARGEST_STEP_RAD / MARGIN,
+    )
+    if not size >= 0.01:
+        raise RobotError(
+            f"latency: the limits of {limits.names[joint]} allow steps of {size:.4f} rad in one"
+            " tick; at least 0.01 is needed, so raise its velocity and acceleration limits"
+        )
+    return size
+
+
+def control(config: MinitaurConfig | ClawConfig) -> tuple[float, int]:
+    """Control period, s, and how many past observations the task shows."""
+    if isinstance(config, MinitaurConfig):
+        return config.task.control_period_s, config.task.history
+    # The hand's policy sees where it is, and its last action.
+    return config.task.control_period_s, 1
+
+
+def _stepped(robot: Armed, goal: FloatArray, size: float) -> tuple[Step, list[Tick]]:
+    """One step of `goal`, in place; the executor's tick before it is the last at rest."""
+    joint, period = JOINT[robot.kind], robot.executor.period
+    for _ in range(round(SETTLE_S / period)):
+        robot.tick(goal)
+    ticks = [robot.tick(goal) for _ in range(max(6, round(BEFORE_S / period)))]
+    start = goal[joint]
+    goal[joint] = start + size
+    first = robot.tick(goal)
+    if not math.isclose(first.executed[joint], goal[joint], abs_tol=1e-6):
+        raise RobotError(
+            f"latency: the limiter made {first.executed[joint] - start:.4f} of a step of"
+            f" {size:.4f} rad; something else holds the joint back"
+        )
+    ticks += [first, *(robot.tick(goal) for _ in range(round(AFTER_S / period)))]
+    told = [
+        (tick.state.joints.time[joint], tick.state.joints.position[joint])
+        for tick in ticks
+        if tick.state.joints.valid[joint]
+    ]
+    # A reading that came with the command is of before it.
+    time, place = (np.array(column) for column in zip(*told, strict=True))
+    fresh = np.concatenate(([True], np.diff(time) > 0.0))
+    return Step(first.time, time[fresh], place[fresh], size), ticks
+
+
+def _ages(ticks: list[Tick]) -> dict[str, Delay]:
+    """How old the other sensors' values are when they are used."""
+    ages = [tick.state.time - tick.state.imu.time for tick in ticks if tick.state.imu is not None]
+    return {"imu_age": round_trips(ages)} if ages else {}

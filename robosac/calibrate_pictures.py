@@ -1,0 +1,163 @@
+"""Pictures of what was calibrated: a PNG and a page beside the calibration file."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from calibration.actuators import PARAMETERS, ActuatorResult
+from calibration.record import Delay
+from robosac.errors import ConfigError
+from robosac.files import write_whole
+from robosac.hal import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from robosac.plot_style import Draw, Theme
+
+_STYLE = (
+    "body{font-family:system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
+    "color-scheme:light dark}img{max-width:100%}table{border-collapse:collapse}"
+    "td,th{padding:.2rem .7rem;text-align:right}td:first-child,th:first-child{text-align:left}"
+)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A held-out motion, as it was and as two twins would have told it; arrays (count, n), rad."""
+
+    names: tuple[str, ...]
+    time_s: FloatArray
+    told_rad: FloatArray
+    nominal_rad: FloatArray
+    identified_rad: FloatArray
+
+
+def latency_page(
+    out: Path, each_s: FloatArray, bus: Delay, ages: Mapping[str, Delay], remark: str
+) -> Path:
+    """Write OUT.latency.png and .html; the page's path. Raises ConfigError: they cannot be."""
+    rows = [_delay_row("bus", bus), *(_delay_row(name, age) for name, age in ages.items())]
+    rows.append(_row("command to motion", each_s))
+    head = ("ms", "count", "mean", "median", "99 %", "longest")
+    return _page(
+        out,
+        "latency",
+        "Latency",
+        partial(latency_figure, each_s),
+        _table(head, rows) + (f"<p>{html.escape(remark)}.</p>" if remark else ""),
+    )
+
+
+def actuators_page(out: Path, seen: Seen, found: ActuatorResult) -> Path:
+    """Write OUT.actuators.png and .html; the page's path. Raises ConfigError: they cannot be."""
+    rows = [
+        (
+            name,
+            *(
+                f"{value:.4g} &plusmn; {error:.1g}"
+                for value, error in zip(values, errors, strict=True)
+            ),
+            f"{1e3 * before:.2f}",
+            f"{1e3 * after:.2f}",
+        )
+        for name, values, errors, before, after in zip(
+            seen.names,
+            found.table.tolist(),
+            found.error.tolist(),
+            found.before_rad.tolist(),
+            found.after_rad.tolist(),
+            strict=True,
+        )
+    ]
+    head = ("joint", *PARAMETERS, "nominal, mrad", "identified, mrad")
+    text = (
+        f"<p>Error of a motion that nothing was learned from, root mean square:"
+        f" {1e3 * found.before_all_rad:.2f} mrad with the drawings' numbers,"
+        f" {1e3 * found.after_all_rad:.2f} mrad with the identified ones, of which"
+        f" {1e3 * found.noise_rad:.2f} mrad are the readings' noise.</p>"
+    )
+    draw = partial(actuators_figure, seen)
+    return _page(out, "actuators", "Actuators", draw, text + _table(head, rows))
+
+
+def latency_figure(each_s: FloatArray, theme: Theme) -> Figure:
+    """Histogram of the steps' delays."""
+    from robosac.plot_style import new_figure
+
+    figure = new_figure(3.4)
+    axes = figure.subplots()
+    axes.hist(1e3 * each_s, bins=20, color=theme.blue)
+    axes.axvline(1e3 * float(each_s.mean()), color=theme.orange)
+    axes.set_title("From command to motion seen")
+    axes.set_xlabel("ms")
+    axes.set_ylabel("steps")
+    return figure
+
+
+def actuators_figure(seen: Seen, theme: Theme) -> Figure:
+    """A held-out motion: where the nominal twin misses most, and the errors of every joint."""
+    from robosac.plot_style import legend, new_figure
+
+    missed = 1e3 * (seen.nominal_rad - seen.told_rad), 1e3 * (seen.identified_rad - seen.told_rad)
+    worst = int(np.argmax(np.nanmean(missed[0] ** 2, axis=0)))
+    rows = (len(seen.names) + 1) // 2
+    figure = new_figure(1.3 * rows + 3.0)
+    grid = figure.add_gridspec(rows + 1, 2, height_ratios=[2.4, *[1.0] * rows])
+    since = seen.time_s - seen.time_s[0]
+    top = figure.add_subplot(grid[0, :])
+    top.plot(since, seen.told_rad[:, worst], color=theme.muted, lw=2.8, label="measured")
+    top.plot(since, seen.nominal_rad[:, worst], color=theme.orange, lw=1.1, label="nominal")
+    top.plot(since, seen.identified_rad[:, worst], color=theme.blue, lw=1.1, label="identified")
+    top.set_title(f"{seen.names[worst]}, rad")
+    legend(top)
+    for index, name in enumerate(seen.names):
+        axes = figure.add_subplot(grid[1 + index // 2, index % 2])
+        axes.plot(since, missed[0][:, index], color=theme.orange, lw=0.9)
+        axes.plot(since, missed[1][:, index], color=theme.blue, lw=0.9)
+        axes.set_title(f"{name}, error in mrad", fontsize=9)
+    return figure
+
+
+def _row(name: str, each_s: FloatArray) -> tuple[str, ...]:
+    values = (each_s.mean(), *np.percentile(each_s, (50.0, 99.0)), each_s.max())
+    return (name, str(len(each_s)), *(f"{1e3 * value:.2f}" for value in values))
+
+
+def _delay_row(name: str, delay: Delay) -> tuple[str, ...]:
+    values = (delay.mean_s, delay.p50_s, delay.p99_s, delay.max_s)
+    return (name, str(delay.count), *(f"{1e3 * value:.2f}" for value in values))
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    heads = "".join(f"<th>{cell}</th>" for cell in head)
+    body = "".join(f"<tr>{''.join(f'<td>{c}</td>' for c in row)}</tr>\n" for row in rows)
+    return f"<table><tr>{heads}</tr>\n{body}</table>"
+
+
+def _page(out: Path, kind: str, title: str, draw: Draw, text: str) -> Path:
+    # Only here: it takes a while to load.
+    from robosac.plot_style import LIGHT, render
+
+    png = render(draw, LIGHT)
+    picture = base64.b64encode(png).decode()
+    page = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+        f"<style>{_STYLE}</style><h1>{title}</h1><p>{html.escape(out.name)}</p>{text}"
+        f'<img alt="{title}" src="data:image/png;base64,{picture}"></html>\n'
+    )
+    path = out.with_name(f"{out.name}.{kind}.html")
+    try:
+        write_whole(out.with_name(f"{out.name}.{kind}.png"), png)
+        write_whole(path, page.encode())
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error}") from error
+    return path
