@@ -109,6 +109,11 @@ def folder_for(run: Path, step: int, updates: int | None = None) -> Path:
     return run / "checkpoints" / name
 
 
+def step_of(folder: Path | None) -> int:
+    """The environment step that a checkpoint was taken at; 0: there is none."""
+    return 0 if folder is None else int(folder.name.partition("-")[0])
+
+
 def checkpoints(run: Path) -> list[Path]:
     """The complete checkpoints of a run, oldest first."""
     place = run / "checkpoints"

@@ -155,6 +155,8 @@ def test_of_one_step_the_one_after_more_updates_is_newer(tmp_path: Path) -> None
     checkpoint.save(checkpoint.folder_for(tmp_path, 10), {}, {})
     told = [path.name.lstrip("0") for path in checkpoint.checkpoints(tmp_path)]
     assert told == ["9-0000000007", "10", "10-0000000009", "10-0000000080", "10-0000001000"]
+    assert [checkpoint.step_of(path) for path in checkpoint.checkpoints(tmp_path)] == [9, *[10] * 4]
+    assert checkpoint.step_of(None) == 0
 
 
 def test_what_json_or_safetensors_cannot_hold_is_refused_and_leaves_nothing(tmp_path: Path) -> None:

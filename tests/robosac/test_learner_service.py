@@ -268,7 +268,8 @@ def test_a_learner_that_is_killed_while_it_is_behind_catches_up_all_the_same(fol
             assert newest is not None
             reached.append(checkpoint.read_document(newest)["updates"])
             assert len(checkpoint.checkpoints(folder)) <= KEPT_CHECKPOINTS
-    assert caught_up is not None and kills > 3
+    assert caught_up is not None
+    assert kills > 3
     assert reached == sorted(set(reached)), "each life came further than the one before"
     never = served(folder.with_name("never"), inbox, *overrides, learner=Remembering)
     assert caught_up.learning.learner.state() == never.learning.learner.state()
