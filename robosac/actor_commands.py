@@ -112,7 +112,7 @@ def learner(
     title = f"{run.config.preset}, recipe {run.config.recipe}, learner"
     progress = Progress(run.config.steps, title, str(run.path))
     progress.update(learner_device=run.config.learner_device)
-    with run.metrics_writer(int(newest.name) if newest else 0) as metrics, _stop_signal() as stop:
+    with run.metrics_writer(checkpoint.step_of(newest)) as metrics, _stop_signal() as stop:
         told = Told(run.config, metrics, progress)
         try:
             host(run, address, own_keys, make, told, stop)

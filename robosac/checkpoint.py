@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,8 @@ from robosac.files import sync_folder
 Array = NDArray[Any]
 FORMAT, VERSION = "robosac-checkpoint", 1
 TENSORS, DOCUMENT = "state.safetensors", "checkpoint.json"
+NAME = re.compile(r"[0-9]+(-[0-9]+)?")
+"""Of a complete checkpoint: `folder_for`; sorted by name they are sorted by age."""
 UNFINISHED = ".unfinished-"
 """Prefix of a folder that is being written; what a crash leaves is removed by the next `prune`."""
 # Names of the safetensors format's element types.
@@ -97,9 +100,18 @@ def read_document(folder: Path) -> dict[str, Any]:
     return _manifest(folder)["document"]
 
 
-def folder_for(run: Path, step: int) -> Path:
-    """Where the checkpoint taken at environment step `step` of a run stands."""
-    return run / "checkpoints" / f"{step:010d}"
+def folder_for(run: Path, step: int, updates: int | None = None) -> Path:
+    """Where the checkpoint taken at environment step `step` of a run stands.
+
+    A learner that is behind makes several of one step, told apart by its updates.
+    """
+    name = f"{step:010d}" if updates is None else f"{step:010d}-{updates:010d}"
+    return run / "checkpoints" / name
+
+
+def step_of(folder: Path | None) -> int:
+    """The environment step that a checkpoint was taken at; 0: there is none."""
+    return 0 if folder is None else int(folder.name.partition("-")[0])
 
 
 def checkpoints(run: Path) -> list[Path]:
@@ -107,7 +119,8 @@ def checkpoints(run: Path) -> list[Path]:
     place = run / "checkpoints"
     if not place.is_dir():
         return []
-    return sorted(path for path in place.iterdir() if path.name.isdigit() and path.is_dir())
+    found = (path for path in place.iterdir() if NAME.fullmatch(path.name) and path.is_dir())
+    return sorted(found, key=lambda path: path.name)
 
 
 def latest(run: Path) -> Path | None:

@@ -86,8 +86,7 @@ def _train(run: RunFolder, stage: Any, resumed: bool) -> None:
     config = run.config
     step = 0
     if resumed:
-        newest = checkpoint.latest(run.path)
-        step = int(newest.name) if newest else 0
+        step = checkpoint.step_of(checkpoint.latest(run.path))
         run.truncate_after(step)
     progress = Progress(config.steps, f"{config.preset}, recipe {config.recipe}", str(run.path))
     progress.update(learner_device=config.learner_device)

@@ -87,7 +87,7 @@ class LearnerService:
         self._learned: dict[bytes, int] = {}
         self._episodes = 0
         """Ends of episodes that were learned from."""
-        self._save_after = clock()
+        self._saved_at = self._save_after = clock()
         self._refused_at: int | None = None
         """The newest edge's step while a checkpoint is outstanding that the disk refused."""
         self._offered = (-1, clock())
@@ -108,7 +108,10 @@ class LearnerService:
         self.learning.begin()
         while not stopped():
             worked = self._take() or self._update()
-            self._edge()
+            if self.learning.may_update:
+                self._keep_what_was_made()
+            else:
+                self._edge()
             if not worked:
                 self._tell()
                 if self._idle():
@@ -183,8 +186,6 @@ class LearnerService:
 
     def _edge(self) -> None:
         """What is due once all updates are made: a policy, a checkpoint."""
-        if self.learning.may_update:
-            return
         if self._policy_is_due:
             self._policy_is_due = False
             self._offer()
@@ -193,6 +194,17 @@ class LearnerService:
         reached, self._asked = len(asked) < len(self._asked), asked
         self._save_is_due = self._save_is_due or reached
         if self._save_is_due and self._clock() >= self._save_after and not self._has_left_edge():
+            self._save_is_due = not self._try_to_save()
+
+    def _keep_what_was_made(self) -> None:
+        """A checkpoint from time to time while updates are owed: it holds what is owed, too.
+
+        A learner that is far behind and killed before it has caught up would begin anew each time.
+        In lock-step checkpoints are for edges, and what lies between two is made again to the bit.
+        """
+        lockstep, every_s = self._section.lockstep, self._section.checkpoint_s
+        now = self._clock()
+        if not lockstep and now >= max(self._saved_at + every_s, self._save_after):
             self._try_to_save()
 
     def _has_left_edge(self) -> bool:
@@ -207,8 +219,8 @@ class LearnerService:
         self._board.offer(self._publish_sealed(policy, version, learned))
         self._offered = (version, self._clock())
 
-    def _try_to_save(self) -> None:
-        """Write a checkpoint; where the disk refuses, learn on and try again.
+    def _try_to_save(self) -> bool:
+        """Write a checkpoint; False: the disk refused, so learn on and try again.
 
         Nothing is lost by that: the rows are in the inbox, and actors keep theirs.
         """
@@ -218,21 +230,24 @@ class LearnerService:
             self._save_after = self._clock() + SAVE_AGAIN_S
             self._refused_at = self.learning.step
             self._board.tell_trouble(f"no checkpoint: {error}")
-            return
-        self._save_is_due, self._refused_at = False, None
+            return False
+        self._refused_at = None
         self._board.tell_trouble("")
+        return True
 
     def _save(self) -> None:
-        """Write a checkpoint, unless this step has one: then nothing has happened since."""
-        step = self.learning.step
-        if step and not checkpoint.folder_for(self._run.path, step).exists():
+        """Write a checkpoint, unless there is one of this step after as many updates."""
+        step, updates = self.learning.step, self.learning.learner.updates
+        if step and not checkpoint.folder_for(self._run.path, step, updates).exists():
             self._board.tell_busy("saving", SAVING_S)
             document: dict[str, Any] = {
                 "step": step,
+                "updates": updates,
                 "episodes": self._episodes,
                 "learned": self._learned_by_name(),
             }
             self.learning.save(self._run.path, document, {}, with_replay=False)
+        self._saved_at = self._clock()
         self._board.tell_saved(self._inbox.mark_checkpointed(step - 1))
 
     def _learned_by_name(self) -> dict[str, int]:

@@ -31,7 +31,9 @@ def save_state(
     generators: Mapping[str, NDArray[np.uint8]],
     document: Mapping[str, Any],
 ) -> None:
-    """Write the checkpoint of `document["step"]`; the oldest but KEPT_CHECKPOINTS are removed.
+    """Write the checkpoint of `document["step"]`, and of its `updates` where it tells them.
+
+    The oldest but KEPT_CHECKPOINTS are removed.
 
     Args:
         run: the run's folder.
@@ -48,7 +50,8 @@ def save_state(
     if replay is not None:
         tensors |= {f"replay.{name}": value for name, value in replay.state().items()}
     tensors |= generators
-    checkpoint.save(checkpoint.folder_for(run, document["step"]), tensors, document)
+    folder = checkpoint.folder_for(run, document["step"], document.get("updates"))
+    checkpoint.save(folder, tensors, document)
     checkpoint.prune(run, KEPT_CHECKPOINTS)
 
 

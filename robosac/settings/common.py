@@ -173,6 +173,9 @@ class LearnerProcessSection(Section, frozen=True):
     publish_s: Annotated[
         float, Meta(gt=0, description="s between policies while the learner is behind")
     ] = 10.0
+    checkpoint_s: Annotated[
+        float, Meta(gt=0, description="s between checkpoints while the learner is behind")
+    ] = 20.0
 
 
 class TrainConfig(Section, frozen=True):

@@ -82,6 +82,6 @@ def audit(outbox_file: Path, learner: Path, ledger_file: Path, *, finished: bool
         changed += any(other != crc for other in found)
     lost += sum(sequence not in there for sequence in range(max(there, default=-1) + 1))
     newest = checkpoint.latest(learner)
-    learned = 0 if newest is None else int(newest.name)
+    learned = checkpoint.step_of(newest)
     unlearned = len(rows) - learned if finished else 0
     return Audit(len({n for n, _ in ledger}), len(rows), lost, doubled, changed, unlearned)

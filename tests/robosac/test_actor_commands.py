@@ -76,7 +76,7 @@ def test_two_programs_with_certificates_train_and_go_on(tmp_path: Path) -> None:
         assert actor.returncode == 0, said
     newest = checkpoint.latest(tmp_path / "desk")
     assert newest is not None
-    assert newest.name == "0000000400"
+    assert checkpoint.read_document(newest)["step"] == 400
     kept = max((tmp_path / "dog" / "policies").iterdir())
     kept.write_bytes(kept.read_bytes()[:-1])
     # A new sitting of both: nothing is left to do, and both know it.
@@ -103,7 +103,10 @@ def test_another_run_may_begin_with_what_one_has_learned(tmp_path: Path) -> None
         actor = start(tmp_path, "actor", *SMALL, "--steps=200", "--learner", address, "--run=b")
         said, _ = actor.communicate(timeout=120)
         assert actor.returncode == 0, said
-    tensors, _ = checkpoint.load(checkpoint.folder_for(tmp_path / "second", 200))
+    newest = checkpoint.latest(tmp_path / "second")
+    assert newest is not None
+    tensors, document = checkpoint.load(newest)
+    assert document["step"] == 200
     assert int(tensors["learner.updates"]) == 150 + 50, "they count on"
 
 

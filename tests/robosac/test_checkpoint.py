@@ -149,6 +149,16 @@ def test_latest_and_prune_go_by_step_and_ignore_what_is_unfinished(tmp_path: Pat
         checkpoint.prune(tmp_path, keep=0)
 
 
+def test_of_one_step_the_one_after_more_updates_is_newer(tmp_path: Path) -> None:
+    for step, updates in ((9, 7), (10, 80), (10, 9), (10, 1000)):
+        checkpoint.save(checkpoint.folder_for(tmp_path, step, updates), {}, {})
+    checkpoint.save(checkpoint.folder_for(tmp_path, 10), {}, {})
+    told = [path.name.lstrip("0") for path in checkpoint.checkpoints(tmp_path)]
+    assert told == ["9-0000000007", "10", "10-0000000009", "10-0000000080", "10-0000001000"]
+    assert [checkpoint.step_of(path) for path in checkpoint.checkpoints(tmp_path)] == [9, *[10] * 4]
+    assert checkpoint.step_of(None) == 0
+
+
 def test_what_json_or_safetensors_cannot_hold_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     folder = checkpoint.folder_for(tmp_path, 1)
     with pytest.raises(ValueError, match="JSON"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,15 @@ from robosac.learner_service import LearnerService
 from robosac.learning import Learning
 from robosac.messages import encode, experience_of
 from robosac.policy_shelf import PolicyShelf
-from robosac.replay import Replay
+from robosac.replay import Batch, Replay
+from robosac.run_state import KEPT_CHECKPOINTS
 from robosac.runs import RunFolder
 from robosac.schema import schema_of
 from robosac.store.inbox import Arrival, Stream
 from robosac.tasks.ends import EpisodeEnd
 from robosac.told_spaces import spaces_of
 from robosac.transition import Transition
-from tests.robosac.learner_rig import SMALL, CountingLearner, pendulum_schema
+from tests.robosac.learner_rig import SMALL, Counted, CountingLearner, pendulum_schema
 
 STREAM = bytes(16)
 
@@ -66,6 +68,30 @@ def row(
     return encode(experience_of(transition))
 
 
+class Remembering(CountingLearner):
+    """Its state is all that it was shown, in order."""
+
+    def __init__(self, observations: int, actions: int) -> None:
+        super().__init__(observations, actions)
+        self._seen = 0
+
+    def update_many(self, batches: Sequence[Batch[Any]]) -> list[Counted]:
+        for batch in batches:
+            self._seen = zlib.crc32(np.ascontiguousarray(batch.observation).tobytes(), self._seen)
+        return super().update_many(batches)
+
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"seen": np.array(self._seen)}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        super().load(state)
+        self._seen = int(state["seen"])
+
+
+class Killed(BaseException):
+    """What no handler expects."""
+
+
 class Offers:
     """A board that remembers every policy."""
 
@@ -94,6 +120,7 @@ def served(
     turns: int | None = None,
     before_turn: Callable[[int], None] = lambda _: None,
     clock: Callable[[], float] = lambda: 0.0,
+    learner: type[CountingLearner] = CountingLearner,
 ) -> LearnerService:
     """A loop that ran until there was nothing left to do, or for so many turns."""
     if folder.exists():
@@ -101,7 +128,7 @@ def served(
     else:
         run = RunFolder.create(folder, load_preset("gym:Pendulum-v1", [*SMALL, *overrides]))
     replay = Replay(run.config.sac.replay_capacity, (3,), 1)
-    learning = Learning(run.config, CountingLearner(3, 1), replay, lambda: 0.0)
+    learning = Learning(run.config, learner(3, 1), replay, lambda: 0.0)
     shelf = PolicyShelf(folder / "policies", pendulum_schema())
     offers = board or Offers()
     offers.board.wait = lambda seconds: None  # type: ignore[method-assign]
@@ -218,6 +245,79 @@ def test_while_it_is_behind_policies_come_all_the_same(folder: Path) -> None:
     assert [sealed.version for sealed in offers.told] == [0, 100, 200, 300, 400, 500]
 
 
+def test_a_learner_that_is_killed_while_it_is_behind_catches_up_all_the_same(folder: Path) -> None:
+    inbox, now = MemoryInbox([row(number) for number in range(150)]), 0.0
+    overrides = ("sac.updates_per_step=3", "learner_process.checkpoint_s=20")
+
+    def live_half_a_minute(turn: int) -> None:
+        nonlocal now
+        now += 1.0
+        if turn == 30:
+            raise Killed
+
+    reached, kills, caught_up = [0], 0, None
+    while caught_up is None and kills < 20:
+        try:
+            caught_up = served(
+                folder, inbox, *overrides, before_turn=live_half_a_minute, clock=lambda: now,
+                learner=Remembering,
+            )  # fmt: skip
+        except Killed:
+            kills += 1
+            newest = checkpoint.latest(folder)
+            assert newest is not None
+            reached.append(checkpoint.read_document(newest)["updates"])
+            assert len(checkpoint.checkpoints(folder)) <= KEPT_CHECKPOINTS
+    assert caught_up is not None
+    assert kills > 3
+    assert reached == sorted(set(reached)), "each life came further than the one before"
+    never = served(folder.with_name("never"), inbox, *overrides, learner=Remembering)
+    assert caught_up.learning.learner.state() == never.learning.learner.state()
+
+
+def test_a_disk_that_refuses_while_it_is_behind_is_asked_again_later(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive, tried, now = Learning.save, list[float](), 0.0
+
+    def save(learning: Learning, *arguments: Any, **more: Any) -> None:
+        tried.append(now)
+        if len(tried) == 1:
+            raise OSError(28, "no space left")
+        alive(learning, *arguments, **more)
+
+    monkeypatch.setattr(Learning, "save", save)
+
+    def pass_time(_: int) -> None:
+        nonlocal now
+        now += 1.0
+
+    inbox = MemoryInbox([row(number) for number in range(150)])
+    served(
+        folder, inbox, "learner_process.checkpoint_s=20", turns=60, before_turn=pass_time,
+        clock=lambda: now,
+    )  # fmt: skip
+    assert tried == pytest.approx([21.0, 31.0, 51.0, 61.0], abs=1.0)
+
+
+def test_in_lockstep_no_checkpoint_is_made_while_updates_are_owed(folder: Path) -> None:
+    now = 0.0
+
+    def pass_time(turn: int) -> None:
+        nonlocal now
+        now += 60.0
+        assert checkpoint.latest(folder) is None
+        if turn == 100:
+            raise Killed
+
+    inbox = MemoryInbox([row(number) for number in range(150)])
+    with pytest.raises(Killed):
+        served(
+            folder, inbox, "learner_process.lockstep=true", "sac.updates_per_step=3",
+            before_turn=pass_time, clock=lambda: now,
+        )  # fmt: skip
+
+
 def test_a_checkpoint_that_was_asked_for_is_taken_once_it_holds_that_row(folder: Path) -> None:
     offers = Offers()
     inbox = MemoryInbox([row(number) for number in range(100)])
@@ -232,7 +332,7 @@ def test_a_checkpoint_that_was_asked_for_is_taken_once_it_holds_that_row(folder:
     served(
         folder, inbox, "learner_process.lockstep=true", board=offers, turns=400, before_turn=come
     )
-    assert checkpoint.latest(folder) == checkpoint.folder_for(folder, 120)
+    assert checkpoint.latest(folder) == checkpoint.folder_for(folder, 120, updates=21)
     assert offers.board.standing().saved == {STREAM: 119}
 
 
