@@ -64,7 +64,7 @@ class Latency:
 def latency(
     preset: str, overrides: list[str], target: Target, take_over: bool, seed: int = 0
 ) -> dict[str, object]:
-    """Measure, write what was found into the target and pictures beside it; a document for machines.
+    """Measure, write what was found into the target, pictures beside it; a document.
 
     Raises:
         ConfigError, CalibrationMismatch, OwnershipError, ArmingError: as `armed`.
