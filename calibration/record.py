@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime
 import itertools
 import math
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 import numpy as np
-from msgspec import Meta
 from numpy.typing import NDArray
+
+from calibration.camera_record import CAMERAS, MeasuredCamera
+from calibration.section import Count, DeviceTag, Section, Text
 
 FORMAT: Final = 2
 """Of the file; version 1 had no key `format`, no evidence and no checksum."""
@@ -20,21 +22,16 @@ LARGEST_CORRECTION_RAD: Final = 2.0 * math.pi
 """A horn may sit anywhere on a shaft, so a zero may lie up to a turn from the drawn one."""
 NORM_TOLERANCE: Final = 1e-3
 
-Text = Annotated[str, Meta(min_length=1, max_length=100)]
-Count = Annotated[int, Meta(ge=1)]
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of every part of a calibration: frozen, and strict about its keys."""
-
-
-class DeviceTag(Section, frozen=True):
-    """Which device something was measured on."""
-
-    model: Text
-    """As the device tells it."""
-    serial: Text | None = None
-    """None: it tells no serial number."""
+__all__ = [
+    "FORMAT",
+    "NOMINAL",
+    "Calibration",
+    "Delay",
+    "DeviceTag",
+    "Evidence",
+    "JointCalibration",
+    "missing_evidence",
+]
 
 
 class JointCalibration(Section, frozen=True):
@@ -155,14 +152,15 @@ class Calibration(Section, frozen=True):
     """Subtracted from the angular velocity, sensor axes."""
     imu: DeviceTag | None = None
     """The inertial sensor; None: not measured."""
-    ports: dict[Text, Text] = {}
+    ports: dict[Text, Text] = msgspec.field(default_factory=dict)
     """USB serial number of each port that has one, by the port's name in the robot file."""
-    latency: dict[Text, Delay] = {}
+    latency: dict[Text, Delay] = msgspec.field(default_factory=dict)
     """By what was timed."""
-    actuators: dict[Text, ActuatorCalibration] = {}
+    cameras: dict[Literal["hand", "tracker"], MeasuredCamera] = msgspec.field(default_factory=dict)
+    actuators: dict[Text, ActuatorCalibration] = msgspec.field(default_factory=dict)
     """By joint name: all of them, or none."""
-    evidence: dict[Text, Evidence] = {}
-    """By routine: `joints`, `imu`, ..."""
+    evidence: dict[Text, Evidence] = msgspec.field(default_factory=dict)
+    """By routine: `joints`, `imu`, `camera_hand`, ..."""
 
     def __post_init__(self) -> None:
         norm = math.sqrt(sum(part * part for part in self.imu_mounting))
@@ -230,4 +228,7 @@ def missing_evidence(calibration: Calibration) -> str:
     turned = calibration.imu_mounting != (1.0, 0.0, 0.0, 0.0) or any(calibration.gyro_bias_rad_s)
     if (calibration.imu is not None) != ("imu" in shown) or (turned and "imu" not in shown):
         return "imu, imu_mounting, gyro_bias_rad_s and evidence.imu belong together"
+    for name in CAMERAS:
+        if (name in calibration.cameras) != (f"camera_{name}" in shown):
+            return f"cameras.{name} and evidence.camera_{name} belong together"
     return ""

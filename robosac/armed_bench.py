@@ -221,7 +221,7 @@ def _claw(config: ClawConfig, stack: ExitStack, take_over: bool, rng: np.random.
     check_calibration(file, measured)
     gate, blackbox = EStopGate(), Blackbox(config)
     custody = stack.enter_context(claw_custody(config, file, gate, take_over))
-    reached = reach(config, file, custody.console, blackbox.tap, measured)
+    reached = reach(config, file, measured, custody.console, blackbox.tap)
     stack.callback(reached.devices.close)
     check_ports(measured, reached.ports)
     robot = Claw(file, measured, reached.devices, reached.clock.now)

@@ -27,6 +27,7 @@ from robosac.operator import STAND, ConsoleAttendant
 from robosac.remote_stage import has_own_process, remote_stage, start
 from robosac.robots.controller_options import wanted_options
 from robosac.robots.identity import check_ports
+from robosac.robots.measured_camera import with_measured_tracker
 from robosac.robots.minitaur import Devices, Minitaur
 from robosac.robots.robot_file import RobotFile, load_robot_file
 from robosac.robots.wiring import check_calibration, motor_zeros
@@ -53,6 +54,7 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool = Fal
     file = load_robot_file(config.robot.file)
     measured = read_calibration(config.robot, ROBOT_NAME)
     check_calibration(file, measured)
+    file = with_measured_tracker(file, measured)
     check_history(measured, config.task.history, config.task.control_period_s, "task.history")
     if has_own_process(config):
         remote, console = start(config, Layout(len(file.motors)), take_over)

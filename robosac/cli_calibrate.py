@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from robosac import cli_calibrate_camera
 from robosac.cli_guard import OVERRIDES, JsonFlag, TakeOver, guarded, overrides_of
 
 calibrate_app = typer.Typer(
@@ -15,6 +16,7 @@ calibrate_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
+cli_calibrate_camera.add_to(calibrate_app)
 Preset = Annotated[str, typer.Argument(help="minitaur or claw.")]
 Out = Annotated[Path, typer.Option("--out", help="The calibration file; its other parts are kept.")]
 

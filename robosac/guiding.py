@@ -109,7 +109,7 @@ def guide_joints(
         person.tell(f"joint {name}, {index + 1} of {len(file.motors)}")
         stops = fixture.drawn(name, power_on_rad)
         once = partial(_guided, name, index, stops, fixture, power_on_rad, person, bench)
-        found = _tried(once, person)
+        found = tried(once, person)
         results[name] = found
         person.tell(
             f"joint {name}: sign {found.sign:+d}, zero {found.zero_rad:.4f} rad, stops"
@@ -172,7 +172,7 @@ def guide_imu(person: Person, bench: Bench) -> ImuResult:
     Raises:
         RobotError: it was refused `ATTEMPTS` times; the message is the last refusal.
     """
-    found = _tried(lambda: _inertial(person, bench), person)
+    found = tried(lambda: _inertial(person, bench), person)
     person.tell(
         f"imu: axes {found.axes or 'askew'}, known to {math.degrees(found.uncertain_rad):.2f}"
         f" degrees, worst {found.worst}, {math.degrees(found.worst_rad):.2f} degrees off"
@@ -194,7 +194,7 @@ def _inertial(person: Person, bench: Bench) -> ImuResult:
     return calibrate_imu(rests, turns)
 
 
-def _tried(attempt: Callable[[], ResultT], person: Person) -> ResultT:
+def tried(attempt: Callable[[], ResultT], person: Person) -> ResultT:
     """The result of the first attempt that is not refused."""
     for number in range(1, ATTEMPTS + 1):
         try:

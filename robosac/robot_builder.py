@@ -17,6 +17,7 @@ from robosac.flight.wiring import Blackbox
 from robosac.robots.claw import Claw
 from robosac.robots.claw_file import load_claw_file
 from robosac.robots.identity import check_ports
+from robosac.robots.measured_camera import with_measured_tracker
 from robosac.robots.minitaur import Minitaur
 from robosac.robots.robot_file import load_robot_file
 from robosac.settings import ClawConfig, MinitaurConfig
@@ -51,6 +52,7 @@ def _minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool) -> Built
 
     file = load_robot_file(config.robot.file)
     measured = read_calibration(config.robot, "minitaur")
+    file = with_measured_tracker(file, measured)
     blackbox = Blackbox(config)
     with ExitStack() as opened:
         # The console is the actor's.

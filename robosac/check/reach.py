@@ -16,11 +16,12 @@ from robosac.check.place import Place
 from robosac.check.subject import Subject
 from robosac.clock import Clock
 from robosac.connection import ClawConnection, Connection
-from robosac.errors import ConfigError
+from robosac.errors import CalibrationMismatch, ConfigError
 from robosac.flight.wiring import untapped
 from robosac.robots.claw import Claw
 from robosac.robots.claw_file import ClawFile
 from robosac.robots.condition import MotorCondition
+from robosac.robots.measured_camera import with_measured_tracker
 from robosac.robots.minitaur import Minitaur
 from robosac.robots.robot_file import RobotFile
 from robosac.robots.wiring import unmeasured
@@ -74,12 +75,20 @@ def _minitaur(
     else:
         from robosac.overhead import overhead_of
 
-        reached, why = _quadruped(file)
+        reached, why = _quadruped(_as_measured(file, measured))
         camera = overhead_of(reached.devices.tracker)
     stack.callback(reached.devices.close)
     robot = Minitaur(file, measured, reached.devices, reached.clock.now)
     imu = reached.devices.imu
     return Opened(reached.clock, robot.condition, reached.ports, imu, camera, why)
+
+
+def _as_measured(file: RobotFile, measured: Calibration) -> RobotFile:
+    """`file` with the tracker as measured, if that fits; a row of its own tells if not."""
+    try:
+        return with_measured_tracker(file, measured)
+    except CalibrationMismatch:
+        return file
 
 
 def _quadruped(file: RobotFile) -> tuple[Connection, str]:

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from calibration.record import DeviceTag
+from drivers.camera.identity import camera_identity
 from drivers.usb_serial import latency_timer_ms
 from robosac.check import calibrated, host, keys, rights
+from robosac.check.camera_fit import CameraAsFiled, camera_fit_row
 from robosac.check.latency_timer import latency_timer_row
 from robosac.check.place import Place
 from robosac.check.ports import camera_device_row, port_row, probe_port
@@ -15,6 +18,8 @@ from robosac.check.row import Level, Row, judged, on_a_twin, reds
 from robosac.check.subject import Subject, files_of, subject_of
 from robosac.check.system import System
 from robosac.errors import ConfigError
+from robosac.robots.measured_camera import HAND, TRACKER
+from robosac.robots.robot_file import RobotFile
 from robosac.settings import RobotConfig
 
 USB_SERIAL: Final = "bus/usb-serial/devices"
@@ -83,7 +88,31 @@ def calibration_rows(subject: Subject, system: System) -> tuple[Row, ...]:
         calibrated.file_row(facts),
         calibrated.measured_row(facts, place, subject.has_imu),
         calibrated.age_row(facts, place, system.today(), days),
+        *camera_fit_rows(subject, system),
     )
+
+
+def camera_fit_rows(subject: Subject, system: System) -> tuple[Row, ...]:
+    """The calibration of the camera that the task needs; none where it needs none."""
+    file = subject.file
+    section = file.tracker if isinstance(file, RobotFile) else file.camera
+    name = TRACKER if isinstance(file, RobotFile) else HAND
+    if subject.wish is None or section is None:
+        return ()
+    found = subject.calibration.found
+    device = camera_identity(subject.cameras[name], system.sysfs)
+    filed = CameraAsFiled(
+        name=name,
+        size=section.size,
+        exposure_s=section.exposure_s,
+        gain=section.gain,
+        white_balance_k=section.white_balance_k,
+        focus=section.focus,
+        device=None if device is None else DeviceTag(model=device.model, serial=device.serial),
+    )
+    measured = None if found is None else found.cameras.get(name)
+    days = subject.config.robot.calibration_days
+    return (camera_fit_row(filed, measured, subject.place, system.today(), days),)
 
 
 def computer_rows(subject: Subject, folder: Path, system: System) -> tuple[Row, ...]:

@@ -59,11 +59,11 @@ class Row:
         """Whether everything was found."""
         return bool(self.errors) and not self.failed and max(self.errors) <= self.bound
 
-    def line(self) -> str:
+    def line(self, width: int = 34) -> str:
         """For the table."""
         errors = np.array(self.errors or [math.nan])
         return (
-            f"{self.name:34} {len(self.errors):5d} {np.median(errors):9.3f}"
+            f"{self.name:{width}} {len(self.errors):5d} {np.median(errors):9.3f}"
             f" {np.percentile(errors, 99):9.3f} {errors.max():9.3f} {self.bound:7.2f}"
             f" {self.unit:4} {self.failed:6d}  {'ok' if self.good else 'NOT MET'}"
         )
@@ -216,29 +216,30 @@ def traps(seed: int, table: dict[str, Trap]) -> None:
     rng = np.random.default_rng([seed, 4])
     for name, stop in CLAW_STOPS_RAD.items():
         joint, _ = servo(rng, name, stop, inside=True)
-        _refused(table, "wrap within the range", _calibrated(joint, stop, 0.0))
+        refused(table, "wrap within the range", _calibrated(joint, stop, 0.0))
     joint, _ = servo(rng, "base_0", 0.6)
     back = replace(joint, lower=joint.upper, upward=joint.upward[::-1], upper=joint.lower)
-    _refused(table, "guided from upper to lower stop", _calibrated(back, 0.6, 0.0))
+    refused(table, "guided from upper to lower stop", _calibrated(back, 0.6, 0.0))
     pushed = replace(joint, pushes=(joint.pushes[0], joint.pushes[1][::-1]))
-    _refused(table, "one push the wrong way", _calibrated(pushed, 0.6, 0.0))
+    refused(table, "one push the wrong way", _calibrated(pushed, 0.6, 0.0))
     other, _ = servo(rng, "tip_0", 1.75)
-    _refused(table, "another joint was guided", _calibrated(other, 0.6, None))
+    refused(table, "another joint was guided", _calibrated(other, 0.6, None))
     sparse = replace(other, upward=other.upward[:: len(other.upward) // 3])
-    _refused(table, "readings too far apart", _calibrated(sparse, 1.75, None))
+    refused(table, "readings too far apart", _calibrated(sparse, 1.75, None))
     shaken = replace(joint, lower=joint.lower + 0.02 * rng.standard_normal(len(joint.lower)))
-    _refused(table, "no rest on the stop", _calibrated(shaken, 0.6, 0.0))
+    refused(table, "no rest on the stop", _calibrated(shaken, 0.6, 0.0))
     still = second_order(rng, np.full(STEPS, 0.01), gain=0.0)
-    _refused(table, "steps without motion", lambda: step_response(still))
+    refused(table, "steps without motion", lambda: step_response(still))
     early = second_order(rng, np.full(STEPS, -0.02))
-    _refused(table, "motion before the command", lambda: step_response(early))
+    refused(table, "motion before the command", lambda: step_response(early))
 
 
 def _calibrated(joint: GuidedJoint, stop: float, jig: float | None) -> Callable[[], object]:
     return lambda: calibrate_joint(joint, DrawnJoint(-stop, stop, 0.0, jig))
 
 
-def _refused(table: dict[str, Trap], name: str, attempt: Callable[[], object]) -> None:
+def refused(table: dict[str, Trap], name: str, attempt: Callable[[], object]) -> None:
+    """Count whether `attempt` is refused, as it must be."""
     trap = table.setdefault(name, Trap(name))
     trap.made += 1
     try:
@@ -260,14 +261,14 @@ def mirrored(seed: int, table: dict[str, Trap]) -> None:
         for rest in rests
     ]
     turned = [replace(turn, gyro_rad_s=turn.gyro_rad_s * flip) for turn in turns]
-    _refused(table, "mirrored sensor", lambda: calibrate_imu(mirror, turned))
+    refused(table, "mirrored sensor", lambda: calibrate_imu(mirror, turned))
     wrong = [*turns[:-1], replace(turns[-1], gyro_rad_s=-turns[-1].gyro_rad_s)]
-    _refused(table, "one turn the wrong way", lambda: calibrate_imu(rests, wrong))
+    refused(table, "one turn the wrong way", lambda: calibrate_imu(rests, wrong))
     named = [replace(rests[0], up=rests[1].up), replace(rests[1], up=rests[0].up), *rests[2:]]
-    _refused(table, "two attitudes taken for each other", lambda: calibrate_imu(named, turns))
+    refused(table, "two attitudes taken for each other", lambda: calibrate_imu(named, turns))
     line = [replace(turns[2], name=str(number)) for number in range(2)]
     along = [rests[0], rests[5], rests[0]]
-    _refused(table, "attitudes and turns along one line", lambda: calibrate_imu(along, line))
+    refused(table, "attitudes and turns along one line", lambda: calibrate_imu(along, line))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,0 +1,82 @@
+"""The camera's fixture file: where the board lies, and where the valve's coloured end is."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import msgspec
+
+from calibration.camera_pose import BoardPlace
+from calibration.valve_colour import Mark
+from robosac.errors import ConfigError
+from robosac.yaml_text import YamlError, parse_yaml
+
+MAX_FILE_BYTES = 1_000_000
+
+
+class LyingBoard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the board lies, in the base's or the floor's frame; see `BoardPlace`."""
+
+    origin_m: tuple[float, float, float]
+    yaw_deg: float = 0.0
+    pitch_deg: float = 0.0
+    roll_deg: float = 0.0
+
+    def __post_init__(self) -> None:
+        numbers = (*self.origin_m, self.yaw_deg, self.pitch_deg, self.roll_deg)
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError("every number must be finite")
+
+    @property
+    def place(self) -> BoardPlace:
+        """In radians."""
+        angles = map(math.radians, (self.yaw_deg, self.pitch_deg, self.roll_deg))
+        return BoardPlace(self.origin_m, *angles)
+
+
+class ColouredEnd(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """See `calibration.valve_colour.Mark`."""
+
+    inner_m: tuple[float, float, float]
+    outer_m: tuple[float, float, float]
+    radius_m: float
+    free_from: float
+
+    def __post_init__(self) -> None:
+        numbers = (*self.inner_m, *self.outer_m)
+        if not (all(map(math.isfinite, numbers)) and 0.0 < self.radius_m < 1.0):
+            raise ValueError("a coloured end has two finite ends and a radius of up to 1 m")
+        if not 0.0 <= self.free_from < 1.0:
+            raise ValueError(f"free_from {self.free_from} is outside 0 to below 1")
+
+    @property
+    def mark(self) -> Mark:
+        """As the routine takes it."""
+        return Mark(self.inner_m, self.outer_m, self.radius_m, self.free_from)
+
+
+class CameraFixture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What holds the board while a camera is measured."""
+
+    board: LyingBoard
+    mark: ColouredEnd | None = None
+    """None: as the hand is drawn."""
+
+
+def load_camera_fixture(path: Path) -> CameraFixture:
+    """Read a camera's fixture.
+
+    Raises:
+        ConfigError: it cannot be read, or is not valid; in one line.
+    """
+    try:
+        data = path.read_bytes()
+        if len(data) > MAX_FILE_BYTES:
+            raise ValueError(f"{len(data)} bytes; valid are at most {MAX_FILE_BYTES}")
+        return msgspec.convert(parse_yaml(data.decode()), CameraFixture)
+    except OSError as error:
+        raise ConfigError(f"fixture {path} cannot be read: {error.strerror}") from error
+    except (YamlError, ValueError) as error:
+        detail = " ".join(str(error).split())
+        raise ConfigError(f"fixture {path} is not valid: {detail}") from error
