@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.bolts import about, product
-from sim.claw import SPREAD_RAD, ClawTwin
+from sim.claw import ClawTwin
 from sim.clock import Steppable
 from sim.minitaur import MinitaurTwin
 
@@ -24,6 +24,8 @@ HEIGHT_M: Final = 0.8
 """Of a body that is held in the air."""
 STANCE_RAD: Final = 2.0
 """Where the quadruped's other joints are held meanwhile."""
+BENT_RAD: Final = (0.0, -0.8, -1.4) * 3
+"""Where the hand's other joints are held: a fingertip that is bent passes by the valve."""
 SETTLE_S: Final = 0.6
 """Until a joint that was guided somewhere rests there."""
 SPEED_RAD_S: Final = 3.0
@@ -125,10 +127,6 @@ class Hands:
         np.clip(self._sum, -touch.most_nm, touch.most_nm, out=self._sum)
         self._applied[:] = touch.stiffness * wrong - touch.damping * self._velocity + self._sum
 
-    def leave(self) -> None:
-        """Take the hands off the joints."""
-        self._applied[:] = 0.0
-
     def _wait(self, seconds: float) -> None:
         self.clock.wait_until(self.clock.now() + seconds)
 
@@ -184,7 +182,7 @@ def hands_at(twin: MinitaurTwin | ClawTwin) -> Hands:
     if isinstance(twin, MinitaurTwin):
         return BodyHands(twin)
     plant = twin.plant
-    posture = np.array([*SPREAD_RAD, plant.valve_angle])
+    posture = np.array([*BENT_RAD, plant.valve_angle])
     hands = Hands(
         twin.clock,
         plant.data,
