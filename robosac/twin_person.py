@@ -37,11 +37,12 @@ class TwinPerson:
     Args:
         twin: a twin of ours, in this process.
         joints: its joints' names, in order.
-        sink: where it is told what hands are asked to do.
+        sink: where it is told what hands are asked to do; None: standard error.
     """
 
-    def __init__(self, twin: object, joints: Sequence[str], sink: TextIO = sys.stderr) -> None:
-        self._twin, self._joints, self._sink = twin, tuple(joints), sink
+    def __init__(self, twin: object, joints: Sequence[str], sink: TextIO | None = None) -> None:
+        self._twin, self._joints = twin, tuple(joints)
+        self._sink = sys.stderr if sink is None else sink
         self._hands: Hands | None = None
 
     def ask(self, line: str) -> None:

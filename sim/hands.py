@@ -104,7 +104,16 @@ class Hands:
         self._wait(2.0 * SETTLE_S)
 
     def bring(self, joint: int, goal_rad: float) -> None:
-        """Bring a joint to `goal_rad`, and wait until it rests there."""
+        """Bring a joint to `goal_rad`, and wait until it rests there.
+
+        The joint that was guided before goes back first, out of this one's way.
+        """
+        before = None if self._way is None else self._way.joint
+        if before is not None and before != joint:
+            self._carry(before, float(self.posture_rad[before]))
+        self._carry(joint, goal_rad)
+
+    def _carry(self, joint: int, goal_rad: float) -> None:
         seconds = max(0.3, abs(goal_rad - float(self._goal[joint])) / SPEED_RAD_S)
         self.guide(joint, goal_rad, 0.0, seconds)
         self._wait(seconds + SETTLE_S)
