@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,15 +18,20 @@ from robosac.twin_person import TwinPerson
 from tests.robosac.test_guiding import FILE, STOPS, Scene, fixture
 
 
+def near(angle_rad: float) -> Any:
+    """That angle, as a line writes it."""
+    return pytest.approx(angle_rad, abs=1e-4)
+
+
 def test_every_line_about_joints_says_what_to_do(tmp_path: Path) -> None:
     scene = Scene()
     guide_joints(FILE, load_fixture(fixture(tmp_path), FILE), 0.0, scene, scene)
     deeds = [deed_of(line) for line in scene.asked]
-    first = STOPS["base"]
-    assert deeds[0] == Rest("base_0", pytest.approx(-first, abs=1e-4))
-    assert deeds[1] == Guide("base_0", pytest.approx(first, abs=1e-4), WAY_S)
-    assert deeds[2] == Rest("base_0", pytest.approx(first, abs=1e-4))
-    assert deeds[3] == Rest("base_0", pytest.approx(0.1, abs=1e-4))
+    first, jig = near(STOPS["base"]), near(0.1)
+    assert deeds[0] == Rest("base_0", near(-STOPS["base"]))
+    assert deeds[1] == Guide("base_0", first, WAY_S)
+    assert deeds[2] == Rest("base_0", first)
+    assert deeds[3] == Rest("base_0", jig)
     assert deeds[4] == deeds[5] == Push("base_0", math.radians(20.0), PUSH_S)
     assert {deed.joint for deed in deeds if isinstance(deed, Rest)} == set(FILE.joint_names)
 
