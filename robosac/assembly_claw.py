@@ -59,7 +59,8 @@ def make_claw(config: ClawConfig, gate: EStopGate, take_over: bool = False) -> S
     file = file_of(config)
     measured = read_calibration(config.robot, ROBOT_NAME)
     check_calibration(file, measured)
-    check_history(measured, 1, config.task.control_period_s, "task.control_period_s")
+    task = config.task
+    check_history(measured, 1, task.control_period_s, "task.control_period_s", task.pixels)
     if has_own_process(config):
         picture = _picture(config, file)
         remote, console = start(config, Layout(len(file.motors), picture), take_over)
