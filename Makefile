@@ -12,7 +12,7 @@ WORKERS ?= 2
 SOURCES := robosac drivers sim calibration tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dry-run test check format lint types bench peers realtime sweep fault-matrix kill-sweep estop-sweep damaged-policies policy-kills chaos chaos-walk power-cuts store-kills fuzz decoder-fuzz mutate clean
+.PHONY: help setup demo dry-run test check format lint types bench peers realtime sweep fault-matrix kill-sweep estop-sweep damaged-policies policy-kills chaos chaos-walk curves power-cuts store-kills fuzz decoder-fuzz mutate clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -108,6 +108,14 @@ WALK ?= runs/chaos-walk-$(shell date +%Y%m%d-%H%M%S)
 chaos-walk: setup ## the quadruped learns STEPS steps in real time while actor and learner are killed (an hour)
 	mkdir -p runs
 	$(BIN)/python -m tests.chaos.walking --place $(WALK) --steps $(STEPS) --picture $(WALK).png
+
+TASK ?= walk
+RECIPE ?= fast
+SEEDS ?= 1 2 3 4 5
+JOBS ?= 1
+
+curves: setup ## learning curves of TASK with RECIPE over SEEDS, into docs/results (a quarter of an hour a seed, and more)
+	$(BIN)/python -m tests.sweeps.learning_curves $(TASK) --recipe $(RECIPE) --seeds $(SEEDS) --jobs $(JOBS)
 
 CUTS ?= 10000
 FAILING ?= 0

@@ -1,4 +1,4 @@
-"""Learning curves of several runs of a turning task: a CSV file each, and one picture of all.
+"""Learning curves of several runs of a task: a CSV file each, and one picture of all.
 
 Example: `python -m robosac.curves runs/claw-0 runs/claw-1 --out docs/results/claw` writes
 claw-seed-0.csv, claw-seed-1.csv and claw.png into docs/results.
@@ -16,23 +16,18 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from robosac.errors import RobosacError, RunFolderError
 from robosac.files import write_whole
 from robosac.metrics import EvaluationRow
-from robosac.plot_style import LIGHT, Theme, legend, new_figure, render
+from robosac.plot_style import LIGHT, render
 from robosac.rows import FloatArray, Rows, numbers
 from robosac.runs import RunFolder
-from robosac.turn_plots import FLOOR_RAD, error_axis
+from robosac.turn_plots import FLOOR_RAD
 
-COLUMNS = (
-    "step",
-    "robot_min",
-    "wall_s",
-    "episodes",
-    "return_mean",
+COMMON = ("step", "robot_min", "wall_s", "episodes", "return_mean")
+TURNING = (
+    *COMMON,
     "angle_error_median_rad",
     "angle_error_rad",
     "angle_error_p90_rad",
@@ -42,15 +37,20 @@ COLUMNS = (
     "training_angle_error_median_rad",
 )
 """One line an evaluation. The last: median over the training rollouts since the one before."""
+WALKING = (
+    *COMMON,
+    "return_std",
+    "speed_m_s",
+    "speed_min_m_s",
+    "falls",
+    "upright",
+    "power_w",
+    "mechanical_power_w",
+    "seconds_above_continuous_torque",
+    "overheats",
+)
+"""`upright`: the share of the episodes that ended without a fall."""
 GRID_POINTS = 400
-_AXES = {"step": "environment steps", "robot_min": "robot time [min]"}
-_PANELS = {
-    "angle_error_median_rad": "|Angle error|, median over a rollout [rad]",
-    "angle_error_rad": "|Angle error| at the end, median [rad]",
-    "within_0_1_rad": "Episodes that end below 0.1 rad [%]",
-    "within_0_2_rad": "Episodes that end below 0.2 rad [%]",
-}
-_SHARES = ("within_0_1_rad", "within_0_2_rad")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,28 +59,41 @@ class Curve:
 
     label: str
     columns: dict[str, FloatArray]
-    """Each of `COLUMNS`; NaN where unknown."""
+    """Each of `TURNING` or of `WALKING`; NaN where unknown."""
+
+    @property
+    def turning(self) -> bool:
+        """Whether it is of a turning task."""
+        return "angle_error_rad" in self.columns
 
 
 def curve(run: RunFolder, label: str) -> Curve:
     """The learning curve of a run; of evaluations at the same step the newest counts.
 
     Raises:
-        RunFolderError: the metrics are damaged, or no evaluation measured an angle error.
+        RunFolderError: the metrics are damaged, or no evaluation measured an angle or a speed.
     """
     rows = Rows(run.rows())
-    newest = {row.step: row for row in rows.evaluations if row.within_0_1_rad is not None}
+    turned = {row.step: row for row in rows.evaluations if row.within_0_1_rad is not None}
+    walked = {row.step: row for row in rows.evaluations if row.speed_m_s is not None}
+    newest = turned or walked
     evaluations = [newest[step] for step in sorted(newest)]
     if not evaluations:
-        raise RunFolderError(f"{run.path} has no evaluation of a turning task yet; train longer")
+        raise RunFolderError(
+            f"{run.path} has no evaluation of a turning or walking task yet; train longer"
+        )
+    names = TURNING if turned else WALKING
     columns = {
         name: numbers([getattr(row, name) for row in evaluations])
-        for name in COLUMNS
+        for name in names
         if name in EvaluationRow.__struct_fields__
     }
     columns["robot_min"] = numbers([row.robot_s / 60 for row in evaluations])
-    columns["training_angle_error_median_rad"] = _training(rows, columns["step"])
-    return Curve(label, {name: columns[name] for name in COLUMNS})
+    if turned:
+        columns["training_angle_error_median_rad"] = _training(rows, columns["step"])
+    else:
+        columns["upright"] = 1.0 - columns["falls"] / columns["episodes"]
+    return Curve(label, {name: columns[name] for name in names})
 
 
 def _training(rows: Rows, steps: FloatArray) -> FloatArray:
@@ -99,10 +112,30 @@ def to_csv(found: Curve) -> str:
     """The curve as CSV with a head line; an unknown figure is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(found.columns)
     for line in zip(*found.columns.values(), strict=True):
         writer.writerow(["" if np.isnan(value) else f"{value:.10g}" for value in line])
     return text.getvalue()
+
+
+def from_csv(text: str, label: str) -> Curve:
+    """The curve that `to_csv` wrote.
+
+    Raises:
+        RunFolderError: it has other columns, a line of another length, or a cell that is no number.
+    """
+    lines = [line for line in csv.reader(io.StringIO(text)) if line]
+    names = tuple(lines[0]) if lines else ()
+    if names not in (TURNING, WALKING):
+        raise RunFolderError(f"{label} is no learning curve: its first line is {','.join(names)}")
+    try:
+        table = [[float(cell) if cell else np.nan for cell in line] for line in lines[1:]]
+        columns = dict(
+            zip(names, np.array(table, np.float64).reshape(-1, len(names)).T, strict=True)
+        )
+    except ValueError as error:
+        raise RunFolderError(f"{label} is damaged: {error}") from error
+    return Curve(label, columns)
 
 
 def band(
@@ -113,7 +146,7 @@ def band(
     None for a single curve, or where they do not overlap. Between its evaluations a curve is taken
     to be straight: an error in its logarithm, for so it is drawn.
     """
-    whole = [part for part in (_known(found, x, y) for found in curves) if len(part[0])]
+    whole = [part for part in (known(found, x, y) for found in curves) if len(part[0])]
     if len(whole) < 2:
         return None
     low = max(float(places[0]) for places, _ in whole)
@@ -121,7 +154,7 @@ def band(
     if low >= high:
         return None
     grid = np.linspace(low, high, GRID_POINTS)
-    if y in _SHARES:
+    if not is_error(y):
         table = np.array([np.interp(grid, *part) for part in whole])
     else:
         logs = [(places, np.log(np.maximum(values, FLOOR_RAD))) for places, values in whole]
@@ -129,54 +162,15 @@ def band(
     return grid, table.min(axis=0), np.median(table, axis=0), table.max(axis=0)
 
 
-def _known(found: Curve, x: str, y: str) -> tuple[FloatArray, FloatArray]:
+def is_error(column: str) -> bool:
+    """Whether a column is an angle's error, which is drawn and joined in its logarithm."""
+    return column.endswith("_rad") and "within" not in column
+
+
+def known(found: Curve, x: str, y: str) -> tuple[FloatArray, FloatArray]:
     """The points of a curve where y is known."""
     known = np.isfinite(found.columns[y])
     return found.columns[x][known], found.columns[y][known]
-
-
-def draw(curves: Sequence[Curve], theme: Theme) -> Figure:
-    """Errors and shares over steps and over robot time: a thin line a run, their middle and band.
-
-    The band reaches from the least to the greatest of the runs.
-    """
-    figure = new_figure(11.0, 10.5)
-    grid = figure.subplots(len(_PANELS), len(_AXES), sharex="col", sharey="row")
-    for panels, (y, title) in zip(grid, _PANELS.items(), strict=True):
-        colour = {"within_0_1_rad": theme.green, "within_0_2_rad": theme.orange}.get(y, theme.blue)
-        for axes, x in zip(panels, _AXES, strict=True):
-            _panel(axes, curves, x, y, colour)
-            if y in _SHARES:
-                axes.set_ylim(-3, 103)
-            else:
-                error_axis(axes, theme)
-        panels[0].set_title(title)
-    for axes, label in zip(grid[-1], _AXES.values(), strict=True):
-        axes.set_xlabel(label)
-    legend(grid[0, 1])
-    return figure
-
-
-def _panel(axes: Axes, curves: Sequence[Curve], x: str, y: str, colour: str) -> None:
-    def shown(values: FloatArray) -> FloatArray:
-        return 100 * values if y in _SHARES else np.maximum(values, FLOOR_RAD)
-
-    found = band(curves, x, y)
-    if found is not None:
-        places, low, middle, high = found
-        axes.fill_between(
-            places, shown(low), shown(high), color=colour, alpha=0.18, lw=0, label="all runs"
-        )
-        label = f"median of {len(curves)} runs"
-        axes.plot(places, shown(middle), color=colour, lw=2.2, label=label)
-    width, name = (0.8, "one run") if found is not None else (1.8, curves[0].label)
-    for index, one in enumerate(curves):
-        places, values = _known(one, x, y)
-        axes.plot(
-            places, shown(values), ".-", color=colour, lw=width, ms=4, alpha=0.6,
-            label="" if index else name,
-        )  # fmt: skip
-    axes.margins(x=0.015)
 
 
 def write(folders: Sequence[Path], out: Path) -> list[Path]:
@@ -188,6 +182,8 @@ def write(folders: Sequence[Path], out: Path) -> list[Path]:
         RunFolderError: a folder is not a run with evaluations of a turning task.
         OSError: the disk refuses.
     """
+    from robosac.curve_plots import draw
+
     runs = [RunFolder.open(folder) for folder in folders]
     seeds = [run.config.seed for run in runs]
     unlike = len(set(seeds)) == len(seeds)

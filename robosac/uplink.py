@@ -275,14 +275,14 @@ class Uplink:
         newest = self._store.committed
         if welcome.stored > newest:
             self._fail(
-                f"the learner has {welcome.stored + 1} transitions of this stream, this store"
-                f" {newest + 1}: it is another store, or an older copy"
+                f"the learner, run {welcome.run}, has {welcome.stored + 1} transitions of this"
+                f" stream, this store {newest + 1}: it is another store, or an older copy"
             )
             return
         if welcome.stored < self._forgotten:
             self._fail(
-                f"the learner has transitions up to {welcome.stored}; those up to"
-                f" {self._forgotten} were safe with it once and are not kept here any more"
+                f"the learner, run {welcome.run}, has transitions up to {welcome.stored}; those up"
+                f" to {self._forgotten} were safe with it once and are not kept here any more"
             )
             return
         self._sent, self._flying = welcome.stored, []

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from robosac.config import load_preset
-from robosac.curves import COLUMNS, Curve, band, curve, main, to_csv
+from robosac.curves import TURNING, WALKING, Curve, band, curve, from_csv, main, to_csv
 from robosac.errors import RunFolderError
 from robosac.metrics import EpisodeResult, summarise
 from robosac.runs import RunFolder
@@ -30,7 +30,7 @@ def test_a_line_for_each_evaluation(runs: list[Path]) -> None:
     run = RunFolder.open(runs[0])
     found = curve(run, "seed-0")
     lines = list(csv.DictReader(io.StringIO(to_csv(found))))
-    assert tuple(lines[0]) == COLUMNS
+    assert tuple(lines[0]) == TURNING
     assert [int(line["step"]) for line in lines] == run.evaluation_steps()
     last = run.episodes(run.evaluation_steps()[-1])
     median = np.median([e.angle_error_rad for e in last if e.angle_error_rad is not None])
@@ -57,7 +57,7 @@ def test_of_two_evaluations_at_a_step_the_newest_counts(runs: list[Path], tmp_pa
 
 
 def made(steps: list[float], values: list[float], name: str) -> Curve:
-    columns = {column: np.full(len(steps), np.nan) for column in COLUMNS}
+    columns = {column: np.full(len(steps), np.nan) for column in TURNING}
     columns["step"], columns[name] = np.array(steps), np.array(values)
     return Curve("x", columns)
 
@@ -115,9 +115,57 @@ def test_a_run_without_turning_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = RunFolder.create(tmp_path / "run", load_preset("gym:Pendulum-v1"))
-    with pytest.raises(RunFolderError, match="no evaluation of a turning task"):
+    with pytest.raises(RunFolderError, match="no evaluation of a turning or walking task"):
         curve(run, "x")
     assert main([str(run.path), "--out", str(tmp_path / "c")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert main([str(tmp_path / "none"), "--out", str(tmp_path / "c")]) == 2
     assert not list(tmp_path.glob("c*"))
+
+
+def walked(folder: Path, seed: int) -> RunFolder:
+    run = RunFolder.create(folder, load_preset("minitaur", [f"seed={seed}"]))
+    with run.metrics_writer() as metrics:
+        for step, speeds in ((5000, (0.1, 0.3)), (10_000, (0.4 + 0.1 * seed, 0.6))):
+            ends = (EpisodeEnd.TERMINATED, EpisodeEnd.TRUNCATED)
+            episodes = [
+                EpisodeResult(length=500, return_=1.0, end=end, speed_m_s=speed, power_w=600.0)
+                for end, speed in zip(ends, speeds, strict=True)
+            ]
+            metrics.write(summarise(episodes, step=step, wall_s=1.0, robot_s=step * 0.02))
+    return run
+
+
+def test_a_walk_has_speeds_and_falls(tmp_path: Path) -> None:
+    runs = [walked(tmp_path / f"r{seed}", seed) for seed in (1, 2)]
+    found = curve(runs[0], "x")
+    assert tuple(found.columns) == WALKING
+    np.testing.assert_allclose(found.columns["upright"], [0.5, 0.5])
+    np.testing.assert_allclose(found.columns["speed_m_s"], [0.2, 0.55])
+    np.testing.assert_allclose(found.columns["robot_min"], [5 / 3, 10 / 3])
+    assert main([*(str(run.path) for run in runs), "--out", str(tmp_path / "walk")]) == 0
+    with Image.open(tmp_path / "walk.png") as image:
+        assert image.width > 1000
+
+
+def test_what_was_written_is_read_again(runs: list[Path], tmp_path: Path) -> None:
+    for run in (RunFolder.open(runs[0]), walked(tmp_path / "r", 1)):
+        found = curve(run, "x")
+        again = from_csv(to_csv(found), "x")
+        assert tuple(again.columns) == tuple(found.columns)
+        for name, values in found.columns.items():
+            np.testing.assert_allclose(again.columns[name], values, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "x is no learning curve"),
+        ("step,return\n1,2\n", "x is no learning curve: its first line is step,return"),
+        (",".join(WALKING) + "\n1,2\n", "x is damaged"),
+        (",".join(WALKING) + "\n" + ",".join(["one"] * len(WALKING)), "x is damaged"),
+    ],
+)
+def test_what_is_no_curve_is_refused(text: str, says: str) -> None:
+    with pytest.raises(RunFolderError, match=says):
+        from_csv(text, "x")
