@@ -19,6 +19,8 @@ RATE_AMBER, RATE_RED = 0.9, 0.5
 """Of the pictures a second that were asked for."""
 AGE_AMBER: Final = 0.7
 """Of the age that ends an episode."""
+LATE_PERIODS: Final = 1.5
+"""A picture may come so much later than the one before without being missed."""
 DARK, BRIGHT = 0.04, 0.96
 """Mean of a picture, of full scale, beyond which the exposure is told."""
 ROWS: Final = ("camera rate", "camera age", "camera exposure")
@@ -44,6 +46,15 @@ class CameraWish:
     age_s: float
     """The age that ends an episode."""
     exposure_s: float
+    measured_s: float | None = None
+    """The longest delay from exposure to use that was measured; None: it was not."""
+
+    @property
+    def oldest_s(self) -> float | None:
+        """The age that the newest picture may then reach, until the next one is seen."""
+        if self.measured_s is None:
+            return None
+        return self.measured_s + LATE_PERIODS / self.fps + POLL_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +162,11 @@ def _age(facts: CameraFacts, wish: CameraWish) -> Row:
     valid = f"up to {1e3 * wish.age_s:.0f} ms"
     remedy = "another USB socket, fewer programs beside it; or raise the age in the settings"
     level = Level.GREEN if facts.age_s <= AGE_AMBER * wish.age_s else Level.AMBER
+    oldest = wish.oldest_s
+    if oldest is not None and not facts.age_s <= oldest:
+        level = Level.AMBER
+        valid += f", and {1e3 * oldest:.0f} by the delay that was measured"
+        remedy += "; or measure it anew (robosac calibrate latency)"
     if not facts.age_s <= wish.age_s:
         level = Level.RED
     found = "no picture" if math.isinf(facts.age_s) else f"up to {1e3 * facts.age_s:.0f} ms"

@@ -12,6 +12,7 @@ from robosac.check.motors import MotorBounds
 from robosac.check.place import Place, place_of
 from robosac.errors import CalibrationMismatch, ConfigError
 from robosac.robots.claw_file import ClawFile, load_claw_file
+from robosac.robots.measured import CAMERA
 from robosac.robots.robot_file import RobotFile, load_robot_file
 from robosac.robots.wiring import check_calibration
 from robosac.settings import ClawConfig, MinitaurConfig, RobotConfig
@@ -92,10 +93,12 @@ def _claw(config: ClawConfig) -> Subject:
         raise ConfigError(
             f"the robot file of {file.name} has no section camera, and pixels need one"
         )
-    wish = None
+    wish, calibration = None, _calibration(config, file, "claw")
     if seen is not None:
         fps = config.twin.camera.fps if place is Place.IN_PROCESS else seen.fps
-        wish = CameraWish(fps, config.task.frame_age_s, seen.exposure_s)
+        late = None if calibration.found is None else calibration.found.latency.get(CAMERA)
+        longest = None if late is None else late.max_s
+        wish = CameraWish(fps, config.task.frame_age_s, seen.exposure_s, longest)
     return Subject(
         config=config,
         robot="claw",
@@ -103,7 +106,7 @@ def _claw(config: ClawConfig) -> Subject:
         place=place,
         ports={"servos": file.port.path},
         cameras={} if seen is None else {"hand": seen.path},
-        calibration=_calibration(config, file, "claw"),
+        calibration=calibration,
         bounds=_bounds(file, file.model),
         has_imu=False,
         wish=wish,
