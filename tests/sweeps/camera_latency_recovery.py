@@ -8,7 +8,8 @@ every other one's pictures carry no stamp of the kernel's, so that they count as
 arrive. The delay is compared with what the twin drew for each picture, less how old the joints'
 readings are that it is measured against: one step of the servos' firmware, 2 ms.
 
-Exit code 0 if every mean is within 1 ms, and every 99th percentile within 1.5.
+Exit code 0 if every mean is within 1 ms, and every 99th percentile within 1.5,
+or 2 without stamps.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -33,8 +34,10 @@ from sim.claw import DT, ClawTwin
 from tests.sweeps.calibration_recovery import Row
 from tests.sweeps.saying import say
 
-BOUND_MS, TAIL_MS = 1.0, 1.5
-"""The latter of the 99th percentile: a twin's pictures come and are seen at steps of 2 ms."""
+BOUND_MS: Final = 1.0
+TAIL_MS: Final = {"kernel": 1.5, "arrival": 2.0}
+"""Of the 99th percentile. A twin's pictures arrive between two looks 2 ms apart: 1 ms either way.
+Without stamps its exposures, at steps of 2 ms too, are also taken to be evenly spaced."""
 
 
 @dataclass
@@ -129,7 +132,7 @@ def rows() -> dict[str, Row]:
     """Empty."""
     table: dict[str, Row] = {}
     for kind in ("kernel", "arrival"):
-        for what, bound in (("mean", BOUND_MS), ("99 %", TAIL_MS)):
+        for what, bound in (("mean", BOUND_MS), ("99 %", TAIL_MS[kind])):
             name = f"{what}, stamped by {kind}"
             table[name] = Row(name, "ms", bound, [])
     return table
