@@ -51,7 +51,7 @@ from tests.sweeps.transfer_robot import (
     write_drawn,
 )
 
-NOMINAL_EPISODES = 10
+NOMINAL_EPISODES = 8
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,8 @@ def main(arguments: list[str] | None = None) -> int:
     sweep = Sweep(run, policy, options.episodes, spans)
     told = {key: str(value) for key, value in vars(options).items() if key not in ("json", "run")}
     found = Found(sweep.twin([], options.seed, NOMINAL_EPISODES))
+    any_way = range(options.seed, options.seed + options.any_way)
+    found.any_way = [put_together_in_any_way(sweep, seed) for seed in any_way]
     for number in range(options.robots):
         if time.monotonic() - begun > options.seconds:
             say(f"time is up after {number} of {options.robots}")
@@ -161,8 +163,6 @@ def main(arguments: list[str] | None = None) -> int:
         say(f"{seed}: {speeds}, {time.monotonic() - begun:.0f} s")
         if options.json is not None:
             found.write(options.json, told)
-    any_way = range(options.seed, options.seed + options.any_way)
-    found.any_way = [put_together_in_any_way(sweep, seed) for seed in any_way]
     found.tell()
     if options.json is not None:
         found.write(options.json, told)
