@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from robosac.plot_style import Theme, new_figure
 from robosac.rows import FloatArray, Rows, numbers, running_median
-from robosac.wear import NEWEST
+from robosac.wear import NEWEST, by_its_likes
 
 
 def wear(rows: Rows, theme: Theme) -> Figure:
@@ -17,17 +17,18 @@ def wear(rows: Rows, theme: Theme) -> Figure:
     left, right = figure.subplots(1, 2)
     told = [row for row in rows.episodes if row.standing_rad or row.lag_s]
     x = rows.axis(told)
-    stance = {name: None for row in told for name in row.standing_rad}
+    likes = [by_its_likes(row.standing_rad) for row in told]
+    stance = {name: None for row in likes for name in row}
     lags = {name: None for row in told for name in row.lag_s}
     _lines(
         left, theme, x,
-        {name: 1e3 * numbers([row.standing_rad.get(name) for row in told]) for name in stance},
+        {name: 1e3 * numbers([row.get(name) for row in likes]) for name in stance},
     )  # fmt: skip
     _lines(
         right, theme, x,
         {name: 1e3 * numbers([row.lag_s.get(name) for row in told]) for name in lags},
     )  # fmt: skip
-    left.set_title("Off its stance [mrad]")
+    left.set_title("Off its stance, less its likes' [mrad]")
     right.set_title("Lag of the joints [ms]")
     for axes in (left, right):
         axes.set_xlabel(rows.axis_label)

@@ -17,9 +17,8 @@ from robosac.report_wear import verdict
 from robosac.rows import Rows
 from robosac.states import SafetyState
 from robosac.tasks.ends import EpisodeEnd
-from robosac.ticks import Tick
 from robosac.tracking import Lag, standing
-from robosac.wear import FIRST, NEWEST, STANDING_RAD, lag_drift, standing_drift
+from robosac.wear import FIRST, NEWEST, STANDING_RAD, by_its_likes, standing_drift
 from tests.robosac.executor_rig import Rig
 from tests.robosac.synthetic_run import write_run
 
@@ -56,6 +55,23 @@ def test_less_than_what_calibration_is_good_for_is_not_told(change: float) -> No
     assert drift.bound == STANDING_RAD
 
 
+def test_a_joint_is_told_by_its_likes() -> None:
+    told = {"front_left_rear": 0.3, "front_right_rear": 0.1, "back_left_rear": 0.5, "roll": 0.02}
+    found = by_its_likes({**told, "pitch": None})
+    assert found == pytest.approx({**told, "front_left_rear": 0.2, "front_right_rear": -0.2})
+    fingers = by_its_likes({"base_0": 0.3, "base_1": 0.0, "base_2": 0.0, "valve": 0.1})
+    assert fingers == pytest.approx({"base_0": 0.3, "base_1": -0.15, "base_2": -0.15, "valve": 0.1})
+
+
+def test_what_changes_both_sides_alike_hides_nothing_of_one() -> None:
+    together = RNG.normal(0.1, 0.06, 90)
+    told = [
+        {"knee_left": float(both), "knee_right": float(both) + (0.03 if number >= 45 else 0.0)}
+        for number, both in enumerate(together)
+    ]
+    assert [drift.drifted for drift in standing_drift(told)] == [True, True]
+
+
 def test_too_few_episodes_tell_nothing_and_unknown_ones_do_not_count() -> None:
     assert standing_drift(stances(FIRST + NEWEST - 1, 0.0)) == ()
     told: list[dict[str, float | None]] = [{"b": None}, {}]
@@ -70,29 +86,9 @@ def test_what_is_no_number_counts_as_drifted() -> None:
     assert drift.drifted
 
 
-def test_one_joint_that_lags_is_told_and_all_together_are_not() -> None:
-    usual = dict.fromkeys(NAMES, 0.02)
-    slower = {**usual, "c": 0.03}
-    found = lag_drift([usual] * FIRST + [slower] * NEWEST)
-    assert [drift.name for drift in found if drift.drifted] == ["c"]
-    gait = dict.fromkeys(NAMES, 0.05)
-    assert not any(drift.drifted for drift in lag_drift([usual] * FIRST + [gait] * NEWEST))
-
-
 def test_the_verdict_names_what_drifted() -> None:
-    stance, none = standing_drift(stances(80, 0.04)), standing_drift(stances(80, 0.0))
-    assert "no longer stands as it did: b." in verdict(stance, ())
-    assert "b" in verdict((), stance)
-    assert verdict(none, none) == "The robot stands and follows as when this run began."
-
-
-def ticks(rig: Rig, goal: float, count: int) -> list[Tick]:
-    """The rig's joints sent to `goal`, rad."""
-    told: list[Tick] = []
-    for _ in range(count):
-        rig.executor.request(np.full(len(rig.executor.limits.names), goal))
-        told.append(rig.executor.tick())
-    return told
+    assert "no longer stands as it did: b." in verdict(standing_drift(stances(80, 0.04)))
+    assert verdict(standing_drift(stances(80, 0.0))) == "The robot stands as when this run began."
 
 
 def test_where_the_robot_stands_is_its_goal_less_its_reading() -> None:
