@@ -28,8 +28,8 @@ MEDIAN_ERROR: Final = 1.2533
 """Standard error of a median by that of a mean, of a normal distribution."""
 MAD_TO_DEVIATION: Final = 1.4826
 """Of a normal distribution."""
-STANDING_RAD: Final = 0.02
-"""A change of the stance below which nothing is said, rad: what calibration is to be good for."""
+STANDING_RAD: Final = 0.01
+"""A change below which nothing is said, rad: three times what the twin shows by chance."""
 _SIDES: Final = re.compile(r"left|right|[0-9]+")
 """What tells a joint's name from its likes'."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from robosac.check.calibrated import CalibrationFacts
 from robosac.check.cameras import CameraWish
 from robosac.check.motors import MotorBounds
+from robosac.check.picture import load
 from robosac.check.place import Place, place_of
 from robosac.errors import CalibrationMismatch, ConfigError
 from robosac.robots.claw_file import ClawFile, load_claw_file
@@ -53,7 +54,8 @@ def subject_of(config: RobotConfig) -> Subject:
 
 def files_of(subject: Subject) -> tuple[Path, ...]:
     """Files of ours that cannot be younger than now."""
-    named = (subject.config.robot.file, subject.config.robot.calibration)
+    section = subject.config.robot
+    named = (section.file, section.calibration, section.picture)
     return (Path(__file__), *(Path(path) for path in named if path is not None))
 
 
@@ -95,7 +97,9 @@ def _claw(config: ClawConfig) -> Subject:
     wish = None
     if seen is not None:
         fps = config.twin.camera.fps if place is Place.IN_PROCESS else seen.fps
-        wish = CameraWish(fps, config.task.frame_age_s, seen.exposure_s)
+        kept = config.robot.picture
+        reference = None if kept is None else load(Path(kept), file.name)
+        wish = CameraWish(fps, config.task.frame_age_s, seen.exposure_s, True, reference)
     return Subject(
         config=config,
         robot="claw",

@@ -47,8 +47,8 @@ def test_noise_alone_drifts_nowhere_however_large_it_is() -> None:
         assert not any(drift.drifted for drift in standing_drift(stances(80, 0.0, noise)))
 
 
-@given(st.floats(-0.018, 0.018))
-def test_less_than_what_calibration_is_good_for_is_not_told(change: float) -> None:
+@given(st.floats(-0.009, 0.009))
+def test_less_than_what_chance_does_is_not_told(change: float) -> None:
     told = [{"b": 0.0 if number < FIRST else change} for number in range(FIRST + NEWEST)]
     (drift,) = standing_drift(told)
     assert not drift.drifted

@@ -52,7 +52,9 @@ ROWS = {
     | INERTIAL
     | {"port legs", "port imu", "latency timer legs", "latency timer imu"},
     "claw": COMMON | {"port servos", "latency timer servos"},
-    "claw-pixels": COMMON | CAMERA | {"port servos", "latency timer servos", "camera device hand"},
+    "claw-pixels": COMMON
+    | CAMERA
+    | {"camera picture", "port servos", "latency timer servos", "camera device hand"},
 }
 
 
