@@ -25,7 +25,7 @@ from robosac.files import write_whole
 ROW: Final = "camera picture"
 BINS: Final = 64
 COLOURS: Final = ("red", "green", "blue")
-AMBER, RED = 0.04, 0.10
+AMBER, RED = 0.06, 0.12
 """Of full scale, by which a colour's values moved on the average."""
 FORMAT: Final = 1
 LARGEST: Final = 100_000
