@@ -53,6 +53,8 @@ class CameraWish:
     """Whether a policy sees its pictures, so that they must stay alike."""
     reference: PictureReference | None = None
     """What they are compared with."""
+    twin: bool = False
+    """It is of a twin in this process, whose light nobody changes by accident."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,9 @@ class CameraFacts:
 def camera_rows(facts: CameraFacts, wish: CameraWish) -> tuple[Row, ...]:
     """Every row about a camera, in the order of `ROWS`; its picture's, where one learns from it."""
     rows = _rate(facts, wish), _age(facts, wish), _exposure(facts, wish)
-    return (*rows, picture_row(facts.histogram, wish.reference)) if wish.learned else rows
+    if not wish.learned:
+        return rows
+    return (*rows, picture_row(facts.histogram, wish.reference, wish.twin))
 
 
 def camera_unknown(why: str, learned: bool = False) -> tuple[Row, ...]:

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from robosac.check.row import Level, Row, judged
+from robosac.check.row import Level, Row, judged, on_a_twin
 from robosac.errors import ConfigError
 from robosac.files import write_whole
 
@@ -109,16 +109,21 @@ def _three(values: NDArray[np.float64]) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def picture_row(seen: NDArray[np.float64] | None, reference: PictureReference | None) -> Row:
+def picture_row(
+    seen: NDArray[np.float64] | None, reference: PictureReference | None, twin: bool = False
+) -> Row:
     """The row.
 
     Args:
         seen: of the newest pictures; None: there is none.
         reference: what was kept; None: nothing was.
+        twin: it is the camera of a twin in this process, which needs no reference.
     """
     valid = f"within {AMBER:.0%} of full scale of the reference, red at {RED:.0%}"
     if seen is None:
         return judged(ROW, Level.RED, "no picture", valid, "take off its cap")
+    if reference is None and twin:
+        return on_a_twin(ROW, "no reference is named", valid)
     if reference is None:
         return judged(ROW, Level.AMBER, "no reference was kept", valid, _KEEP)
     shift = compare(seen, reference.shares)

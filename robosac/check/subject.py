@@ -99,7 +99,14 @@ def _claw(config: ClawConfig) -> Subject:
         fps = config.twin.camera.fps if place is Place.IN_PROCESS else seen.fps
         kept = config.robot.picture
         reference = None if kept is None else load(Path(kept), file.name)
-        wish = CameraWish(fps, config.task.frame_age_s, seen.exposure_s, True, reference)
+        wish = CameraWish(
+            fps,
+            config.task.frame_age_s,
+            seen.exposure_s,
+            learned=True,
+            reference=reference,
+            twin=place is Place.IN_PROCESS,
+        )
     return Subject(
         config=config,
         robot="claw",

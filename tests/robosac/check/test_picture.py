@@ -83,6 +83,8 @@ def test_no_picture_is_red_and_no_reference_is_told() -> None:
     row = picture_row(histogram([SCENE]), None)
     assert row.level is Level.AMBER
     assert "--keep-picture" in row.remedy
+    assert picture_row(histogram([SCENE]), None, twin=True).level is Level.TWIN
+    assert picture_row(None, None, twin=True).level is Level.RED
 
 
 def test_the_row_stands_only_where_pictures_are_learned_from() -> None:
