@@ -60,6 +60,7 @@ def _pairs(axes: Axes, found: Found, theme: Theme) -> None:
     axes.plot([], [], "x", color=theme.red, label="not armed")
     reference_line(axes, 1.0, "nominal twin", theme)
     axes.set_xticks(range(1, len(robots) + 1))
+    axes.set_xlim(0.5, len(robots) + 0.5)
     axes.set_xlabel("hidden robot, by its speed without calibration")
     axes.set_ylabel("speed while walking, by the nominal twin's")
     axes.set_title("Speed kept", pad=26)
@@ -86,7 +87,7 @@ def _parts(axes: Axes, found: Found, theme: Theme) -> None:
 
 
 def _scale(axes: Axes) -> None:
-    axes.set_ylim(bottom=-0.12)
+    axes.set_ylim(-0.12, max(1.2, axes.get_ylim()[1]))
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0))
     axes.grid(visible=False, axis="x")
 
