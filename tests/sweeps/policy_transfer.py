@@ -52,6 +52,8 @@ from tests.sweeps.transfer_robot import (
 )
 
 NOMINAL_EPISODES = 8
+PATHS = ("run", "json", "picture")
+"""Options that say nothing of what was found."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
     policy = load_policy(run.evaluation_folder(step))
     spans = Spans(math.radians(options.horns_deg), math.radians(options.mounting_deg))
     sweep = Sweep(run, policy, options.episodes, spans)
-    told = {key: str(value) for key, value in vars(options).items() if key not in ("json", "run")}
+    told = {key: str(value) for key, value in vars(options).items() if key not in PATHS}
     found = Found(sweep.twin([], options.seed, NOMINAL_EPISODES))
     any_way = range(options.seed, options.seed + options.any_way)
     found.any_way = [put_together_in_any_way(sweep, seed) for seed in any_way]
