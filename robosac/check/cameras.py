@@ -6,7 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from drivers.camera.frames import CameraFrame, CameraStatus
+from robosac.check.picture import ROW as PICTURE
+from robosac.check.picture import PictureReference, histogram, picture_row
 from robosac.check.row import Level, Row, judged
 from robosac.clock import Clock
 
@@ -48,6 +53,12 @@ class CameraWish:
     exposure_s: float
     measured_s: float | None = None
     """The longest delay from exposure to use that was measured; None: it was not."""
+    learned: bool = False
+    """Whether a policy sees its pictures, so that they must stay alike."""
+    reference: PictureReference | None = None
+    """What they are compared with."""
+    twin: bool = False
+    """It is of a twin in this process, whose light nobody changes by accident."""
 
     @property
     def oldest_s(self) -> float | None:
@@ -71,18 +82,23 @@ class CameraFacts:
     """Settings that it did not take."""
     brightness: float = math.nan
     """Mean of the newest picture, of full scale."""
+    histogram: NDArray[np.float64] | None = None
+    """Of the newest picture; see `picture.histogram`."""
 
 
 def camera_rows(facts: CameraFacts, wish: CameraWish) -> tuple[Row, ...]:
-    """Every row about a camera, in the order of `ROWS`."""
-    return _rate(facts, wish), _age(facts, wish), _exposure(facts, wish)
+    """Every row about a camera, in the order of `ROWS`; its picture's, where one learns from it."""
+    rows = _rate(facts, wish), _age(facts, wish), _exposure(facts, wish)
+    if not wish.learned:
+        return rows
+    return (*rows, picture_row(facts.histogram, wish.reference, wish.twin))
 
 
-def camera_unknown(why: str) -> tuple[Row, ...]:
+def camera_unknown(why: str, learned: bool = False) -> tuple[Row, ...]:
     """Every row when it could not be watched; unknown is red."""
     return tuple(
         judged(name, Level.RED, f"not known: {why}", "a camera that delivers", "mend that first")
-        for name in ROWS
+        for name in ((*ROWS, PICTURE) if learned else ROWS)
     )
 
 
@@ -110,6 +126,7 @@ def watch(camera: Watched, clock: Clock) -> CameraFacts:
         age_s=oldest,
         mismatches=tuple(map(str, status.mismatches)),
         brightness=math.nan if frame is None else float(frame.image.mean()) / 255.0,
+        histogram=None if frame is None else histogram([frame.image]),
     )
 
 
@@ -134,6 +151,7 @@ def glance(camera: Watched, clock: Clock) -> CameraFacts:
         age_s=math.inf if frame is None else now - frame.time,
         mismatches=tuple(map(str, status.mismatches)),
         brightness=math.nan if frame is None else float(frame.image.mean()) / 255.0,
+        histogram=None if frame is None else histogram([frame.image]),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from robosac.check.calibrated import CalibrationFacts
 from robosac.check.cameras import CameraWish
 from robosac.check.motors import MotorBounds
+from robosac.check.picture import load
 from robosac.check.place import Place, place_of
 from robosac.errors import CalibrationMismatch, ConfigError
 from robosac.robots.claw_file import ClawFile, load_claw_file
@@ -54,7 +55,8 @@ def subject_of(config: RobotConfig) -> Subject:
 
 def files_of(subject: Subject) -> tuple[Path, ...]:
     """Files of ours that cannot be younger than now."""
-    named = (subject.config.robot.file, subject.config.robot.calibration)
+    section = subject.config.robot
+    named = (section.file, section.calibration, section.picture)
     return (Path(__file__), *(Path(path) for path in named if path is not None))
 
 
@@ -98,7 +100,17 @@ def _claw(config: ClawConfig) -> Subject:
         fps = config.twin.camera.fps if place is Place.IN_PROCESS else seen.fps
         late = None if calibration.found is None else calibration.found.latency.get(CAMERA)
         longest = None if late is None else late.max_s
-        wish = CameraWish(fps, config.task.frame_age_s, seen.exposure_s, longest)
+        kept = config.robot.picture
+        reference = None if kept is None else load(Path(kept), file.name)
+        wish = CameraWish(
+            fps,
+            config.task.frame_age_s,
+            seen.exposure_s,
+            measured_s=longest,
+            learned=True,
+            reference=reference,
+            twin=place is Place.IN_PROCESS,
+        )
     return Subject(
         config=config,
         robot="claw",
