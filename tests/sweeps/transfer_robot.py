@@ -51,7 +51,7 @@ class Spans:
     horns_rad: float
     """Of each joint's zero, at most."""
     mounting_rad: float
-    """Of the inertial sensor, at most, about any axis."""
+    """Of the inertial sensor, at most, about any axis; its gyro has no bias."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Build:
         if what == "joints":
             plain = replace(plain, sign=hidden.sign, zero_rad=hidden.zero_rad)
         if what == "imu":
-            plain = replace(plain, mounting=hidden.mounting, gyro_bias=hidden.gyro_bias)
+            plain = replace(plain, mounting=hidden.mounting)
         return Build(plain, self.actuators if what == "actuators" else None)
 
     @property
