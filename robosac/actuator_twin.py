@@ -10,7 +10,7 @@ import numpy as np
 from calibration import Calibration
 from calibration.actuators import Drawn, Twin
 from robosac.robots.claw_file import ClawFile
-from robosac.robots.measured import COMMAND_TO_MOTION
+from robosac.robots.measured import CAMERA, COMMAND_TO_MOTION
 from robosac.robots.robot_file import RobotFile
 from robosac.robots.wiring import directions, motor_zeros
 from robosac.settings import ClawTwinSection, MinitaurConfig, TwinSection
@@ -38,7 +38,16 @@ def measured_actuators(measured: Calibration, names: Sequence[str]) -> JointDyna
 
 def measured_delays(measured: Calibration) -> Delays | None:
     """The delay from command to motion that was measured; None: it was not."""
-    delay = measured.latency.get(COMMAND_TO_MOTION)
+    return _replayed(measured, COMMAND_TO_MOTION)
+
+
+def measured_camera_delays(measured: Calibration) -> Delays | None:
+    """The hand's pictures' delay that was measured; None: it was not."""
+    return _replayed(measured, CAMERA)
+
+
+def _replayed(measured: Calibration, name: str) -> Delays | None:
+    delay = measured.latency.get(name)
     if delay is None:
         return None
     from sim.delays import Delays

@@ -30,6 +30,7 @@ from robosac.flight.wiring import Blackbox
 from robosac.hal import FloatArray, Robot
 from robosac.robots.claw import Claw
 from robosac.robots.claw_file import ClawFile
+from robosac.robots.eye import Camera
 from robosac.robots.identity import check_ports
 from robosac.robots.minitaur import Minitaur
 from robosac.robots.robot_file import RobotFile, load_robot_file
@@ -37,6 +38,7 @@ from robosac.settings import ClawConfig, MinitaurConfig
 from robosac.stage import is_twin, own_calibration
 from robosac.states import SafetyState
 from robosac.ticks import Tick
+from robosac.watched import WatchingClock
 
 APPROACH_RAD_S: Final = 1.0
 """How fast joints go to where a motion begins."""
@@ -89,6 +91,10 @@ class Armed:
     measured: Calibration
     """What it is driven with."""
     rng: np.random.Generator
+    watching: WatchingClock
+    """What `clock` waits on."""
+    camera: Camera | None = None
+    """The hand's, if it was asked for."""
 
     @property
     def kind(self) -> str:
@@ -144,6 +150,7 @@ def armed(
     take_over: bool,
     seed: int = 0,
     target: Target | None = None,
+    sight: bool = False,
 ) -> Iterator[Armed]:
     """The robot or its twin, hung up and armed, at the centre of its motions; torque off after.
 
@@ -153,6 +160,7 @@ def armed(
         take_over: stop and end whoever owns it now.
         seed: of what is drawn: a twin, and the times of ticks.
         target: where what is measured goes; a dry run is on the twin, whatever the settings say.
+        sight: open the hand's camera too, if its task learns from pictures.
 
     Raises:
         ConfigError: a setting, a file or a port is wrong. CalibrationMismatch: another robot's.
@@ -169,7 +177,7 @@ def armed(
             built, custody, hung = _minitaur(config, stack, take_over, rng)
         else:
             config = config if target is None else target.robot(config)
-            built, custody, hung = _claw(config, stack, take_over, rng)
+            built, custody, hung = _claw(config, stack, take_over, rng, sight)
         stack.callback(built.executor.close)
         custody.attach(built.executor)
         with built.executor:
@@ -210,20 +218,27 @@ def _minitaur(
         camera = overhead_of(reached.devices.tracker)
         guarded = gated(robot, config, measured, reached.ports, camera)
     period = config.executor.period_s
-    clock = DitheredClock(reached.clock, period, rng.random)
+    watching = WatchingClock(reached.clock)
+    clock = DitheredClock(watching, period, rng.random)
     settings = minitaur_settings(config, file)
     executor = Executor(guarded, clock, gate, period, settings, custody.journal)
     _record(blackbox, executor, clock, "minitaur", measured, stack)
-    return Armed(config, file, executor, clock, measured, rng), custody, hung
+    return Armed(config, file, executor, clock, measured, rng, watching), custody, hung
 
 
-def _claw(config: ClawConfig, stack: ExitStack, take_over: bool, rng: np.random.Generator) -> Built:
+def _claw(
+    config: ClawConfig,
+    stack: ExitStack,
+    take_over: bool,
+    rng: np.random.Generator,
+    sight: bool,
+) -> Built:
     from robosac.assembly_claw import file_of, reach
 
-    # No picture is needed, so that no camera is either.
-    config = msgspec.structs.replace(
-        config, task=msgspec.structs.replace(config.task, pixels=False)
-    )
+    if not sight:
+        # No picture is needed, so that no camera is either.
+        task = msgspec.structs.replace(config.task, pixels=False)
+        config = msgspec.structs.replace(config, task=task)
     file = file_of(config)
     measured = own_calibration(config.robot, "claw", file)
     gate, blackbox = EStopGate(), Blackbox(config)
@@ -241,11 +256,14 @@ def _claw(config: ClawConfig, stack: ExitStack, take_over: bool, rng: np.random.
 
         guarded = gated(robot, config, measured, reached.ports, reached.devices.camera)
     period = config.executor.period_s
-    clock = DitheredClock(reached.clock, period, rng.random)
+    watching = WatchingClock(reached.clock)
+    clock = DitheredClock(watching, period, rng.random)
     settings = claw_settings(config, file)
     executor = Executor(guarded, clock, gate, period, settings, custody.journal)
     _record(blackbox, executor, clock, "claw", measured, stack)
-    return Armed(config, file, executor, clock, measured, rng), custody, hung
+    camera = reached.devices.camera
+    built = Armed(config, file, executor, clock, measured, rng, watching, camera)
+    return built, custody, hung
 
 
 def _record(

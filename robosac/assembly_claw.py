@@ -15,7 +15,12 @@ import msgspec
 
 from calibration import Calibration
 from drivers.dynamixel import TABLES, DynamixelBus
-from robosac.actuator_twin import measured_actuators, measured_bolts, measured_delays
+from robosac.actuator_twin import (
+    measured_actuators,
+    measured_bolts,
+    measured_camera_delays,
+    measured_delays,
+)
 from robosac.channel_layout import Layout
 from robosac.check.gate import gated
 from robosac.connection import ClawConnection
@@ -57,7 +62,8 @@ def make_claw(config: ClawConfig, gate: EStopGate, take_over: bool = False) -> S
     """
     file = file_of(config)
     measured = own_calibration(config.robot, ROBOT_NAME, file)
-    check_history(measured, 1, config.task.control_period_s, "task.control_period_s")
+    task = config.task
+    check_history(measured, 1, task.control_period_s, "task.control_period_s", task.pixels)
     if has_own_process(config):
         picture = _picture(config, file)
         remote, console = start(config, Layout(len(file.motors), picture), take_over)
@@ -161,7 +167,7 @@ def _twin(
         model=_model_number(file),
         preset=PRESETS[section.servos],
         randomisation=_randomisation(section),
-        camera=_camera_options(picture) if pixels else None,
+        camera=_camera_options(picture, measured) if pixels else None,
         actuators=measured_actuators(measured, file.joint_names),
         delays=measured_delays(measured),
         bolts=measured_bolts(measured, file),
@@ -175,7 +181,7 @@ def _twin(
     return ClawConnection(ClawDevices(bus, camera), twin.clock, twin, twin.render, twin.clock)
 
 
-def _camera_options(section: TwinCameraSection) -> ClawCameraOptions:
+def _camera_options(section: TwinCameraSection, measured: Calibration) -> ClawCameraOptions:
     from sim.camera_randomisation import CameraRandomisation
     from sim.camera_sensor import SensorSettings
     from sim.claw_camera import ClawCameraOptions
@@ -186,6 +192,7 @@ def _camera_options(section: TwinCameraSection) -> ClawCameraOptions:
         fps=section.fps,
         latency_s=section.latency_s,
         jitter_s=section.jitter_s,
+        delays=measured_camera_delays(measured),
         sensor=SensorSettings(section.exposure, section.read_noise, section.shot_noise),
         randomisation=CameraRandomisation.mild() if mild else CameraRandomisation.off(),
     )

@@ -177,13 +177,13 @@ def calibrate(asked: Asked, name: str) -> dict[str, object]:
     )
     target.write(with_camera(base, name, camera, evidence))
     job.person.tell(target.closing)
-    pages = write_report(asked.out, name, findings, camera, evidence)
-    job.person.tell(f"report: {pages[0]}")
+    report = write_report(asked.out, name, findings, camera, evidence)
+    job.person.tell(f"report: {report}")
     _tell_controls(job, controls)
     return {
         "camera": name,
         "file": str(asked.out),
-        "report": [str(page) for page in pages],
+        "report": str(report),
         "measured": msgspec.to_builtins(camera),
         "evidence": msgspec.to_builtins(evidence),
     }

@@ -10,15 +10,18 @@ from typing import Final
 
 import numpy as np
 
+from calibration.camera_latency import CameraLatency
 from calibration.errors import Undetermined
 from calibration.latency import Step, StepResponse, needed_history, round_trips, step_response
 from calibration.record import Calibration, Delay
 from robosac.armed_bench import Armed, Progress, armed
+from robosac.calibrate_camera_latency import measure_camera
 from robosac.calibrate_pictures import latency_page
 from robosac.calibrate_target import Target
 from robosac.dithered import SHARE
 from robosac.errors import RobotError
 from robosac.hal import FloatArray
+from robosac.robots.claw_file import ClawFile
 from robosac.robots.measured import with_latency
 from robosac.settings import ClawConfig, MinitaurConfig
 from robosac.ticks import Tick
@@ -31,6 +34,8 @@ MARGIN: Final = 0.9
 VARIED: Final = 0.2
 """Share by which steps are shorter than the largest, by chance."""
 LARGEST_STEP_RAD: Final = 0.1
+STAMP_S: Final = 0.001
+"""Stamps of pictures that are wrong by more are told."""
 
 
 @dataclass(frozen=True)
@@ -70,18 +75,43 @@ def latency(
         ConfigError, CalibrationMismatch, OwnershipError, ArmingError: as `armed`.
         RobotError: the robot was stopped, or the steps tell no delay.
     """
-    with armed(preset, overrides, take_over, seed, target) as robot:
+    with armed(preset, overrides, take_over, seed, target, sight=True) as robot:
         base = target.base(robot.file)
         found = measure(robot)
-    measured = with_latency(
-        base, found.bus, found.response, datetime.date.today().isoformat(), found.ages
-    )
-    page = latency_page(target.beside, found.response.each_s, found.bus, found.ages, found.remark)
+        camera = None if robot.camera is None else measure_camera(robot)
+        stamp = _filed_latency(robot.file)
+    today = datetime.date.today().isoformat()
+    measured = with_latency(base, found.bus, found.response, today, found.ages, camera)
+    ages = found.ages if camera is None else {**found.ages, "camera": camera.delay}
+    remarks = "; ".join(filter(None, (found.remark, stamp_remark(camera, stamp))))
+    page = latency_page(target.beside, found.response.each_s, found.bus, ages, remarks)
     target.write(measured)
-    return document(measured, found, page)
+    return document(measured, found, remarks, page)
 
 
-def document(measured: Calibration, found: Latency, page: Path) -> dict[str, object]:
+def stamp_remark(camera: CameraLatency | None, latency_s: float) -> str:
+    """What is wrong with the pictures' stamps; empty if nothing is.
+
+    Args:
+        camera: what was measured, if it was.
+        latency_s: by how much the robot file corrects them already, s.
+    """
+    if camera is None or abs(camera.stamp_s) <= STAMP_S:
+        return ""
+    right = max(0.0, latency_s + camera.stamp_s)
+    return (
+        f"pictures are stamped {1e3 * camera.stamp_s:.1f} ms after their exposure; put"
+        f" camera.latency_s: {right:.4f} into the robot file"
+    )
+
+
+def _filed_latency(file: object) -> float:
+    """By how much the robot file corrects the stamps of the hand's camera, s."""
+    camera = file.camera if isinstance(file, ClawFile) else None
+    return 0.0 if camera is None else camera.latency_s
+
+
+def document(measured: Calibration, found: Latency, remark: str, page: Path) -> dict[str, object]:
     """What is told a machine."""
     return {
         "latency": {
@@ -92,7 +122,7 @@ def document(measured: Calibration, found: Latency, page: Path) -> dict[str, obj
         "misfit": found.response.misfit,
         "history": found.history,
         "needed_history": found.needed,
-        "remark": found.remark,
+        "remark": remark,
         "page": str(page),
     }
 

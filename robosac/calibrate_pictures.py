@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,20 +13,13 @@ import numpy as np
 
 from calibration.actuators import PARAMETERS, ActuatorResult
 from calibration.record import Delay
-from robosac.errors import ConfigError
-from robosac.files import write_whole
+from robosac.calibration_page import page, table
 from robosac.hal import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from robosac.plot_style import Draw, Theme
-
-_STYLE = (
-    "body{font-family:system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
-    "color-scheme:light dark}img{max-width:100%}table{border-collapse:collapse}"
-    "td,th{padding:.2rem .7rem;text-align:right}td:first-child,th:first-child{text-align:left}"
-)
+    from robosac.plot_style import Theme
 
 
 @dataclass(frozen=True)
@@ -48,12 +40,12 @@ def latency_page(
     rows = [_delay_row("bus", bus), *(_delay_row(name, age) for name, age in ages.items())]
     rows.append(_row("command to motion", each_s))
     head = ("ms", "count", "mean", "median", "99 %", "longest")
-    return _page(
+    return page(
         out,
         "latency",
         "Latency",
         partial(latency_figure, each_s),
-        _table(head, rows) + (f"<p>{html.escape(remark)}.</p>" if remark else ""),
+        table(head, rows) + (f"<p>{html.escape(remark)}.</p>" if remark else ""),
     )
 
 
@@ -86,7 +78,7 @@ def actuators_page(out: Path, seen: Seen, found: ActuatorResult) -> Path:
         f" {1e3 * found.noise_rad:.2f} mrad are the readings' noise.</p>"
     )
     draw = partial(actuators_figure, seen)
-    return _page(out, "actuators", "Actuators", draw, text + _table(head, rows))
+    return page(out, "actuators", "Actuators", draw, text + table(head, rows))
 
 
 def latency_figure(each_s: FloatArray, theme: Theme) -> Figure:
@@ -135,29 +127,3 @@ def _row(name: str, each_s: FloatArray) -> tuple[str, ...]:
 def _delay_row(name: str, delay: Delay) -> tuple[str, ...]:
     values = (delay.mean_s, delay.p50_s, delay.p99_s, delay.max_s)
     return (name, str(delay.count), *(f"{1e3 * value:.2f}" for value in values))
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    heads = "".join(f"<th>{cell}</th>" for cell in head)
-    body = "".join(f"<tr>{''.join(f'<td>{c}</td>' for c in row)}</tr>\n" for row in rows)
-    return f"<table><tr>{heads}</tr>\n{body}</table>"
-
-
-def _page(out: Path, kind: str, title: str, draw: Draw, text: str) -> Path:
-    # Only here: it takes a while to load.
-    from robosac.plot_style import LIGHT, render
-
-    png = render(draw, LIGHT)
-    picture = base64.b64encode(png).decode()
-    page = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{_STYLE}</style><h1>{title}</h1><p>{html.escape(out.name)}</p>{text}"
-        f'<img alt="{title}" src="data:image/png;base64,{picture}"></html>\n'
-    )
-    path = out.with_name(f"{out.name}.{kind}.html")
-    try:
-        write_whole(out.with_name(f"{out.name}.{kind}.png"), png)
-        write_whole(path, page.encode())
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error}") from error
-    return path

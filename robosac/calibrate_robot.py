@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 
 from calibration.record import Calibration, DeviceTag
+from robosac.bolted_pictures import imu_page, joints_page
 from robosac.calibrate_target import Target
 from robosac.calibration_file import before
 from robosac.calibration_file import undo as take_back
@@ -158,7 +159,9 @@ def joints(
         power_on = POWER_ON_RAD[robot.kind]
         found = guide_joints(robot.file, fixture, power_on, robot.person, robot.bench)
         measured = with_joints(base, robot.file, found, robot.motors, _today())
+        page = joints_page(target.beside, robot.file, found)
         target.write(with_ports(measured, robot.ports))
+        robot.person.tell(f"page: {page}")
         robot.person.tell(target.closing)
 
 
@@ -175,7 +178,9 @@ def imu(preset: str, overrides: list[str], target: Target, take_over: bool) -> N
         base = target.base(robot.file)
         found = guide_imu(robot.person, robot.bench)
         measured = with_imu(base, found, robot.imu, _today())
+        page = imu_page(target.beside, found)
         target.write(with_ports(measured, robot.ports))
+        robot.person.tell(f"page: {page}")
         robot.person.tell(target.closing)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,19 +20,11 @@ from calibration.coverage import TILTS
 from calibration.record import Evidence
 from calibration.tracker import TrackerResult
 from calibration.valve_colour import MarkResult
-from robosac.errors import ConfigError
-from robosac.files import write_whole
-from robosac.plot_style import LIGHT, Theme, new_figure, reference_line, render
+from robosac.calibration_page import page, table
+from robosac.plot_style import Theme, new_figure, reference_line
 
 ARROWS: Final = 100.0
 """Residuals are drawn so many times as long as they are."""
-_PAGE: Final = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>{title}</title>
-<style>body{{font:15px/1.5 sans-serif;max-width:70em;margin:2em auto;padding:0 1em}}
-td,th{{padding:.2em 1em .2em 0;text-align:left}}img{{max-width:100%}}</style>
-<h1>{title}</h1><p>{summary}</p><img src="{picture}" alt="coverage, errors and residuals">
-<table><tr><th>number</th><th>value</th></tr>{rows}</table></html>
-"""
 
 
 @dataclass(frozen=True)
@@ -48,20 +41,14 @@ class CameraFindings:
 
 def write_report(
     out: Path, name: str, findings: CameraFindings, camera: MeasuredCamera, evidence: Evidence
-) -> tuple[Path, Path]:
-    """Write the page and its picture beside the calibration file `out`; their paths.
+) -> Path:
+    """Write the page and its picture beside the calibration file `out`; the page's path.
 
     Raises:
         ConfigError: they cannot be written.
     """
-    page, picture = (out.with_name(f"{out.stem}.{name}.{kind}") for kind in ("html", "png"))
-    try:
-        write_whole(picture, render(lambda theme: draw(findings, theme), LIGHT))
-        text = _page(name, picture.name, findings, camera, evidence)
-        write_whole(page, text.encode())
-    except OSError as error:
-        raise ConfigError(f"the report {page} cannot be written: {error.strerror}") from error
-    return page, picture
+    text = _text(findings, camera, evidence)
+    return page(out, name, f"Camera {name}", partial(draw, findings), text)
 
 
 def draw(findings: CameraFindings, theme: Theme) -> Figure:
@@ -139,9 +126,7 @@ def _floor(axes: Axes, floor: TrackerResult, theme: Theme) -> None:
     axes.set_title("Error of the board's shape on the floor")
 
 
-def _page(
-    name: str, picture: str, findings: CameraFindings, camera: MeasuredCamera, evidence: Evidence
-) -> str:
+def _text(findings: CameraFindings, camera: MeasuredCamera, evidence: Evidence) -> str:
     lens, pose = findings.lens, findings.pose
     summary = (
         f"{len(lens.view_rms_px)} views, reprojection {lens.rms_px:.3f} px rms. The camera's place"
@@ -169,13 +154,5 @@ def _page(
         )
         for mark in findings.marks
     ]
-    rows = "".join(
-        f"<tr><td>{html.escape(what)}</td><td>{html.escape(str(value))}</td></tr>"
-        for what, value in numbers
-    )
-    return _PAGE.format(
-        title=f"Camera {html.escape(name)}",
-        summary=summary,
-        picture=html.escape(picture),
-        rows=rows,
-    )
+    rows = [(html.escape(what), html.escape(str(value))) for what, value in numbers]
+    return f"<p>{summary}</p>{table(('number', 'value'), rows)}"

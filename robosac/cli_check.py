@@ -13,11 +13,16 @@ KeysOption = Annotated[
     Path | None, typer.Option(help="Keys of the link to a learner: look at them too.")
 ]
 
+KeepOption = Annotated[
+    Path | None, typer.Option(help="Write what the camera shows now: what is compared with later.")
+]
+
 
 def check(
     context: typer.Context,
     preset: Annotated[str, typer.Argument(help="`minitaur`, `claw`, `claw-pixels`, or a file.")],
     keys: KeysOption = None,
+    keep_picture: KeepOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Look at everything that must hold before a robot is armed; torque stays off.
@@ -28,18 +33,23 @@ def check(
 
     Example: `robosac check minitaur --robot.address serial --robot.file my_robot.yaml
     --robot.calibration my_calibration.yaml`
+
+    `--keep-picture FILE` writes down what the camera of a hand shows now; with `--robot.picture
+    FILE` later pictures are compared with it, and a change of light or exposure refuses arming.
     """
     overrides = list(overrides_of(context.args))
     found: list[bool] = []
-    guarded(lambda: found.append(_check(preset, overrides, keys, json)))
+    guarded(lambda: found.append(_check(preset, overrides, keys, keep_picture, json)))
     raise typer.Exit(OK if found == [True] else FAILED)
 
 
-def _check(preset: str, overrides: list[str], keys: Path | None, as_json: bool) -> bool:
+def _check(
+    preset: str, overrides: list[str], keys: Path | None, picture: Path | None, as_json: bool
+) -> bool:
     """Whether no row is red."""
     from rich.console import Console
 
-    from robosac.check.examination import examine
+    from robosac.check.examination import examine, keep_picture
     from robosac.check.report import document, table, verdict
     from robosac.check.row import Level
     from robosac.commands import LOG_COLUMNS
@@ -50,6 +60,9 @@ def _check(preset: str, overrides: list[str], keys: Path | None, as_json: bool) 
     config = load_preset(preset, overrides)
     if not isinstance(config, RobotConfig):
         raise ConfigError(f"{preset} is no robot; valid are minitaur, claw, claw-pixels")
+    if picture is not None:
+        keep_picture(config, picture)
+        typer.echo(f"{picture}: compare with it by --robot.picture {picture}", err=True)
     console = Console(stderr=as_json)
     with console.status("looking"):
         report = examine(config, keys)

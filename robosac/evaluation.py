@@ -63,7 +63,8 @@ def recorder_for(stage: Stage) -> EpisodeRecorder:
     if stage.executor is None:
         return EpisodeRecorder()
     limits = stage.executor.limits
-    return EpisodeRecorder(float(limits.continuous_torque.min()), stage.executor.period)
+    torque = float(limits.continuous_torque.min())
+    return EpisodeRecorder(torque, stage.executor.period, limits.names)
 
 
 def evaluate(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from calibration import Calibration
-from calibration.latency import needed_history
+from calibration.latency import needed_history, shifted
 from robosac.errors import ConfigError
-from robosac.robots.measured import COMMAND_TO_MOTION
+from robosac.robots.measured import CAMERA, COMMAND_TO_MOTION
 
 
-def check_history(measured: Calibration, history: int, period_s: float, setting: str) -> None:
+def check_history(
+    measured: Calibration, history: int, period_s: float, setting: str, pixels: bool = False
+) -> None:
     """Refuse a history that ends before the slowest measured command shows its effect.
 
     Args:
@@ -16,6 +18,8 @@ def check_history(measured: Calibration, history: int, period_s: float, setting:
         history: past observations that the policy is shown beside the present one.
         period_s: control period, s.
         setting: what can be changed.
+        pixels: the motion is seen in pictures, whose delay then counts too; it was measured against
+            the joints' readings, in which the command's ends.
 
     Raises:
         ConfigError: it is too short.
@@ -23,6 +27,8 @@ def check_history(measured: Calibration, history: int, period_s: float, setting:
     delay = measured.latency.get(COMMAND_TO_MOTION)
     if delay is None:
         return
+    if pixels and CAMERA in measured.latency:
+        delay = shifted(delay, delay.mean_s + measured.latency[CAMERA].max_s)
     needed = needed_history(delay, period_s)
     if needed > history:
         raise ConfigError(

@@ -65,6 +65,10 @@ class EpisodeRow(Row, frozen=True, tag_field="kind", tag="episode"):
     """Times a person was called for since the run began."""
     get_ups: int | None = None
     """Times the robot got up by itself since the run began."""
+    standing_rad: dict[str, Number] = {}
+    """As the episode began: goal minus reading of each joint, and the body's roll and pitch."""
+    lag_s: dict[str, Number] = {}
+    """How far each joint stayed behind its goal, by how fast it was sent; see `tracking.Lag`."""
     faults: tuple[str, ...] = ()
     """What was wrong at the end, each as name (source)."""
 

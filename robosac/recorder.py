@@ -14,6 +14,7 @@ from robosac.metrics import EpisodeResult, EpisodeRow, Number
 from robosac.reasons import Reason
 from robosac.tasks.ends import EpisodeEnd
 from robosac.ticks import Tick
+from robosac.tracking import Lag, standing
 from robosac.transition import Transition
 
 OVERHEAT = "motor_fault"
@@ -27,14 +28,23 @@ class EpisodeRecorder:
     Args:
         continuous_torque: torque above which time is counted, N m, one value for all joints.
         period: executor period, s.
+        joint_names: the robot's; without them nothing is told of how joints follow.
     """
 
-    def __init__(self, continuous_torque: float = math.inf, period: float = 0.0) -> None:
+    def __init__(
+        self,
+        continuous_torque: float = math.inf,
+        period: float = 0.0,
+        joint_names: tuple[str, ...] = (),
+    ) -> None:
         self.total_reward = 0.0
         self.length = 0
         self.end: EpisodeEnd | None = None
         self.terms: dict[str, float] = {}
         self._continuous_torque, self._period = continuous_torque, period
+        self._joint_names = joint_names
+        self._lag = Lag(period)
+        self._standing: dict[str, float] = {}
         self.success: bool | None = None
         """Whether the goal was held after the last step."""
         self.start_error: float | None = None
@@ -56,6 +66,9 @@ class EpisodeRecorder:
     def begin(self, info: Mapping[str, Any]) -> None:
         """Take what the reset told, before the first step."""
         self.start_error = _size(info, "angle_error")
+        ticks = info.get("ticks")
+        if ticks and self._joint_names:
+            self._standing = standing(ticks[-1], self._joint_names)
 
     def add(self, transition: Transition, info: Mapping[str, Any]) -> None:
         """Count one step."""
@@ -190,6 +203,8 @@ class EpisodeRecorder:
             joint_age_max_s=self._joint_age,
             operator_calls=operator_calls,
             get_ups=get_ups,
+            standing_rad=dict(self._standing),
+            lag_s=dict(self._lag.seconds(self._joint_names)),
             faults=tuple(f"{fault.name} ({fault.source})" for fault in self._last_faults),
         )
 
@@ -212,6 +227,8 @@ class EpisodeRecorder:
 
     def _add_tick(self, tick: Tick) -> None:
         self._ticks += 1
+        if self._joint_names:
+            self._lag.add(tick)
         joints = tick.state.joints
         self._energy += float(joints.power.sum())
         self._work += float(np.abs(joints.torque * joints.velocity).sum())

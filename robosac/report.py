@@ -15,6 +15,7 @@ from robosac.files import write_whole
 from robosac.report_evaluation import ends, evaluations, last_episodes
 from robosac.report_html import missing, note, plot, section
 from robosac.report_recording import recording
+from robosac.report_wear import wear
 from robosac.rows import Rows
 from robosac.runs import RunFolder
 from robosac.settings import RobotConfig
@@ -42,6 +43,7 @@ def write_report(run: RunFolder) -> Path:
         _timing(run, rows),
         *_ages(run, rows),
         *_policy_lag(run),
+        *wear(run, rows),
     ]
     template = resources.files("robosac") / "report.html"
     page = Template(template.read_text(encoding="utf-8")).substitute(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from drivers.camera import properties as cp
 from sim.camera_faults import CaptureFaults
+from sim.delays import Delays
 
 Image = NDArray[np.uint8]
 SELECT_TIMEOUT_S: Final = 10.0
@@ -49,6 +50,7 @@ class RenderedCamera:
         rng: chooses which frames are dropped, and the jitter.
         latency_s: from exposure to the queue, s.
         jitter_s: up to so much is added to the latency of each frame, uniformly, s.
+        delays: from exposure to the queue as measured on one camera, in the place of both.
 
     Attributes:
         faults: what is wrong at present.
@@ -69,6 +71,7 @@ class RenderedCamera:
         rng: np.random.Generator | None = None,
         latency_s: float = 0.0,
         jitter_s: float = 0.0,
+        delays: Delays | None = None,
     ) -> None:
         if not (fps > 0.0 and latency_s >= 0.0 and jitter_s >= 0.0):
             raise ValueError(
@@ -81,7 +84,7 @@ class RenderedCamera:
         self.now, self.wait_until = now, wait_until
         self._render = render
         self._rng = rng or np.random.default_rng(0)
-        self._latency_s, self._jitter_s = latency_s, jitter_s
+        self._latency_s, self._jitter_s, self._delays = latency_s, jitter_s, delays
         self._frozen_image: Image | None = None
 
     def open(self) -> RenderedCapture:
@@ -114,6 +117,8 @@ class RenderedCamera:
 
     def transit_s(self) -> float:
         """From exposure to the queue, drawn for one frame, s."""
+        if self._delays is not None:
+            return self._delays.draw(self._rng) + self.faults.late_s
         jitter_s = self._jitter_s * self._rng.random() if self._jitter_s > 0.0 else 0.0
         return self._latency_s + jitter_s + self.faults.late_s
 

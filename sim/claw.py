@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,10 +129,20 @@ class ClawTwin:
             self.look(options.camera)
         self.place(0)
 
+    @property
+    def reading_lag_s(self) -> float:
+        """How old the joints' angles are when the servos tell them, on the average, s."""
+        delays = self.options.delays
+        told = 0.0 if delays is None else max(0.0, delays.mean_s - 0.5 * DT)
+        return DT + told
+
     def look(self, options: ClawCameraOptions) -> ClawCamera:
         """Let a camera look at the hand, in the place of any other."""
         if self.camera is not None:
             self.on_step.remove(self.camera.device.expose_due)
+        if options.delays is not None:
+            # Timed against the joints' readings, so that both are as far apart as they were.
+            options = replace(options, delays=options.delays.later(self.reading_lag_s))
         model, data, clock = self.plant.model, self.plant.data, self.clock
         rng = np.random.default_rng(0)
         self.camera = ClawCamera(model, data, clock.now, clock.wait_until, options, rng)

@@ -12,6 +12,7 @@ import numpy as np
 from sim.camera_capture import Image, RenderedCamera
 from sim.camera_randomisation import CameraDraw, CameraRandomisation
 from sim.camera_sensor import Sensor, SensorSettings
+from sim.delays import Delays
 from sim.engine import Data, Model
 from sim.ray_camera import CameraLook, Colour, Lamp, RayCamera
 
@@ -39,6 +40,8 @@ class ClawCameraOptions:
     """From exposure to arrival."""
     jitter_s: float = 0.0
     """At most so much is added to each frame's latency."""
+    delays: Delays | None = None
+    """As measured on one camera against the readings of its hand's joints, in the place of both."""
     depth: int = 4
     """Frames that the queue can hold; a driver may ask for fewer."""
     sensor: SensorSettings = field(default_factory=SensorSettings)
@@ -99,6 +102,7 @@ class ClawCamera:
             rng,
             options.latency_s,
             options.jitter_s,
+            options.delays,
         )
         self.draw = CameraDraw()
         self.place(rng)

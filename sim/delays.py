@@ -39,6 +39,11 @@ class Delays:
         upper = 0.245 * (self.p50_s + self.p99_s) + 0.005 * (self.p99_s + self.max_s)
         return min(max(0.0, 4.0 * (self.mean_s - upper) - self.p50_s), self.p50_s)
 
+    def later(self, by_s: float) -> Delays:
+        """All of them longer by `by_s` (s), which may be negative; none becomes less than 0."""
+        parts = (self.mean_s, self.p50_s, self.p99_s, self.max_s)
+        return Delays(*(max(0.0, part + by_s) for part in parts))
+
     def draw(self, rng: np.random.Generator) -> float:
         """One delay, s."""
         quantiles = (self.least_s, self.p50_s, self.p99_s, self.max_s)

@@ -6,7 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from drivers.camera.frames import CameraFrame, CameraStatus
+from robosac.check.picture import ROW as PICTURE
+from robosac.check.picture import PictureReference, histogram, picture_row
 from robosac.check.row import Level, Row, judged
 from robosac.clock import Clock
 
@@ -19,6 +24,8 @@ RATE_AMBER, RATE_RED = 0.9, 0.5
 """Of the pictures a second that were asked for."""
 AGE_AMBER: Final = 0.7
 """Of the age that ends an episode."""
+LATE_PERIODS: Final = 1.5
+"""A picture may come so much later than the one before without being missed."""
 DARK, BRIGHT = 0.04, 0.96
 """Mean of a picture, of full scale, beyond which the exposure is told."""
 ROWS: Final = ("camera rate", "camera age", "camera exposure")
@@ -44,6 +51,21 @@ class CameraWish:
     age_s: float
     """The age that ends an episode."""
     exposure_s: float
+    measured_s: float | None = None
+    """The longest delay from exposure to use that was measured; None: it was not."""
+    learned: bool = False
+    """Whether a policy sees its pictures, so that they must stay alike."""
+    reference: PictureReference | None = None
+    """What they are compared with."""
+    twin: bool = False
+    """It is of a twin in this process, whose light nobody changes by accident."""
+
+    @property
+    def oldest_s(self) -> float | None:
+        """The age that the newest picture may then reach, until the next one is seen."""
+        if self.measured_s is None:
+            return None
+        return self.measured_s + LATE_PERIODS / self.fps + POLL_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +82,23 @@ class CameraFacts:
     """Settings that it did not take."""
     brightness: float = math.nan
     """Mean of the newest picture, of full scale."""
+    histogram: NDArray[np.float64] | None = None
+    """Of the newest picture; see `picture.histogram`."""
 
 
 def camera_rows(facts: CameraFacts, wish: CameraWish) -> tuple[Row, ...]:
-    """Every row about a camera, in the order of `ROWS`."""
-    return _rate(facts, wish), _age(facts, wish), _exposure(facts, wish)
+    """Every row about a camera, in the order of `ROWS`; its picture's, where one learns from it."""
+    rows = _rate(facts, wish), _age(facts, wish), _exposure(facts, wish)
+    if not wish.learned:
+        return rows
+    return (*rows, picture_row(facts.histogram, wish.reference, wish.twin))
 
 
-def camera_unknown(why: str) -> tuple[Row, ...]:
+def camera_unknown(why: str, learned: bool = False) -> tuple[Row, ...]:
     """Every row when it could not be watched; unknown is red."""
     return tuple(
         judged(name, Level.RED, f"not known: {why}", "a camera that delivers", "mend that first")
-        for name in ROWS
+        for name in ((*ROWS, PICTURE) if learned else ROWS)
     )
 
 
@@ -99,6 +126,7 @@ def watch(camera: Watched, clock: Clock) -> CameraFacts:
         age_s=oldest,
         mismatches=tuple(map(str, status.mismatches)),
         brightness=math.nan if frame is None else float(frame.image.mean()) / 255.0,
+        histogram=None if frame is None else histogram([frame.image]),
     )
 
 
@@ -123,6 +151,7 @@ def glance(camera: Watched, clock: Clock) -> CameraFacts:
         age_s=math.inf if frame is None else now - frame.time,
         mismatches=tuple(map(str, status.mismatches)),
         brightness=math.nan if frame is None else float(frame.image.mean()) / 255.0,
+        histogram=None if frame is None else histogram([frame.image]),
     )
 
 
@@ -151,6 +180,11 @@ def _age(facts: CameraFacts, wish: CameraWish) -> Row:
     valid = f"up to {1e3 * wish.age_s:.0f} ms"
     remedy = "another USB socket, fewer programs beside it; or raise the age in the settings"
     level = Level.GREEN if facts.age_s <= AGE_AMBER * wish.age_s else Level.AMBER
+    oldest = wish.oldest_s
+    if oldest is not None and not facts.age_s <= oldest:
+        level = Level.AMBER
+        valid += f", and {1e3 * oldest:.0f} by the delay that was measured"
+        remedy += "; or measure it anew (robosac calibrate latency)"
     if not facts.age_s <= wish.age_s:
         level = Level.RED
     found = "no picture" if math.isinf(facts.age_s) else f"up to {1e3 * facts.age_s:.0f} ms"

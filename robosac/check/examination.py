@@ -15,6 +15,7 @@ from robosac.check.cameras import ROWS as CAMERA_ROWS
 from robosac.check.cameras import camera_rows, camera_unknown, watch
 from robosac.check.inertial import InertialFacts, inertial_rows, inertial_unknown, listen
 from robosac.check.motors import motor_rows, not_looked_at
+from robosac.check.picture import keep
 from robosac.check.place import Place
 from robosac.check.reach import Opened, opened
 from robosac.check.report import Report, report_of
@@ -158,5 +159,27 @@ def _cameras(subject: Subject, reached: Opened | None, why: str) -> tuple[Row, .
             return tuple(on_a_twin(n, "its tracker is no camera", "a camera") for n in CAMERA_ROWS)
         return ()
     if reached is None or reached.camera is None:
-        return camera_unknown(why if reached is None else reached.no_camera)
+        problem = why if reached is None else reached.no_camera
+        return camera_unknown(problem, subject.wish.learned)
     return camera_rows(watch(reached.camera, reached.clock), subject.wish)
+
+
+def keep_picture(config: RobotConfig, path: Path) -> None:
+    """Let the pictures of now be what later ones are compared with; the file is written anew.
+
+    Raises:
+        ConfigError: no policy sees a camera there, there is no picture, or no file can be written.
+    """
+    subject = subject_of(config)
+    if subject.wish is None or not subject.wish.learned:
+        raise ConfigError(f"{config.preset} learns from no picture; valid is claw-pixels")
+    with ExitStack() as stack:
+        _, why = _own(subject, stack)
+        reached, problem = (None, why) if why else _open(subject, stack)
+        camera = None if reached is None else reached.camera
+        if reached is None or camera is None:
+            raise ConfigError(f"no picture: {problem or (reached and reached.no_camera)}")
+        seen = watch(camera, reached.clock).histogram
+    if seen is None:
+        raise ConfigError("the camera shows no picture; robosac check tells why")
+    keep(path, subject.file.name, seen)

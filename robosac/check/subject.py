@@ -9,9 +9,11 @@ from pathlib import Path
 from robosac.check.calibrated import CalibrationFacts
 from robosac.check.cameras import CameraWish
 from robosac.check.motors import MotorBounds
+from robosac.check.picture import load
 from robosac.check.place import Place, place_of
 from robosac.errors import CalibrationMismatch, ConfigError
 from robosac.robots.claw_file import ClawFile, load_claw_file
+from robosac.robots.measured import CAMERA
 from robosac.robots.robot_file import RobotFile, load_robot_file
 from robosac.robots.wiring import check_calibration
 from robosac.settings import ClawConfig, MinitaurConfig, RobotConfig
@@ -53,7 +55,8 @@ def subject_of(config: RobotConfig) -> Subject:
 
 def files_of(subject: Subject) -> tuple[Path, ...]:
     """Files of ours that cannot be younger than now."""
-    named = (subject.config.robot.file, subject.config.robot.calibration)
+    section = subject.config.robot
+    named = (section.file, section.calibration, section.picture)
     return (Path(__file__), *(Path(path) for path in named if path is not None))
 
 
@@ -92,10 +95,22 @@ def _claw(config: ClawConfig) -> Subject:
         raise ConfigError(
             f"the robot file of {file.name} has no section camera, and pixels need one"
         )
-    wish = None
+    wish, calibration = None, _calibration(config, file, "claw")
     if seen is not None:
         fps = config.twin.camera.fps if place is Place.IN_PROCESS else seen.fps
-        wish = CameraWish(fps, config.task.frame_age_s, seen.exposure_s)
+        late = None if calibration.found is None else calibration.found.latency.get(CAMERA)
+        longest = None if late is None else late.max_s
+        kept = config.robot.picture
+        reference = None if kept is None else load(Path(kept), file.name)
+        wish = CameraWish(
+            fps,
+            config.task.frame_age_s,
+            seen.exposure_s,
+            measured_s=longest,
+            learned=True,
+            reference=reference,
+            twin=place is Place.IN_PROCESS,
+        )
     return Subject(
         config=config,
         robot="claw",
@@ -103,7 +118,7 @@ def _claw(config: ClawConfig) -> Subject:
         place=place,
         ports={"servos": file.port.path},
         cameras={} if seen is None else {"hand": seen.path},
-        calibration=_calibration(config, file, "claw"),
+        calibration=calibration,
         bounds=_bounds(file, file.model),
         has_imu=False,
         wish=wish,

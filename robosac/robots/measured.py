@@ -13,6 +13,7 @@ import msgspec
 
 from calibration import Calibration, JointCalibration
 from calibration.actuators import ActuatorResult
+from calibration.camera_latency import CameraLatency
 from calibration.imu import ImuResult
 from calibration.joints import JointResult, correction
 from calibration.latency import StepResponse, shifted
@@ -22,6 +23,8 @@ from robosac.robots.wiring import Wiring, check_calibration
 
 COMMAND_TO_MOTION = "command_to_motion"
 """Of `Calibration.latency`: from a command to its effect among the readings."""
+CAMERA = "camera"
+"""Of `Calibration.latency`: from a picture's exposure until it can be used."""
 
 
 def with_joints(
@@ -108,21 +111,34 @@ def with_latency(
     response: StepResponse,
     date: str,
     ages: Mapping[str, Delay] | None = None,
+    camera: CameraLatency | None = None,
 ) -> Calibration:
     """`base` with the bus's round trip and the way from command to motion, on the date `date`.
 
     Args:
         ages: of other sensors' values when they are used, by name.
+        camera: the hand's, if it was timed; else what was measured of it before stays.
     """
+    found = {"bus": round_trip, COMMAND_TO_MOTION: response.delay, **(ages or {})}
+    residuals = {"step_misfit": response.misfit}
+    if camera is not None:
+        found[CAMERA] = camera.delay
+        residuals |= {
+            "camera_misfit": camera.misfit,
+            "camera_uncertain_s": camera.uncertain_s,
+            "camera_stamp_s": camera.stamp_s,
+        }
+    elif "latency" in base.evidence:
+        earlier = base.evidence["latency"].residuals.items()
+        residuals |= {name: value for name, value in earlier if name.startswith("camera_")}
     evidence = Evidence(
         samples=round_trip.count + response.delay.count,
-        residuals={"step_misfit": response.misfit},
+        residuals=residuals,
     )
     return msgspec.structs.replace(
         base,
         date=date,
-        latency={**base.latency, "bus": round_trip, COMMAND_TO_MOTION: response.delay}
-        | dict(ages or {}),
+        latency={**base.latency, **found},
         evidence={**base.evidence, "latency": evidence},
     )
 

@@ -128,6 +128,10 @@ class RobotSection(Section, frozen=True):
     calibration_days: Annotated[
         float, Meta(gt=0, description="days after which a measured calibration is stale")
     ] = 180.0
+    picture: Annotated[
+        str | None,
+        Meta(description="path of the reference that pictures are compared with; null: none"),
+    ] = None
 
 
 class KeepaliveSection(Section, frozen=True):

@@ -31,7 +31,8 @@ from robosac.robots.wiring import directions, unmeasured
 from tests.calibration.specimens import MEASURED
 from tests.robosac.executor_rig import Rig
 from tests.robosac.test_minitaur import build
-from tests.sweeps.hidden_robot import ATTITUDES, AXES, Hidden, HiddenRobot, product
+from tests.sweeps.bolted_twin import Hidden, product
+from tests.sweeps.hidden_robot import ATTITUDES, AXES, HiddenRobot
 
 run = CliRunner().invoke
 

@@ -27,5 +27,15 @@ def test_too_little_is_refused_with_what_to_change() -> None:
         check_history(found, 5, 0.02, "task.history")
 
 
+def test_what_is_seen_in_pictures_is_later() -> None:
+    both = {"command_to_motion": late(0.06), "camera": late(0.045)}
+    found = msgspec.structs.replace(MEASURED, latency=both)
+    check_history(found, 1, 0.1, "task.control_period_s")
+    with pytest.raises(ConfigError, match=r"105.0 ms.*2 control periods"):
+        check_history(found, 1, 0.1, "task.control_period_s", pixels=True)
+    unseen = msgspec.structs.replace(found, latency={"command_to_motion": late(0.06)})
+    check_history(unseen, 1, 0.1, "task.control_period_s", pixels=True)
+
+
 def test_what_was_not_measured_is_not_judged() -> None:
     check_history(MEASURED, 0, 0.02, "task.history")

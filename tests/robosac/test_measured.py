@@ -13,18 +13,17 @@ from calibration.imu import calibrate_imu
 from calibration.joints import JointResult, calibrate_joint
 from calibration.latency import StepResponse, round_trips
 from calibration.record import DeviceTag, missing_evidence
-from drivers.moteus import MoteusBus
 from robosac.calibration_file import save
 from robosac.errors import CalibrationMismatch
 from robosac.estop import EStopGate
 from robosac.executor import Executor
 from robosac.robots.claw_file import load_claw_file
-from robosac.robots.condition import serial_text
 from robosac.robots.measured import with_imu, with_joints, with_latency, with_ports
 from robosac.robots.robot_file import RobotFile, load_robot_file
 from robosac.states import SafetyState
 from tests.robosac.test_minitaur import build
-from tests.sweeps.hidden_robot import LOWER_RAD, UPPER_RAD, Hidden, HiddenRobot
+from tests.sweeps.bolted_twin import LOWER_RAD, UPPER_RAD, Hidden
+from tests.sweeps.hidden_robot import HiddenRobot
 
 DATE = "2026-05-05"
 FILE = load_robot_file(None)
@@ -99,11 +98,7 @@ def test_a_hidden_robot_arms_with_what_was_measured_and_knows_its_joints(tmp_pat
     drawn = robot.drawn_joints(jig=True)
     found = {joint.name: calibrate_joint(joint, drawn[joint.name]) for joint in robot.guided()}
     file, twin = bolted_file(found), robot.twin
-    told = MoteusBus(twin.legs, tuple(range(1, 9)), twin.clock.now).probe()
-    devices = {
-        name: DeviceTag(model=str(told[motor.id].model), serial=serial_text(told[motor.id].serial))
-        for name, motor in file.motors.items()
-    }
+    devices = dict(zip(file.joint_names, robot.motor_tags(), strict=True))
     base = calibration.nominal("minitaur")
     imu = calibrate_imu(*robot.inertial())
     joints = with_joints(base, file, found, devices, DATE)

@@ -7,6 +7,7 @@ import pytest
 
 from drivers.camera import properties as cp
 from sim.camera_capture import SELECT_TIMEOUT_S, Image, RenderedCamera, RenderedCapture
+from sim.delays import Delays
 
 SIZE, FPS = (32, 24), 20.0
 
@@ -47,6 +48,18 @@ def number(capture: RenderedCapture) -> int:
     assert image.shape == (24, 32, 3)
     assert (image[:, :, 0] == 99).all()
     return int(image[0, 0, 2])
+
+
+def test_measured_delays_take_the_place_of_latency_and_jitter(clock: Clock) -> None:
+    delays = Delays(0.02, 0.02, 0.03, 0.04)
+    camera = RenderedCamera(
+        render, SIZE, FPS, clock.now, clock.wait_until, latency_s=0.5, jitter_s=0.1, delays=delays
+    )
+    drawn = [camera.transit_s() for _ in range(2000)]
+    assert np.mean(drawn) == pytest.approx(0.02, abs=0.0005)
+    assert 0.02 < max(drawn) <= 0.04
+    camera.faults.late_s = 1.0
+    assert camera.transit_s() > 1.0
 
 
 def test_grabs_wait_for_the_next_exposure(camera: RenderedCamera, clock: Clock) -> None:

@@ -27,6 +27,12 @@ def test_no_delay_is_outside(numbers: list[float], share: float) -> None:
     assert 0.0 <= delays.draw(np.random.default_rng(1)) <= most
 
 
+def test_later_ones_keep_their_spread() -> None:
+    delays = Delays(0.02, 0.02, 0.03, 0.04)
+    assert delays.later(0.002) == Delays(0.022, 0.022, 0.032, 0.042)
+    assert delays.later(-1.0) == Delays(0.0, 0.0, 0.0, 0.0)
+
+
 @pytest.mark.parametrize(
     "numbers", [(0.01, 0.02, 0.01, 0.03), (0.01, -0.01, 0.01, 0.03), (0.04, 0.01, 0.02, 0.03)]
 )

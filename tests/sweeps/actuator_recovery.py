@@ -34,62 +34,19 @@ from robosac.armed_bench import Armed, armed
 from robosac.calibrate_actuators import motion_of, wanted
 from robosac.calibrate_latency import measure
 from robosac.errors import RobosacError, RobotError
-from sim.claw import ClawTwin
-from sim.delays import Delays
-from sim.joint_dynamics import JointDynamics
-from sim.minitaur import MinitaurTwin
+from tests.sweeps.hidden_actuators import (
+    HiddenActuators,
+    Remembered,
+    nominal_table,
+    tell_true,
+)
 from tests.sweeps.saying import say
 
 FloatArray = NDArray[np.float64]
 
 FOLD_BOUND, LATENCY_BOUND_MS = 5.0, 1.0
 STEPS = 40
-SPANS = {
-    "minitaur": ((0.75, 1.25), (0.0, 0.05), (0.0, 0.08), (0.6, 3.0), (0.002, 0.030)),
-    "claw": ((0.75, 1.25), (0.5, 2.0), (0.02, 0.15), (0.6, 1.6), (0.002, 0.030)),
-}
-"""Torque gain; viscous friction (N m s/rad; the hand's by the nominal); dry friction (N m);
-armature by the nominal; latency (s). Torque and viscous friction of the quadruped as Tan et al.
-2018, Table I; the rest assumed."""
 SERVOS = "xh430"
-
-
-@dataclass(frozen=True)
-class Hidden:
-    """One robot."""
-
-    actuators: JointDynamics
-    latency_s: float
-
-    @classmethod
-    def drawn(cls, kind: str, nominal: FloatArray, rng: np.random.Generator) -> Hidden:
-        """Any: every joint by itself."""
-        gain, viscous, dry, armature, latency = SPANS[kind]
-        count = len(nominal)
-        table = np.stack([rng.uniform(*span, count) for span in (gain, viscous, dry, armature)], 1)
-        table[:, 3] *= nominal[:, 3]
-        if kind == "claw":
-            table[:, 1] *= np.maximum(nominal[:, 1], 0.05)
-        return cls(JointDynamics.of(table), float(rng.uniform(*latency)))
-
-
-class Remembered:
-    """A twin that knows what it was asked before: the nominal slopes are every robot's alike."""
-
-    def __init__(self, twin: Twin) -> None:
-        self._twin, self._known = twin, dict[bytes, FloatArray]()
-        self.step_s = twin.step_s
-
-    def trajectory(
-        self, table: FloatArray, time_s: FloatArray, commanded_rad: FloatArray
-    ) -> FloatArray:
-        since = np.round(time_s - time_s[0], 6)
-        key = table.tobytes() + since.tobytes() + commanded_rad.tobytes()
-        if key not in self._known and len(self._known) > 60:
-            return self._twin.trajectory(table, time_s, commanded_rad)
-        if key not in self._known:
-            self._known[key] = self._twin.trajectory(table, time_s, commanded_rad)
-        return self._known[key]
 
 
 @dataclass
@@ -144,21 +101,24 @@ def rows(kinds: list[str]) -> dict[str, Row]:
 
 
 @contextmanager
-def hidden_robot(kind: str, seed: int) -> Iterator[tuple[Armed, Hidden, Twin, list[FloatArray]]]:
+def hidden_robot(
+    kind: str, seed: int
+) -> Iterator[tuple[Armed, HiddenActuators, Twin, list[FloatArray]]]:
     """A robot on its stand, what is hidden in it, the nominal twin, and where its joints truly are.
 
     The last is a row a step of physics.
     """
     room = {"minitaur": assembly_minitaur, "claw": assembly_claw}[kind]
-    reach, true, caught = room.reach, list[FloatArray](), list[Hidden]()
+    reach, true, caught = room.reach, list[FloatArray](), list[HiddenActuators]()
     rng = np.random.default_rng([seed, 7])
 
     def reached(*arguments: object) -> object:
         found = reach(*arguments)  # pyright: ignore[reportArgumentType]
         twin = found.operator
-        nominal = _nominal(twin)
-        caught.append(Hidden.drawn(kind, nominal, rng))
-        _hide(twin, caught[0], true)
+        nominal = nominal_table(twin)
+        caught.append(HiddenActuators.drawn(kind, nominal, rng))
+        caught[0].hide(twin)
+        tell_true(twin, true)
         return found
 
     overrides = [f"twin.servos={SERVOS}"] if kind == "claw" else []
@@ -170,33 +130,6 @@ def hidden_robot(kind: str, seed: int) -> Iterator[tuple[Armed, Hidden, Twin, li
             yield robot, caught[0], twin, true
     finally:
         setattr(room, "reach", reach)  # noqa: B010
-
-
-def _nominal(twin: MinitaurTwin | ClawTwin) -> FloatArray:
-    if isinstance(twin, ClawTwin):
-        return twin.plant.dynamics
-    armature = twin.plant.model.dof_armature[6::2]
-    return np.stack((np.ones(8), np.zeros(8), np.zeros(8), armature), axis=1)
-
-
-def _hide(twin: MinitaurTwin | ClawTwin, hidden: Hidden, true: list[FloatArray]) -> None:
-    """Let the twin be another one, and tell where its joints are after each step."""
-    late = hidden.latency_s
-    options = replace(
-        twin.options, actuators=hidden.actuators, delays=Delays(late, late, late, late)
-    )
-    twin.options = options  # pyright: ignore[reportAttributeAccessIssue]
-    if isinstance(twin, ClawTwin):
-        twin.use(hidden.actuators)
-        twin.on_step.append(lambda _: true.append(twin.plant.joint_position.copy()))
-        return
-    drive = twin.drive
-
-    def told() -> None:
-        drive()
-        true.append(twin.plant.joint_position.copy())
-
-    twin.drive = told
 
 
 def true_motion(motion: Motion, true: list[FloatArray], first: int, step_s: float) -> FloatArray:

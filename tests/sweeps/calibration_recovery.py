@@ -29,7 +29,8 @@ from calibration.errors import Undetermined
 from calibration.imu import calibrate_imu
 from calibration.joints import DrawnJoint, GuidedJoint, calibrate_joint
 from calibration.latency import Step, step_response
-from tests.sweeps.hidden_robot import STOP_ERROR_RAD, TURN, Hidden, HiddenRobot, product
+from tests.sweeps.bolted_twin import STOP_ERROR_RAD, TURN, Hidden, product
+from tests.sweeps.hidden_robot import HiddenRobot
 from tests.sweeps.saying import say
 
 FloatArray = NDArray[np.float64]

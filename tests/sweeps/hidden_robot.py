@@ -1,7 +1,6 @@
 """A quadruped's twin that is bolted together some other way, and the hands that guide it.
 
-What is hidden lies below the wires: in what the controllers and the inertial sensor measure. The
-hands are springs on MuJoCo's joints, and a grip on the body; readings come back through the
+The hands are springs on MuJoCo's joints, and a grip on the body; readings come back through the
 drivers, as bytes.
 """
 
@@ -9,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,24 +20,29 @@ from calibration.record import DeviceTag
 from drivers.imu import ImuReading
 from drivers.moteus import MoteusBus, PositionCommand, Stop
 from drivers.vectornav.port import VectorNavPort
-from sim.firmware.moteus.bank import MoteusBank
-from sim.firmware.vectornav.sensor import Vn100
+from robosac.robots.condition import serial_text
 from sim.leg_geometry import MOTOR_NAMES
 from sim.minitaur import MinitaurTwin, TwinOptions
 from sim.randomisation import Randomisation
+from tests.sweeps.bolted_twin import (
+    JIG_RAD,
+    LOWER_RAD,
+    TURN,
+    UPPER_RAD,
+    Hidden,
+    HiddenBank,
+    HiddenVn100,
+    bolt,
+    product,
+)
 
 FloatArray = NDArray[np.float64]
 
-TURN = 2.0 * math.pi
-LOWER_RAD, UPPER_RAD, JIG_RAD = 0.35, 3.25, 2.0
-"""Drawn stops, and the angle at which the jig holds the legs' links."""
 PERIOD_S = 0.005
 SETTLE_S, QUARTER_S = 0.02, 0.8
 GUIDED_S = 0.01
 """Between two readings of joints that rest or are guided; the hands' goal moves on as often."""
 STANCE_RAD = 2.0
-STOP_ERROR_RAD = math.radians(0.1)
-"""Within which stops and jig are made."""
 ATTITUDE_ERROR_RAD, AXIS_ERROR_RAD = math.radians(0.2), math.radians(1.0)
 """How exactly a person holds and turns the body: standard deviations."""
 ATTITUDES = {
@@ -54,82 +57,6 @@ ATTITUDES = {
 AXES = {"roll": (1.0, 0.0, 0.0), "pitch": (0.0, 1.0, 0.0), "yaw": (0.0, 0.0, 1.0)}
 STIFFNESS, DAMPING, LEARNING = 60.0, 0.6, 1200.0
 """Of the hands at a joint: N m/rad, N m s/rad, N m/(rad s)."""
-
-
-@dataclass(frozen=True)
-class Hidden:
-    """How one quadruped is bolted together."""
-
-    sign: FloatArray
-    zero_rad: FloatArray
-    turns: FloatArray
-    stop_error_rad: FloatArray
-    """Of lower stop, upper stop and jig, shape (3, 8)."""
-    mounting: FloatArray
-    """Quaternion (w, x, y, z), sensor to body."""
-    gyro_bias: FloatArray
-    latency_s: float
-
-    @classmethod
-    def drawn(cls, rng: np.random.Generator) -> Hidden:
-        """Any: signs, horns, turns counted, mounting, bias and latency."""
-        room = math.pi - math.radians(3.0)
-        mounting = rng.standard_normal(4)
-        return cls(
-            sign=rng.choice((-1.0, 1.0), 8),
-            zero_rad=rng.uniform(-room - LOWER_RAD, room - UPPER_RAD, 8),
-            turns=rng.integers(-2, 3, 8).astype(float),
-            stop_error_rad=STOP_ERROR_RAD * rng.uniform(-1.0, 1.0, (3, 8)),
-            mounting=mounting / np.linalg.norm(mounting),
-            gyro_bias=0.01 * rng.standard_normal(3),
-            latency_s=float(rng.uniform(0.002, 0.040)),
-        )
-
-
-class HiddenBank(MoteusBank):
-    """Controllers whose motors sit and turn in their own way."""
-
-    flip: FloatArray | None = None
-    shift_rev: FloatArray
-
-    def sense(
-        self,
-        position_rev: FloatArray,
-        velocity_rev_s: FloatArray,
-        torque_nm: FloatArray,
-        power_w: FloatArray,
-        temperature_c: FloatArray,
-        supply_v: float,
-    ) -> None:
-        if self.flip is not None:
-            position_rev = position_rev * self.flip + self.shift_rev
-            velocity_rev_s, torque_nm = velocity_rev_s * self.flip, torque_nm * self.flip
-        super().sense(position_rev, velocity_rev_s, torque_nm, power_w, temperature_c, supply_v)
-
-    def control(
-        self, position_rev: FloatArray, velocity_rev_s: FloatArray, supply_v: float, dt: float
-    ) -> FloatArray:
-        if self.flip is None:
-            return super().control(position_rev, velocity_rev_s, supply_v, dt)
-        position = position_rev * self.flip + self.shift_rev
-        return self.flip * super().control(position, velocity_rev_s * self.flip, supply_v, dt)
-
-
-class HiddenVn100(Vn100):
-    """A sensor that sits askew."""
-
-    mounting: FloatArray | None = None
-    bias: FloatArray
-
-    def sample(self, time_ns: int, quaternion_xyzw: Any, angular_velocity: Any, acceleration: Any):
-        if self.mounting is not None:
-            to_sensor = matrix(self.mounting).T
-            angular_velocity = (to_sensor @ np.array(angular_velocity) + self.bias).tolist()
-            acceleration = (to_sensor @ np.array(acceleration)).tolist()
-            x, y, z, w = quaternion_xyzw
-            w, x, y, z = product(np.array([w, x, y, z]), self.mounting).tolist()
-            quaternion_xyzw = (x, y, z, w)
-        super().sample(time_ns, quaternion_xyzw, angular_velocity, acceleration)
 
 
 class GuidedTwin(MinitaurTwin):
@@ -149,29 +76,23 @@ class HiddenRobot:
     Args:
         hidden: how it is bolted together.
         rng: the person's hands, and the rest of the robot.
+        options: the twin's; None: any build, as late as is hidden.
     """
 
-    def __init__(self, hidden: Hidden, rng: np.random.Generator) -> None:
+    def __init__(
+        self, hidden: Hidden, rng: np.random.Generator, options: TwinOptions | None = None
+    ) -> None:
         self.hidden, self._rng = hidden, rng
         build = replace(Randomisation.tan_2018(), latency_s=None)
-        options = TwinOptions(sensor_latency_s=hidden.latency_s, randomisation=build)
-        self.twin = GuidedTwin(options, bank_type=HiddenBank, imu_type=HiddenVn100)
+        usual = TwinOptions(sensor_latency_s=hidden.latency_s, randomisation=build)
+        self.twin = GuidedTwin(options or usual, bank_type=HiddenBank, imu_type=HiddenVn100)
         self.twin.place(int(rng.integers(2**31)))
-        self._bolt(hidden)
+        bolt(self.twin, hidden)
         now = self.twin.clock.now
         self._bus = MoteusBus(self.twin.legs, tuple(range(1, 9)), now)
         self._imu = VectorNavPort(self.twin.imu, now)
         self._goal, self._sum = np.zeros(8), np.zeros(8)
         self.lift(0.0, 0.0)
-
-    def _bolt(self, hidden: Hidden) -> None:
-        bank, sensor = self.twin.bank, self.twin.vn100
-        assert isinstance(bank, HiddenBank)
-        assert isinstance(sensor, HiddenVn100)
-        drawn = np.repeat([-1.0, 1.0], 4)
-        bank.flip = hidden.sign * drawn
-        bank.shift_rev = hidden.sign * hidden.zero_rad / TURN + hidden.turns
-        sensor.mounting, sensor.bias = hidden.mounting, hidden.gyro_bias
 
     def lift(self, roll: float, pitch: float) -> None:
         """Hold the body in the air in an attitude, the legs limp."""
@@ -253,6 +174,14 @@ class HiddenRobot:
         """Who the inertial sensor says it is."""
         told = self._imu.configure(4)
         return DeviceTag(model=told.model, serial=told.serial or None)
+
+    def motor_tags(self) -> list[DeviceTag]:
+        """Who the controllers say they are, in joint order."""
+        told = self._bus.probe()
+        return [
+            DeviceTag(model=str(told[id].model), serial=serial_text(told[id].serial))
+            for id in self._bus.ids
+        ]
 
     def inertial(self) -> tuple[list[Rest], list[Turn]]:
         """Rests and turns in a person's hands, read by the sensor's driver."""
@@ -372,26 +301,4 @@ def up(roll: float, pitch: float) -> tuple[float, float, float]:
         -math.sin(pitch),
         -math.sin(roll) * math.cos(pitch),
         -math.cos(roll) * math.cos(pitch),
-    )
-
-
-def matrix(quaternion: FloatArray) -> FloatArray:
-    """Rotation matrix of a unit quaternion (w, x, y, z)."""
-    w, x, y, z = quaternion.tolist()
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-
-
-def product(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Hamilton product of quaternions (w, x, y, z)."""
-    return np.array(
-        [
-            a[0] * b[0] - a[1:] @ b[1:],
-            *(a[0] * b[1:] + b[0] * a[1:] + np.cross(a[1:], b[1:])),
-        ]
     )

@@ -54,7 +54,13 @@ ROWS = {
     "claw": COMMON | {"port servos", "latency timer servos"},
     "claw-pixels": COMMON
     | CAMERA
-    | {"port servos", "latency timer servos", "camera device hand", "camera calibration hand"},
+    | {
+        "camera picture",
+        "port servos",
+        "latency timer servos",
+        "camera device hand",
+        "camera calibration hand",
+    },
 }
 
 

@@ -293,7 +293,12 @@ def test_a_camera_that_shows_nothing_keeps_a_robot_that_needs_it_disarmed(tmp_pa
     with pytest.raises(ArmingError, match="no camera was opened"):
         ArmingCheck(subject, robot, NO_PORTS, None, system)()
     found = reds(ArmingCheck(subject, robot, NO_PORTS, Blind(), system)())
-    assert [each.name for each in found] == ["camera rate", "camera age", "camera exposure"]
+    assert [each.name for each in found] == [
+        "camera rate",
+        "camera age",
+        "camera exposure",
+        "camera picture",
+    ]
     assert "black: cap on" in found[0].found
 
 

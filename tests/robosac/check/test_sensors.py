@@ -123,6 +123,18 @@ def test_a_camera_that_does_not_do(name: str, change: dict[str, object], expecte
     assert by_name(camera_rows(facts, WISH))[name].level is expected
 
 
+def test_a_picture_older_than_the_measured_delay_allows_is_told() -> None:
+    # 60 ms until it is seen, one and a half pictures of 30 a second, and a look.
+    wish = replace(WISH, measured_s=0.06)
+    rows = {row.name: row for row in camera_rows(replace(SEEN, age_s=0.119), wish)}
+    assert rows["camera age"].level is Level.GREEN
+    late = {row.name: row for row in camera_rows(replace(SEEN, age_s=0.125), wish)}["camera age"]
+    assert late.level is Level.AMBER
+    assert "120 by the delay that was measured" in late.valid
+    dead = {row.name: row for row in camera_rows(replace(SEEN, age_s=0.25), wish)}["camera age"]
+    assert dead.level is Level.RED
+
+
 def test_a_camera_that_nobody_could_watch_is_red() -> None:
     assert {row.level for row in camera_unknown("it is away")} == {Level.RED}
 
