@@ -12,10 +12,12 @@ from calibration.actuators import Drawn, Twin
 from robosac.robots.claw_file import ClawFile
 from robosac.robots.measured import CAMERA, COMMAND_TO_MOTION
 from robosac.robots.robot_file import RobotFile
+from robosac.robots.wiring import directions, motor_zeros
 from robosac.settings import ClawTwinSection, MinitaurConfig, TwinSection
 from robosac.settings.claw import ClawConfig
 
 if TYPE_CHECKING:
+    from sim.bolts import Bolts
     from sim.delays import Delays
     from sim.joint_dynamics import JointDynamics
 
@@ -51,6 +53,18 @@ def _replayed(measured: Calibration, name: str) -> Delays | None:
     from sim.delays import Delays
 
     return Delays(delay.mean_s, delay.p50_s, delay.p99_s, delay.max_s)
+
+
+def measured_bolts(measured: Calibration, file: RobotFile | ClawFile) -> Bolts:
+    """How the twin is to be bolted together: as the robot file and its calibration say."""
+    from sim.bolts import Bolts
+
+    return Bolts(
+        tuple(directions(file).tolist()),
+        tuple(motor_zeros(file, measured).tolist()),
+        measured.imu_mounting,
+        measured.gyro_bias_rad_s,
+    )
 
 
 def comparison(

@@ -17,6 +17,7 @@ import numpy as np
 
 from calibration import Calibration
 from robosac.calibrate_robot import ConsolePerson
+from robosac.calibrate_target import Target
 from robosac.config import load_preset
 from robosac.custody import Custody
 from robosac.custody_wiring import claw_custody, minitaur_custody
@@ -33,9 +34,8 @@ from robosac.robots.eye import Camera
 from robosac.robots.identity import check_ports
 from robosac.robots.minitaur import Minitaur
 from robosac.robots.robot_file import RobotFile, load_robot_file
-from robosac.robots.wiring import check_calibration
 from robosac.settings import ClawConfig, MinitaurConfig
-from robosac.stage import is_twin, read_calibration
+from robosac.stage import is_twin, own_calibration
 from robosac.states import SafetyState
 from robosac.ticks import Tick
 from robosac.watched import WatchingClock
@@ -145,7 +145,12 @@ class Armed:
 
 @contextmanager
 def armed(
-    preset: str, overrides: list[str], take_over: bool, seed: int = 0, sight: bool = False
+    preset: str,
+    overrides: list[str],
+    take_over: bool,
+    seed: int = 0,
+    target: Target | None = None,
+    sight: bool = False,
 ) -> Iterator[Armed]:
     """The robot or its twin, hung up and armed, at the centre of its motions; torque off after.
 
@@ -154,6 +159,7 @@ def armed(
         overrides: settings, `a.b=c`.
         take_over: stop and end whoever owns it now.
         seed: of what is drawn: a twin, and the times of ticks.
+        target: where what is measured goes; a dry run is on the twin, whatever the settings say.
         sight: open the hand's camera too, if its task learns from pictures.
 
     Raises:
@@ -167,8 +173,10 @@ def armed(
     rng = np.random.default_rng(seed)
     with ExitStack() as stack:
         if isinstance(config, MinitaurConfig):
+            config = config if target is None else target.robot(config)
             built, custody, hung = _minitaur(config, stack, take_over, rng)
         else:
+            config = config if target is None else target.robot(config)
             built, custody, hung = _claw(config, stack, take_over, rng, sight)
         stack.callback(built.executor.close)
         custody.attach(built.executor)
@@ -192,8 +200,7 @@ def _minitaur(
     from robosac.assembly_minitaur import reach
 
     file = load_robot_file(config.robot.file)
-    measured = read_calibration(config.robot, "minitaur")
-    check_calibration(file, measured)
+    measured = own_calibration(config.robot, "minitaur", file)
     gate, blackbox = EStopGate(), Blackbox(config)
     custody = stack.enter_context(minitaur_custody(config, file, gate, take_over))
     reached = reach(config, file, measured, custody.console, blackbox.tap)
@@ -233,8 +240,7 @@ def _claw(
         task = msgspec.structs.replace(config.task, pixels=False)
         config = msgspec.structs.replace(config, task=task)
     file = file_of(config)
-    measured = read_calibration(config.robot, "claw")
-    check_calibration(file, measured)
+    measured = own_calibration(config.robot, "claw", file)
     gate, blackbox = EStopGate(), Blackbox(config)
     custody = stack.enter_context(claw_custody(config, file, gate, take_over))
     reached = reach(config, file, measured, custody.console, blackbox.tap)

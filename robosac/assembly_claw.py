@@ -15,7 +15,12 @@ import msgspec
 
 from calibration import Calibration
 from drivers.dynamixel import TABLES, DynamixelBus
-from robosac.actuator_twin import measured_actuators, measured_camera_delays, measured_delays
+from robosac.actuator_twin import (
+    measured_actuators,
+    measured_bolts,
+    measured_camera_delays,
+    measured_delays,
+)
 from robosac.channel_layout import Layout
 from robosac.check.gate import gated
 from robosac.connection import ClawConnection
@@ -32,10 +37,9 @@ from robosac.remote_stage import has_own_process, remote_stage, start
 from robosac.robots.claw import Claw, ClawDevices
 from robosac.robots.claw_file import ClawFile, load_claw_file
 from robosac.robots.identity import check_ports
-from robosac.robots.wiring import check_calibration
 from robosac.settings import ClawConfig, ClawTwinSection
 from robosac.settings.claw import TwinCameraSection
-from robosac.stage import Stage, is_twin, read_calibration
+from robosac.stage import Stage, is_twin, own_calibration
 from robosac.tasks.turn import ClawTurn
 
 if TYPE_CHECKING:
@@ -57,8 +61,7 @@ def make_claw(config: ClawConfig, gate: EStopGate, take_over: bool = False) -> S
         Nothing stays open after an error.
     """
     file = file_of(config)
-    measured = read_calibration(config.robot, ROBOT_NAME)
-    check_calibration(file, measured)
+    measured = own_calibration(config.robot, ROBOT_NAME, file)
     task = config.task
     check_history(measured, 1, task.control_period_s, "task.control_period_s", task.pixels)
     if has_own_process(config):
@@ -167,11 +170,13 @@ def _twin(
         camera=_camera_options(picture, measured) if pixels else None,
         actuators=measured_actuators(measured, file.joint_names),
         delays=measured_delays(measured),
+        bolts=measured_bolts(measured, file),
     )
-    twin = ClawTwin(options)
+    ids = tuple(motor.id for motor in file.motors.values())
+    twin = ClawTwin(options, ids)
     now = twin.clock.now
     wire = tap(twin.servos, "servos", now)
-    bus = DynamixelBus(wire, [motor.id for motor in file.motors.values()], now)
+    bus = DynamixelBus(wire, ids, now)
     camera = None if twin.camera is None else _camera(twin.camera.device, file, picture, now)
     return ClawConnection(ClawDevices(bus, camera), twin.clock, twin, twin.render, twin.clock)
 

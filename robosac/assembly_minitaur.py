@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from calibration import Calibration
 from drivers.moteus import MoteusBus
 from drivers.vectornav.port import VectorNavPort
-from robosac.actuator_twin import measured_actuators, measured_delays
+from robosac.actuator_twin import measured_actuators, measured_bolts, measured_delays
 from robosac.channel_layout import Layout
 from robosac.check.gate import gated
 from robosac.connection import Connection
@@ -30,9 +30,9 @@ from robosac.robots.identity import check_ports
 from robosac.robots.measured_camera import with_measured_tracker
 from robosac.robots.minitaur import Devices, Minitaur
 from robosac.robots.robot_file import RobotFile, load_robot_file
-from robosac.robots.wiring import check_calibration, motor_zeros
+from robosac.robots.wiring import motor_zeros
 from robosac.settings import MinitaurConfig, TwinSection
-from robosac.stage import Stage, is_twin, read_calibration
+from robosac.stage import Stage, is_twin, own_calibration
 from robosac.tasks.falls import FallCount
 from robosac.tasks.walk import MinitaurWalk
 
@@ -52,8 +52,7 @@ def make_minitaur(config: MinitaurConfig, gate: EStopGate, take_over: bool = Fal
         Nothing stays open after an error.
     """
     file = load_robot_file(config.robot.file)
-    measured = read_calibration(config.robot, ROBOT_NAME)
-    check_calibration(file, measured)
+    measured = own_calibration(config.robot, ROBOT_NAME, file)
     file = with_measured_tracker(file, measured)
     check_history(measured, config.task.history, config.task.control_period_s, "task.history")
     if has_own_process(config):
@@ -149,6 +148,7 @@ def _twin(twin: TwinSection, file: RobotFile, measured: Calibration, tap: Tap) -
         gains=(file.gains.stiffness_n_m_per_rad, file.gains.damping_n_m_s_per_rad),
         actuators=measured_actuators(measured, file.joint_names),
         delays=measured_delays(measured),
+        bolts=measured_bolts(measured, file),
     )
     ids = tuple(motor.id for motor in file.motors.values())
     model = MinitaurTwin(options, ids)

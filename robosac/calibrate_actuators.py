@@ -15,7 +15,7 @@ from calibration.excitation import Excitation, excite
 from robosac.actuator_twin import comparison
 from robosac.armed_bench import Armed, Progress, armed
 from robosac.calibrate_pictures import Seen, actuators_page
-from robosac.calibrate_robot import load_base, write_measured
+from robosac.calibrate_target import Target
 from robosac.errors import RobotError
 from robosac.hal import FloatArray
 from robosac.robots.measured import with_actuators
@@ -37,16 +37,16 @@ class Recorded:
 
 
 def actuators(
-    preset: str, overrides: list[str], out: Path, take_over: bool, seed: int = 0
+    preset: str, overrides: list[str], target: Target, take_over: bool, seed: int = 0
 ) -> dict[str, object]:
-    """Move, identify, write what was found into `out` and pictures beside it; a document.
+    """Move, identify, write what was found into the target and pictures beside it; a document.
 
     Raises:
         ConfigError, CalibrationMismatch, OwnershipError, ArmingError: as `armed`.
         RobotError: the robot was stopped, or its motion does not tell what was sought.
     """
-    with armed(preset, overrides, take_over, seed) as robot:
-        base = load_base(out, robot.file)
+    with armed(preset, overrides, take_over, seed, target) as robot:
+        base = target.base(robot.file)
         recorded = record(robot)
     # The robot is at rest and its torque off: this takes a while.
     twin, drawn = comparison(robot.config, robot.file, robot.measured)
@@ -63,8 +63,8 @@ def actuators(
         predicted(held, twin, drawn.nominal, delay),
         predicted(held, twin, found.table, delay),
     )
-    page = actuators_page(out, seen, found)
-    write_measured(out, measured)
+    page = actuators_page(target.beside, seen, found)
+    target.write(measured)
     return document(drawn.names, found, page)
 
 

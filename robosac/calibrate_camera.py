@@ -29,7 +29,8 @@ from drivers.camera.identity import camera_identity
 from drivers.camera.settings import CameraSettings, CaptureFactory
 from drivers.errors import DriverError
 from robosac import connect_claw, overhead
-from robosac.calibrate_robot import WRITTEN, ConsolePerson, load_base, write_measured
+from robosac.calibrate_robot import ConsolePerson
+from robosac.calibrate_target import Target
 from robosac.camera_fixture import CameraFixture, load_camera_fixture
 from robosac.camera_guiding import (
     Controls,
@@ -168,13 +169,14 @@ def calibrate(asked: Asked, name: str) -> dict[str, object]:
         CalibrationMismatch: the file is another robot's.
     """
     job = _job(asked, name)
-    base = load_base(asked.out, job.file)
+    target = Target(asked.out)
+    base = target.base(job.file)
     findings, controls, evidence = measure(job)
     camera = measured_camera(
         findings.lens, findings.pose, job.device, controls, datetime.date.today().isoformat()
     )
-    write_measured(asked.out, with_camera(base, name, camera, evidence))
-    job.person.tell(WRITTEN.format(out=asked.out))
+    target.write(with_camera(base, name, camera, evidence))
+    job.person.tell(target.closing)
     report = write_report(asked.out, name, findings, camera, evidence)
     job.person.tell(f"report: {report}")
     _tell_controls(job, controls)

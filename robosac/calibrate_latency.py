@@ -17,7 +17,7 @@ from calibration.record import Calibration, Delay
 from robosac.armed_bench import Armed, Progress, armed
 from robosac.calibrate_camera_latency import measure_camera
 from robosac.calibrate_pictures import latency_page
-from robosac.calibrate_robot import load_base, write_measured
+from robosac.calibrate_target import Target
 from robosac.dithered import SHARE
 from robosac.errors import RobotError
 from robosac.hal import FloatArray
@@ -67,16 +67,16 @@ class Latency:
 
 
 def latency(
-    preset: str, overrides: list[str], out: Path, take_over: bool, seed: int = 0
+    preset: str, overrides: list[str], target: Target, take_over: bool, seed: int = 0
 ) -> dict[str, object]:
-    """Measure, write what was found into `out` and pictures beside it; a document for machines.
+    """Measure, write what was found into the target, pictures beside it; a document.
 
     Raises:
         ConfigError, CalibrationMismatch, OwnershipError, ArmingError: as `armed`.
         RobotError: the robot was stopped, or the steps tell no delay.
     """
-    with armed(preset, overrides, take_over, seed, sight=True) as robot:
-        base = load_base(out, robot.file)
+    with armed(preset, overrides, take_over, seed, target, sight=True) as robot:
+        base = target.base(robot.file)
         found = measure(robot)
         camera = None if robot.camera is None else measure_camera(robot)
         stamp = _filed_latency(robot.file)
@@ -84,8 +84,8 @@ def latency(
     measured = with_latency(base, found.bus, found.response, today, found.ages, camera)
     ages = found.ages if camera is None else {**found.ages, "camera": camera.delay}
     remarks = "; ".join(filter(None, (found.remark, stamp_remark(camera, stamp))))
-    page = latency_page(out, found.response.each_s, found.bus, ages, remarks)
-    write_measured(out, measured)
+    page = latency_page(target.beside, found.response.each_s, found.bus, ages, remarks)
+    target.write(measured)
     return document(measured, found, remarks, page)
 
 

@@ -18,7 +18,9 @@ import msgspec
 import numpy as np
 
 from calibration.record import Calibration, DeviceTag
-from robosac.calibration_file import save
+from robosac.bolted_pictures import imu_page, joints_page
+from robosac.calibrate_target import Target
+from robosac.calibration_file import before
 from robosac.calibration_file import undo as take_back
 from robosac.config import load_preset
 from robosac.custody import Custody
@@ -28,6 +30,7 @@ from robosac.estop import EStopGate
 from robosac.executor import Executor
 from robosac.executor_settings import claw_settings, minitaur_settings
 from robosac.fixture import load_fixture
+from robosac.flight.wiring import untapped
 from robosac.guiding import Person, guide_imu, guide_joints
 from robosac.hal import FloatArray, Robot, RobotState
 from robosac.robots.claw import Claw
@@ -36,16 +39,11 @@ from robosac.robots.inertial import RATE_HZ
 from robosac.robots.measured import with_imu, with_joints, with_ports
 from robosac.robots.minitaur import Minitaur
 from robosac.robots.robot_file import RobotFile, load_robot_file
-from robosac.robots.wiring import (
-    Wiring,
-    check_calibration,
-    directions,
-    motor_zeros,
-    unmeasured,
-)
+from robosac.robots.wiring import Wiring, check_calibration, directions, motor_zeros, unmeasured
 from robosac.settings import ClawConfig, MinitaurConfig
-from robosac.stage import SERIAL, load_calibration
+from robosac.stage import SERIAL, is_twin, load_calibration
 from robosac.states import SafetyState
+from robosac.twin_person import TwinPerson
 
 SETTLE_S: Final = 0.3
 """What waits in the ports' buffers from before is read away, s."""
@@ -53,7 +51,6 @@ LEAST_SHARE: Final = 0.8
 """Of the ticks that must bring whole readings."""
 POWER_ON_RAD: Final = {"minitaur": -np.pi, "claw": 0.0}
 """Where the turn begins that the encoders read in when power comes on: moteus, Dynamixel."""
-WRITTEN: Final = "written: {out}; `robosac calibrate undo {out}` takes it back"
 _AXES: Final = np.array([1.0, -1.0, -1.0])
 """The body's FLU axes to the sensor's FRD ones, as an unmeasured mounting turns them."""
 
@@ -148,45 +145,53 @@ class Opened:
 
 
 def joints(
-    preset: str, overrides: list[str], out: Path, fixture_path: Path, take_over: bool
+    preset: str, overrides: list[str], target: Target, fixture_path: Path, take_over: bool
 ) -> None:
-    """Guide every joint, and write what was measured into `out`; other parts in it are kept.
+    """Guide every joint, and write what was measured into the target; other parts are kept.
 
     Raises:
         ConfigError: a setting, the fixture or the file is wrong. RobotError: see `guide_joints`.
         CalibrationMismatch: what was measured contradicts the robot file.
     """
-    with opened(preset, overrides, take_over) as robot:
+    with opened(preset, overrides, target, take_over) as robot:
         fixture = load_fixture(fixture_path, robot.file)
-        base = load_base(out, robot.file)
+        base = target.base(robot.file)
         power_on = POWER_ON_RAD[robot.kind]
         found = guide_joints(robot.file, fixture, power_on, robot.person, robot.bench)
         measured = with_joints(base, robot.file, found, robot.motors, _today())
-        write_measured(out, with_ports(measured, robot.ports))
-        robot.person.tell(WRITTEN.format(out=out))
+        page = joints_page(target.beside, robot.file, found)
+        target.write(with_ports(measured, robot.ports))
+        robot.person.tell(f"page: {page}")
+        robot.person.tell(target.closing)
 
 
-def imu(preset: str, overrides: list[str], out: Path, take_over: bool) -> None:
-    """Hold and turn the body, and write what was measured into `out`; other parts are kept.
+def imu(preset: str, overrides: list[str], target: Target, take_over: bool) -> None:
+    """Hold and turn the body, and write what was measured into the target; other parts are kept.
 
     Raises:
         ConfigError: a setting or the file is wrong, or the robot has no inertial sensor.
         RobotError: see `guide_imu`.
     """
-    with opened(preset, overrides, take_over) as robot:
+    with opened(preset, overrides, target, take_over) as robot:
         if robot.imu is None:
             raise ConfigError(f"{robot.file.name} has no inertial sensor")
-        base = load_base(out, robot.file)
+        base = target.base(robot.file)
         found = guide_imu(robot.person, robot.bench)
         measured = with_imu(base, found, robot.imu, _today())
-        write_measured(out, with_ports(measured, robot.ports))
-        robot.person.tell(WRITTEN.format(out=out))
+        page = imu_page(target.beside, found)
+        target.write(with_ports(measured, robot.ports))
+        robot.person.tell(f"page: {page}")
+        robot.person.tell(target.closing)
 
 
-def undo(out: Path) -> Calibration:
-    """Take back the last writing of `out`. Raises ConfigError: there is nothing to go back to."""
+def undo(out: Path, dry: bool = False) -> Calibration:
+    """Take back the last writing of `out`, or only tell what it would be again.
+
+    Raises:
+        ConfigError: there is nothing to go back to.
+    """
     try:
-        return take_back(out)
+        return before(out) if dry else take_back(out)
     except OSError as error:
         raise ConfigError(f"{out} cannot be taken back: {error.strerror}") from error
     except ValueError as error:
@@ -194,8 +199,10 @@ def undo(out: Path) -> Calibration:
 
 
 @contextmanager
-def opened(preset: str, overrides: list[str], take_over: bool) -> Iterator[Opened]:
+def opened(preset: str, overrides: list[str], target: Target, take_over: bool) -> Iterator[Opened]:
     """The robot on its serial ports, owned, configured and disarmed; closed at the end.
+
+    For a dry run the twin, with hands that do what a person is asked.
 
     Raises:
         ConfigError: a setting, a file or a port is wrong. OwnershipError: somebody else owns it.
@@ -204,84 +211,84 @@ def opened(preset: str, overrides: list[str], take_over: bool) -> Iterator[Opene
     config = load_preset(preset, overrides)
     if not isinstance(config, MinitaurConfig | ClawConfig):
         raise ConfigError(f"{preset} is no robot; valid are minitaur and claw")
-    if config.robot.address != SERIAL:
+    if config.robot.address != SERIAL and not target.dry:
         raise ConfigError(
             f"robot.address is {config.robot.address!r}, and nobody can guide a twin's joints;"
-            f" valid is {SERIAL}"
+            f" valid is {SERIAL}, or --dry-run, which has hands for that"
         )
     with ExitStack() as stack:
         if isinstance(config, MinitaurConfig):
-            yield _minitaur(config, stack, take_over)
+            yield _minitaur(target.robot(config), stack, take_over)
         else:
-            yield _claw(config, stack, take_over)
+            yield _claw(target.robot(config), stack, take_over)
 
 
 def _minitaur(config: MinitaurConfig, stack: ExitStack, take_over: bool) -> Opened:
-    from robosac.connect import connect
-
     file: RobotFile = load_robot_file(config.robot.file)
     gate = EStopGate()
     custody = stack.enter_context(minitaur_custody(config, file, gate, take_over))
-    reached = connect(file, console=custody.console, camera=False)
+    person: Person = ConsolePerson(custody.console)
+    if is_twin(config.robot.address, "minitaur"):
+        from robosac.assembly_minitaur import reach
+
+        reached = reach(config, file, _as_built(config, file), custody.console, untapped)
+        person = TwinPerson(reached.operator, file.joint_names)
+    else:
+        from robosac.connect import connect
+
+        reached = connect(file, console=custody.console, camera=False)
     stack.callback(reached.devices.close)
     robot = Minitaur(file, unmeasured(file), reached.devices, reached.clock.now)
     settings, period = minitaur_settings(config, file), config.executor.period_s
     executor = Executor(robot, reached.clock, gate, period, settings, custody.journal)
-    bench, person = _ready(executor, robot, file, custody, stack)
+    bench = _ready(executor, robot, file, custody, stack)
     motors, tag = robot.motor_devices, robot.imu_device
     return Opened("minitaur", file, bench, person, motors, tag, reached.ports)
 
 
 def _claw(config: ClawConfig, stack: ExitStack, take_over: bool) -> Opened:
-    from robosac.connect_claw import connect
-
     file: ClawFile = load_claw_file(config.robot.file)
     gate = EStopGate()
     custody = stack.enter_context(claw_custody(config, file, gate, take_over))
     blind = msgspec.structs.replace(file, camera=None)
-    reached = connect(blind, console=custody.console)
+    person: Person = ConsolePerson(custody.console)
+    if is_twin(config.robot.address, "claw"):
+        from robosac.assembly_claw import reach
+
+        task = msgspec.structs.replace(config.task, pixels=False)
+        seeing = msgspec.structs.replace(config, task=task)
+        reached = reach(seeing, blind, _as_built(config, file), custody.console, untapped)
+        person = TwinPerson(reached.operator, file.joint_names)
+    else:
+        from robosac.connect_claw import connect
+
+        reached = connect(blind, console=custody.console)
     stack.callback(reached.devices.close)
     robot = Claw(file, unmeasured(file), reached.devices, reached.clock.now)
     settings, period = claw_settings(config, file), config.executor.period_s
     executor = Executor(robot, reached.clock, gate, period, settings, custody.journal)
-    bench, person = _ready(executor, robot, file, custody, stack)
+    bench = _ready(executor, robot, file, custody, stack)
     return Opened("claw", file, bench, person, robot.motor_devices, None, reached.ports)
+
+
+def _as_built(config: MinitaurConfig | ClawConfig, file: Wiring) -> Calibration:
+    """How the twin is bolted together."""
+    measured = load_calibration(
+        config.robot.calibration, "minitaur" if isinstance(config, MinitaurConfig) else "claw"
+    )
+    check_calibration(file, measured)
+    return measured
 
 
 def _ready(
     executor: Executor, robot: Robot, file: Wiring, custody: Custody, stack: ExitStack
-) -> tuple[DisarmedBench, ConsolePerson]:
-    """Configure the robot, everybody who may stop it at hand: its bench, and the person there."""
+) -> DisarmedBench:
+    """Configure the robot, everybody who may stop it at hand: its bench."""
     stack.callback(executor.close)
     custody.attach(executor)
     robot.configure()
     sign, zero = directions(file), motor_zeros(file, unmeasured(file))
-    bench = DisarmedBench(executor, lambda joints: (joints + zero) * sign)
-    return bench, ConsolePerson(custody.console)
-
-
-def load_base(out: Path, file: Wiring) -> Calibration:
-    """What was measured before, if it is of this robot; else nothing.
-
-    Raises:
-        ConfigError: the file is there, but cannot be read. CalibrationMismatch: another robot's.
-    """
-    try:
-        found = load_calibration(out, file.name)
-    except ConfigError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            return unmeasured(file)
-        raise
-    check_calibration(file, found)
-    return found
-
-
-def write_measured(out: Path, measured: Calibration) -> None:
-    """Write a calibration file. Raises ConfigError: it cannot be written."""
-    try:
-        save(out, measured)
-    except OSError as error:
-        raise ConfigError(f"calibration {out} cannot be written: {error}") from error
+    return DisarmedBench(executor, lambda joints: (joints + zero) * sign)
 
 
 def _today() -> str:

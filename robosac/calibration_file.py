@@ -36,13 +36,23 @@ def undo(path: Path | str) -> Calibration:
         OSError: there is none, or it cannot be moved.
     """
     path = Path(path)
-    before = _previous(path)
-    data = before.read_bytes()
-    found = parse(data, str(before))
+    found, data = _before(path)
     if path.exists():
-        write_whole(before, path.read_bytes())
+        write_whole(_previous(path), path.read_bytes())
     write_whole(path, data)
     return found
+
+
+def before(path: Path | str) -> Calibration:
+    """What `undo` would bring back; raises as it does."""
+    found, _ = _before(Path(path))
+    return found
+
+
+def _before(path: Path) -> tuple[Calibration, bytes]:
+    previous = _previous(path)
+    data = previous.read_bytes()
+    return parse(data, str(previous)), data
 
 
 def _previous(path: Path) -> Path:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json as json_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from robosac import cli_calibrate_camera
 from robosac.cli_guard import OVERRIDES, JsonFlag, TakeOver, guarded, overrides_of
+
+if TYPE_CHECKING:
+    from robosac.calibrate_target import Target
 
 calibrate_app = typer.Typer(
     help="Measure a robot, guided by hand or moving on its stand; write its calibration file.",
@@ -19,6 +22,17 @@ calibrate_app = typer.Typer(
 cli_calibrate_camera.add_to(calibrate_app)
 Preset = Annotated[str, typer.Argument(help="minitaur or claw.")]
 Out = Annotated[Path, typer.Option("--out", help="The calibration file; its other parts are kept.")]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="The same routine on the twin, in virtual time: opens no port, writes no calibration.",
+    ),
+]
+Pictures = Annotated[
+    Path | None,
+    typer.Option(help="With --dry-run: folder of its pictures and pages; else a new one."),
+]
 
 
 @calibrate_app.command(context_settings=OVERRIDES)
@@ -30,33 +44,56 @@ def joints(
         Path, typer.Option(help="YAML: each joint's stops and jig; see docs/calibration.md.")
     ],
     take_over: TakeOver = False,
+    dry_run: DryRun = False,
+    pictures: Pictures = None,
 ) -> None:
     """Sign, zero and range of every joint: guide each from stop to stop, and push it.
 
-    Torque stays off. Any setting is a flag, by its dotted name.
+    Torque stays off. With --dry-run the twin's own hands do what a person is asked. Any setting is
+    a flag, by its dotted name.
 
     Example: `robosac calibrate joints minitaur --robot.address serial --robot.file my_robot.yaml
     --fixture stops.yaml --out my_calibration.yaml`
     """
     from robosac import calibrate_robot
+    from robosac.calibrate_target import target_of
 
     overrides = list(overrides_of(context.args))
-    guarded(lambda: calibrate_robot.joints(preset, overrides, out, fixture, take_over))
+
+    def act() -> None:
+        target = target_of(out, dry_run, pictures)
+        calibrate_robot.joints(preset, overrides, target, fixture, take_over)
+
+    guarded(act)
 
 
 @calibrate_app.command(context_settings=OVERRIDES)
-def imu(context: typer.Context, preset: Preset, out: Out, take_over: TakeOver = False) -> None:
+def imu(
+    context: typer.Context,
+    preset: Preset,
+    out: Out,
+    take_over: TakeOver = False,
+    dry_run: DryRun = False,
+    pictures: Pictures = None,
+) -> None:
     """Mounting, bias and noise of the inertial sensor: hold the body six ways, turn it thrice.
 
-    Torque stays off. Any setting is a flag, by its dotted name.
+    Torque stays off. With --dry-run the twin's own hands do what a person is asked. Any setting is
+    a flag, by its dotted name.
 
     Example: `robosac calibrate imu minitaur --robot.address serial --robot.file my_robot.yaml
     --out my_calibration.yaml`
     """
     from robosac import calibrate_robot
+    from robosac.calibrate_target import target_of
 
     overrides = list(overrides_of(context.args))
-    guarded(lambda: calibrate_robot.imu(preset, overrides, out, take_over))
+
+    def act() -> None:
+        target = target_of(out, dry_run, pictures)
+        calibrate_robot.imu(preset, overrides, target, take_over)
+
+    guarded(act)
 
 
 @calibrate_app.command(context_settings=OVERRIDES)
@@ -66,6 +103,8 @@ def latency(
     out: Out,
     json: JsonFlag = False,
     take_over: TakeOver = False,
+    dry_run: DryRun = False,
+    pictures: Pictures = None,
 ) -> None:
     """How late a command becomes motion that is seen: one joint makes 60 small steps.
 
@@ -78,11 +117,13 @@ def latency(
     --robot.calibration my_calibration.yaml --out my_calibration.yaml`
     """
     from robosac import calibrate_latency
+    from robosac.calibrate_target import target_of
 
     overrides = list(overrides_of(context.args))
 
     def act() -> None:
-        _told(calibrate_latency.latency(preset, overrides, out, take_over), out, json)
+        target = target_of(out, dry_run, pictures)
+        _told(calibrate_latency.latency(preset, overrides, target, take_over), target, json)
 
     guarded(act)
 
@@ -94,6 +135,8 @@ def actuators(
     out: Out,
     json: JsonFlag = False,
     take_over: TakeOver = False,
+    dry_run: DryRun = False,
+    pictures: Pictures = None,
 ) -> None:
     """Friction, armature and torque of every joint: all joints move, and the twin learns to follow.
 
@@ -105,19 +148,21 @@ def actuators(
     --robot.calibration my_calibration.yaml --out my_calibration.yaml`
     """
     from robosac import calibrate_actuators
+    from robosac.calibrate_target import target_of
 
     overrides = list(overrides_of(context.args))
 
     def act() -> None:
-        _told(calibrate_actuators.actuators(preset, overrides, out, take_over), out, json)
+        target = target_of(out, dry_run, pictures)
+        _told(calibrate_actuators.actuators(preset, overrides, target, take_over), target, json)
 
     guarded(act)
 
 
-def _told(document: dict[str, object], out: Path, as_json: bool) -> None:
+def _told(document: dict[str, object], target: Target, as_json: bool) -> None:
     """Print what was measured: a document, or its numbers a line each."""
     if as_json:
-        typer.echo(json_module.dumps(document, indent=2))
+        typer.echo(json_module.dumps(document | {"dry_run": target.dry}, indent=2))
         return
     for name, value in document.items():
         if isinstance(value, dict):
@@ -125,7 +170,7 @@ def _told(document: dict[str, object], out: Path, as_json: bool) -> None:
                 typer.echo(f"{part}: {_numbers(numbers)}")
         elif value != "":
             typer.echo(f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}")
-    typer.echo(f"written: {out}; `robosac calibrate undo {out}` takes it back")
+    typer.echo(target.closing)
 
 
 def _numbers(numbers: object) -> str:
@@ -142,7 +187,12 @@ def _numbers(numbers: object) -> str:
 
 
 @calibrate_app.command()
-def undo(out: Annotated[Path, typer.Argument(help="A calibration file.")]) -> None:
+def undo(
+    out: Annotated[Path, typer.Argument(help="A calibration file.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell what would stand in it.")
+    ] = False,
+) -> None:
     """Take back the last writing of a calibration file; once more brings it back.
 
     Example: `robosac calibrate undo my_calibration.yaml`
@@ -150,7 +200,8 @@ def undo(out: Annotated[Path, typer.Argument(help="A calibration file.")]) -> No
     from robosac import calibrate_robot
 
     def act() -> None:
-        found = calibrate_robot.undo(out)
-        typer.echo(f"{out} is again that of {found.date}, of {found.robot}")
+        found = calibrate_robot.undo(out, dry_run)
+        told = "would again be" if dry_run else "is again"
+        typer.echo(f"{out} {told} that of {found.date}, of {found.robot}")
 
     guarded(act)

@@ -146,12 +146,15 @@ def _guided(
 
     way: tuple[FloatArray, FloatArray, FloatArray] | None = None
     if stops is not None:
-        lower = rest("on its lower stop")
-        person.ask(f"Press Enter, then guide {name} to its upper stop within {WAY_S:g} s")
+        lower = rest(f"on its lower stop, {_drawn(stops.lower_rad)}")
+        person.ask(
+            f"Press Enter, then guide {name} to its upper stop, {_drawn(stops.upper_rad)}, within"
+            f" {WAY_S:g} s"
+        )
         upward = read(WAY_S)
-        way = lower, upward, rest("on its upper stop")
+        way = lower, upward, rest(f"on its upper stop, {_drawn(stops.upper_rad)}")
     jig_rad = fixture.joints[name].jig_rad
-    held = None if jig_rad is None else rest(f"in the jig, at {math.degrees(jig_rad):.1f} degrees")
+    held = None if jig_rad is None else rest(f"in the jig, {_drawn(jig_rad)}")
     pushes: list[FloatArray] = []
     for _ in range(PUSHES):
         person.ask(
@@ -164,6 +167,10 @@ def _guided(
         assert held is not None
         return calibrate_endless(EndlessJoint(name, held, tuple(pushes)), jig_rad, power_on_rad)
     return calibrate_joint(GuidedJoint(name, *way, tuple(pushes), held), stops)
+
+
+def _drawn(angle_rad: float) -> str:
+    return f"at {math.degrees(angle_rad):.2f} degrees in the drawing"
 
 
 def guide_imu(person: Person, bench: Bench) -> ImuResult:

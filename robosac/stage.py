@@ -16,7 +16,8 @@ from calibration import Calibration
 from drivers.statistics import BusStatistics
 from robosac.errors import ConfigError
 from robosac.estop import EStopGate
-from robosac.robots.identity import check_age
+from robosac.robots.identity import check_age, for_a_twin
+from robosac.robots.wiring import Wiring, check_calibration
 from robosac.settings.robot import RobotSection
 
 if TYPE_CHECKING:
@@ -101,6 +102,17 @@ def read_calibration(section: RobotSection, robot: str) -> Calibration:
     measured = load_calibration(section.calibration, robot)
     check_age(measured, datetime.date.today(), section.calibration_days)
     return measured
+
+
+def own_calibration(section: RobotSection, robot: str, file: Wiring) -> Calibration:
+    """The calibration to drive the robot of `file` with; a twin's is keyed to no device.
+
+    Raises:
+        ConfigError: as `read_calibration`. CalibrationMismatch: it is stale, or another robot's.
+    """
+    measured = read_calibration(section, robot)
+    check_calibration(file, measured)
+    return for_a_twin(measured) if is_twin(section.address, robot) else measured
 
 
 def load_calibration(path: Path | str | None, robot: str) -> Calibration:

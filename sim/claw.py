@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.bolts import Bolts
 from sim.claw_camera import ClawCamera, ClawCameraOptions
 from sim.claw_plant import HOME_RAD, VALVE, ClawPlant
 from sim.claw_randomisation import ClawDraw, ClawRandomisation
@@ -63,6 +64,7 @@ class ClawOptions:
         camera: what looks at the hand; None: nothing does.
         actuators: as identified on one hand; None: the preset's. What is drawn comes on top.
         delays: from command to motion seen, as measured on one hand; None: none but the line's.
+        bolts: how its servos sit, as measured on one hand; None: as drawn.
     """
 
     supply_v: float | None = None
@@ -73,6 +75,7 @@ class ClawOptions:
     camera: ClawCameraOptions | None = None
     actuators: JointDynamics | None = None
     delays: Delays | None = None
+    bolts: Bolts | None = None
 
 
 class ClawTwin:
@@ -88,17 +91,30 @@ class ClawTwin:
         camera: what looks at it, if the options have one.
         supply_v: may be changed at any time.
         on_step: called after each physics step with the time, s.
+        hands: called before each of them; None: nobody has hands on it.
+
+    Args:
+        options: everything that is not the hand's own design.
+        ids: of the servos, the valve's last.
     """
 
-    def __init__(self, options: ClawOptions | None = None) -> None:
+    def __init__(
+        self,
+        options: ClawOptions | None = None,
+        ids: tuple[int, ...] = (*FINGER_IDS, VALVE_ID),
+    ) -> None:
         self.options = options = options or ClawOptions()
         motor = options.preset.motor(options.model)
-        self.ids = (*FINGER_IDS, VALVE_ID)
+        self.ids = ids
         self.supply_v = motor.rated_v if options.supply_v is None else options.supply_v
         self.clock = VirtualClock(self._step, DT)
         self.on_step: list[Callable[[float], None]] = []
+        self.hands: Callable[[], None] | None = None
         self.motors = ServoMotors([motor] * len(self.ids))
         self.plant = ClawPlant(DT, options.preset, options.model)
+        if options.bolts is not None:
+            self.plant.bolt(options.bolts.direction, options.bolts.zero_rad)
+            self.plant.reset()
         self._past = DelayLine(2 * len(self.ids), MOST_DELAY_STEPS)
         self._actuators: JointDynamics | None = None
         if options.actuators is not None:
@@ -218,6 +234,8 @@ class ClawTwin:
     def _step(self) -> None:
         """One step of firmware, motors and physics."""
         plant, supply = self.plant, min(self.supply_v, self.line.sag_v)
+        if self.hands is not None:
+            self.hands()
         drive = self.line.control(plant.position, plant.velocity, supply, DT)
         torque = self.motors.step(drive, plant.velocity, supply, DT)
         plant.step(torque, DT)

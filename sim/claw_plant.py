@@ -64,7 +64,8 @@ class ClawPlant:
         self.model, self.data = load(MODEL_PATH, timestep)
         self.timestep = timestep
         self._offset = np.array(SHAFT_OFFSET_RAD)
-        self._shaft = np.array(SHAFT_OFFSET_RAD)
+        self._shaft, self._shaft_velocity = np.array(SHAFT_OFFSET_RAD), np.zeros(len(JOINT_NAMES))
+        self._direction: FloatArray | None = None
         self._jammed = False
         self._bind_views()
         self._set_dynamics(preset, servo_model)
@@ -83,6 +84,27 @@ class ClawPlant:
         self._qpos, self._ctrl = data.qpos, data.ctrl
         self._joint_position, self._velocity = read_only(data.qpos[:]), read_only(data.qvel[:])
         self._position = read_only(self._shaft[:])
+        self._told_velocity = self._velocity
+
+    def bolt(self, direction: ArrayLike, zero_rad: ArrayLike) -> None:
+        """Sit the servos otherwise than drawn; follow with `reset`.
+
+        Args:
+            direction: +1 or -1 each: which way a servo turns its joint, shape (10,).
+            zero_rad: angle of its shaft, after the direction, at the joint's zero, shape (10,).
+        """
+        self._offset = np.array(zero_rad, dtype=np.float64)
+        signs = np.array(direction, dtype=np.float64)
+        turned = bool((signs < 0.0).any())
+        self._direction = signs if turned else None
+        self._told_velocity = read_only(self._shaft_velocity[:]) if turned else self._velocity
+
+    def _tell_shafts(self) -> None:
+        """The shafts' angles and speeds, from the joints'."""
+        np.add(self._qpos, self._offset, self._shaft)
+        if self._direction is not None:
+            self._shaft *= self._direction
+            np.multiply(self._velocity, self._direction, self._shaft_velocity)
 
     def _set_dynamics(self, preset: ServoPreset, servo_model: int) -> None:
         """Give the joints what hangs on a servo's output, and its motor a most torque."""
@@ -134,7 +156,7 @@ class ClawPlant:
         mujoco.mj_resetData(self.model, self.data)
         self._qpos[:VALVE], self._qpos[VALVE] = fingers_rad, valve_rad
         mujoco.mj_forward(self.model, self.data)
-        np.add(self._qpos, self._offset, self._shaft)
+        self._tell_shafts()
 
     def apply(self, draw: ClawDraw) -> None:
         """Give the hand the properties of `draw` but for the motors'; follow with `reset`.
@@ -196,8 +218,10 @@ class ClawPlant:
         if dt != self.timestep:
             raise ValueError(f"this plant steps by {self.timestep} s, not by {dt} s")
         self._ctrl[:] = torque_nm
+        if self._direction is not None:
+            self._ctrl *= self._direction
         mujoco.mj_step(self.model, self.data)
-        np.add(self._qpos, self._offset, self._shaft)
+        self._tell_shafts()
         # Also False for a NaN.
         speed = self._velocity
         if not float(speed.dot(speed)) < _FASTEST_RAD_S**2:
@@ -208,12 +232,18 @@ class ClawPlant:
 
     @property
     def position(self) -> FloatArray:
-        """Angles of the servos' shafts, rad, shape (10,): the joints' plus `SHAFT_OFFSET_RAD`."""
+        """Angles of the servos' shafts, rad, shape (10,): as drawn, the joints' plus
+        `SHAFT_OFFSET_RAD`."""
         return self._position
 
     @property
     def velocity(self) -> FloatArray:
-        """Speeds of joints and shafts, rad/s, shape (10,)."""
+        """Speeds of the shafts, rad/s, shape (10,); as drawn, also the joints'."""
+        return self._told_velocity
+
+    @property
+    def joint_velocity(self) -> FloatArray:
+        """Speeds of the joints, rad/s, shape (10,)."""
         return self._velocity
 
     @property

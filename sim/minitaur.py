@@ -9,7 +9,7 @@ Tan et al. 2018 measured.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from drivers.moteus.registers import STREAM_FLOW_POLL, STREAM_POLL, STREAM_WRITE
 from sim.actuator import DcMotor
+from sim.bolts import Bolts
 from sim.clock import VirtualClock
 from sim.delays import Delays
 from sim.fallen import fall
@@ -40,6 +41,8 @@ OVERTEMPERATURE_FAULT = 38
 RADIANS_PER_TURN = 2.0 * math.pi
 AMBIENT_C = 25.0
 MAX_SENSOR_DELAY_STEPS = 101
+DRAWN = (*(-1.0,) * 4, *(1.0,) * 4)
+"""Directions of the motors: those on the left turn the other way round."""
 STRETCHED_RAD = 2.35
 """Leg extension at which the feet of a robot on its stand reach the floor."""
 
@@ -82,6 +85,8 @@ class TwinOptions:
     """As identified on one robot; None: nominal ones. What is drawn comes on top of them."""
     delays: Delays | None = None
     """From command to motion seen, as measured on one robot: in place of `sensor_latency_s`."""
+    bolts: Bolts | None = None
+    """How it is bolted together, as measured on one robot; None: as drawn."""
 
 
 class MinitaurTwin:
@@ -93,6 +98,7 @@ class MinitaurTwin:
         tracker: the overhead tracker.
         draw: what this episode's robot is like.
         adapter, bank, vn100: the firmware behind the wires.
+        hands: called before each step of physics; None: nobody has hands on it.
 
     Args:
         options: everything that is not the robot's own design.
@@ -125,8 +131,10 @@ class MinitaurTwin:
             ),
         )
         self._motor = DcMotor(JOINTS)
-        # How this machine is bolted together: left motors turn the other way round.
-        self._direction = np.repeat([-1.0, 1.0], JOINTS // 2)
+        bolts = options.bolts or Bolts(DRAWN, (0.0,) * JOINTS)
+        self._bolts = None if bolts.square else bolts
+        self._direction = np.array(bolts.direction)
+        self._shift_turns = bolts.shift_rad / RADIANS_PER_TURN
         self._to_turns = self._direction / RADIANS_PER_TURN
         self._to_turns_twice = np.tile(self._to_turns, 2)
         self.vn100 = imu_type()
@@ -141,6 +149,7 @@ class MinitaurTwin:
         self._encoder_row = self._row[: 2 * JOINTS]
         self._temperature = np.full(JOINTS, AMBIENT_C)
         self._view: RayView | None = None
+        self.hands: Callable[[], None] | None = None
         self.place(0)
 
     def place(self, seed: int, faults: tuple[str, ...] = ()) -> None:
@@ -230,7 +239,7 @@ class MinitaurTwin:
         position = row[_POSITION] + noise.joint_position_rad * errors[:JOINTS]
         velocity = row[_VELOCITY] + noise.joint_velocity_rad_s * errors[JOINTS:]
         self.bank.sense(
-            position * self._to_turns,
+            position * self._to_turns + self._shift_turns,
             velocity * self._to_turns,
             row[_TORQUE] * self._direction,
             row[_POWER],
@@ -243,6 +252,7 @@ class MinitaurTwin:
         plant, motor, bank = self.plant, self._motor, self.bank
         delayed = self._encoders.read(self._pd_delay)
         delayed *= self._to_turns_twice
+        delayed[:JOINTS] += self._shift_turns
         voltage = bank.control(delayed[:JOINTS], delayed[JOINTS:], self._supply, DT)
         torque = motor.step(voltage * self._direction, plant.joint_velocity, bank.driving, DT)
         if motor.any_overheated:
@@ -253,6 +263,8 @@ class MinitaurTwin:
 
     def _step(self) -> None:
         """One physics step, and what is sensed of it."""
+        if self.hands is not None:
+            self.hands()
         self.drive()
         self._sensors.push(self._row)
         self.tracker.step(self.clock.now())
@@ -294,12 +306,14 @@ class MinitaurTwin:
         w, x, y, z = _turned(row[_QUATERNION], tilt).tolist()
         gyro = (row[_GYRO] + noise.angular_velocity_rad_s * errors[3:6]).tolist()
         force = (row[_FORCE] + noise.acceleration_m_s2 * errors[6:]).tolist()
-        self.vn100.sample(
-            round(self.clock.now() * 1e9),
+        told = (
             (x, -y, -z, w),
             (gyro[0], -gyro[1], -gyro[2]),
             (force[0], -force[1], -force[2]),
         )
+        if self._bolts is not None:
+            told = self._bolts.sensed(*told)
+        self.vn100.sample(round(self.clock.now() * 1e9), *told)
 
 
 class _Legs:

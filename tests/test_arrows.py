@@ -49,6 +49,7 @@ ONLY_HERE_SIM = {
     "robosac/twin_server.py",
     "robosac/dry_run.py",
     "robosac/actuator_twin.py",
+    "robosac/twin_person.py",
 }
 """The files that may name the twin, and only inside a function."""
 

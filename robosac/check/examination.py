@@ -135,8 +135,14 @@ def _device_rows(subject: Subject, reached: Opened | None, why: str) -> tuple[Ro
     inertial: tuple[Row, ...] = ()
     if subject.has_imu:
         inertial = inertial_unknown(why) if imu is None else inertial_rows(imu)
-    fit = devices_row(subject.calibration, asked)
+    fit = _fit(subject, asked)
     return (*motors, fit, *inertial, *_cameras(subject, reached, why))
+
+
+def _fit(subject: Subject, asked: Devices) -> Row:
+    if subject.place is Place.IN_PROCESS:
+        return on_a_twin("calibrated devices", "a twin's", "those that it was measured on")
+    return devices_row(subject.calibration, asked)
 
 
 def _listen(subject: Subject, reached: Opened | None) -> InertialFacts | None:

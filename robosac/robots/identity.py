@@ -10,9 +10,26 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 
-from calibration import Calibration
+import msgspec
+
+from calibration import Calibration, JointCalibration
 from calibration.record import DeviceTag
 from robosac.errors import CalibrationMismatch
+
+
+def for_a_twin(calibration: Calibration) -> Calibration:
+    """The same numbers, keyed to no device: a twin takes a robot's numbers, not its serial numbers.
+
+    Compare the robot file with the calibration before (`robosac.robots.wiring`): signs and stops go
+    with the devices.
+    """
+    joints = {
+        name: JointCalibration(
+            motor_id=joint.motor_id, offset_correction_rad=joint.offset_correction_rad
+        )
+        for name, joint in calibration.joints.items()
+    }
+    return msgspec.structs.replace(calibration, joints=joints, imu=None, ports={})
 
 
 def check_motors(calibration: Calibration, found: Mapping[str, DeviceTag]) -> None:

@@ -84,6 +84,15 @@ def hung() -> Iterator[Armed]:
         yield robot
 
 
+def test_a_hand_is_armed_at_the_centre_of_its_motions_and_left_limp() -> None:
+    with armed("claw", [], take_over=False) as robot:
+        assert robot.kind == "claw"
+        assert robot.executor.safety is SafetyState.ACTIVE
+        np.testing.assert_allclose(robot.executor.commanded_position, robot.centre)
+        executor = robot.executor
+    assert executor.torque_off_since is not None
+
+
 def test_a_tripped_gate_ends_it_with_torque_off(monkeypatch: pytest.MonkeyPatch) -> None:
     gates: list[EStopGate] = []
 

@@ -16,8 +16,9 @@ from typer.testing import CliRunner
 
 from calibration.file import load
 from calibration.record import DeviceTag
-from robosac import calibrate_robot, guiding
+from robosac import calibrate_robot, calibrate_target, guiding
 from robosac.calibrate_robot import ConsolePerson, DisarmedBench, Opened
+from robosac.calibrate_target import Target
 from robosac.calibration_file import save
 from robosac.cli import app
 from robosac.errors import CalibrationMismatch, ConfigError, RobotError
@@ -167,13 +168,15 @@ def test_a_hidden_sensor_is_measured_through_the_executor(
     tag, hands = DeviceTag(model="VN-100", serial="100"), Hands(robot)
 
     @contextmanager
-    def opened(preset: str, overrides: list[str], take_over: bool) -> Iterator[Opened]:
-        assert (preset, overrides, take_over) == ("minitaur", ["a=b"], False)
+    def opened(
+        preset: str, overrides: list[str], target: Target, take_over: bool
+    ) -> Iterator[Opened]:
+        assert (preset, overrides, target, take_over) == ("minitaur", ["a=b"], Target(out), False)
         yield Opened("minitaur", file, bench, hands, {}, tag, {"imu": "A1", "legs": None})
 
     monkeypatch.setattr(calibrate_robot, "opened", opened)
     out = tmp_path / "calibration.yaml"
-    calibrate_robot.imu("minitaur", ["a=b"], out, take_over=False)
+    calibrate_robot.imu("minitaur", ["a=b"], Target(out), take_over=False)
     found = load(out)
     between = product(np.array(found.imu_mounting), hidden.mounting * (1.0, -1.0, -1.0, -1.0))
     assert 2.0 * math.asin(float(np.linalg.norm(between[1:]))) < math.radians(0.5)
@@ -186,12 +189,12 @@ def test_a_hidden_sensor_is_measured_through_the_executor(
 
 def test_what_was_measured_before_is_kept_and_another_robots_refused(tmp_path: Path) -> None:
     file, out = load_robot_file(None), tmp_path / "out.yaml"
-    assert calibrate_robot.load_base(out, file) == unmeasured(file)
+    assert calibrate_target.load_base(out, file) == unmeasured(file)
     save(out, MEASURED)
-    assert calibrate_robot.load_base(out, file) == MEASURED
+    assert calibrate_target.load_base(out, file) == MEASURED
     save(out, msgspec.structs.replace(MEASURED, robot="other"))
     with pytest.raises(CalibrationMismatch, match="'other'"):
-        calibrate_robot.load_base(out, file)
+        calibrate_target.load_base(out, file)
     out.write_bytes(b"broken")
     with pytest.raises(ConfigError, match="is not a calibration"):
-        calibrate_robot.load_base(out, file)
+        calibrate_target.load_base(out, file)

@@ -108,7 +108,8 @@ class Build:
             def __init__(self, options: TwinOptions, ids: tuple[int, ...]) -> None:
                 if build.actuators is not None:
                     options = build.actuators.within(options)
-                super().__init__(options, ids, HiddenBank, HiddenVn100)
+                # The product's twin is bolted as its calibration says; this one as it truly is.
+                super().__init__(replace(options, bolts=None), ids, HiddenBank, HiddenVn100)
                 bolt(self, replace(build.bolted, turns=np.zeros(8)))
 
         setattr(twin_room, "MinitaurTwin", Bolted)  # noqa: B010
