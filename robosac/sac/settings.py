@@ -110,7 +110,7 @@ class FastVectors:
     """Whether observations are brought to one scale by running statistics."""
     policy_rate: float = 1.0
     """The policy's learning rate, over that of the critics."""
-    policy_average: float = 0.001
+    policy_average: float = 1.0
     """Share of the newest policy in the one that acts, at each update; 1: it acts itself."""
     symmetry: Symmetry | None = None
     """By whose images parts of each batch are shown; None: it is left as it was."""

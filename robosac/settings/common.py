@@ -69,7 +69,7 @@ class VectorSection(Section, frozen=True):
         Meta(
             gt=0, le=1, description="share of the newest policy in the one that acts, each update"
         ),
-    ] = 0.001
+    ] = 1.0
     symmetry: Annotated[
         bool,
         Meta(description="show parts of each batch mirrored or turned: for a robot of like sides"),

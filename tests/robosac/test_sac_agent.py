@@ -380,9 +380,10 @@ def test_the_policy_that_acts_is_an_average_of_those_that_were() -> None:
 
 
 def test_the_average_goes_on_after_a_restart() -> None:
-    first = make_agent("fast", seed=0)
+    averaged = FastVectors(policy_average=0.2)
+    first = Sac(SMALL, OBSERVATION, ACTION, 0, vectors=averaged)
     first.update(make_batch())
-    resumed = make_agent("fast", seed=1)
+    resumed = Sac(SMALL, OBSERVATION, ACTION, 1, vectors=averaged)
     resumed.load(first.state())
     first.update(make_batch(1))
     resumed.update(make_batch(1))
