@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from calibration.board import BoardFinder, BoardSpec, View
 from calibration.camera import FAR, NEAR, CameraResult, LensGoal
-from calibration.camera_pose import BoardPlace, CameraPose, board_pose, readings, resting
+from calibration.camera_pose import BoardPlace, CameraPose, board_pose, resting
 from calibration.coverage import Coverage, coverage_of
 from calibration.errors import Undetermined
 from calibration.gathering import Gathering
@@ -176,7 +176,16 @@ def reprojection(session: Session, found: CameraResult, table: dict[str, Row]) -
         inside = ((true > 0.0) & (true < (width, height))).all(axis=1)
         if inside.sum() < 12:
             continue
-        _, r, t = readings(points[inside], true[inside], found.lens)[0]
+        # From the hidden pose on: it is the lens that is asked about, not how a pose is found.
+        begin, _ = cv2.Rodrigues(rotation)
+        r, t = cv2.solvePnPRefineLM(
+            points[inside],
+            true[inside],
+            found.lens.matrix,
+            found.lens.distortion,
+            np.asarray(begin, np.float64),
+            place.reshape(3, 1).copy(),
+        )
         seen, _ = cv2.projectPoints(points[inside], r, t, found.lens.matrix, found.lens.distortion)
         off = np.asarray(seen).reshape(-1, 2) - true[inside]
         squares.extend(np.sum(off**2, axis=1).tolist())
