@@ -55,12 +55,12 @@ def test_a_quadruped_moves_the_same_however_its_motors_sit() -> None:
         shift = np.zeros(8) if bolts is None else zeros
         for index in range(8):
             twin.bank.command(
-                index, _position(direction[index] * (2.2 + shift[index]) / (2.0 * math.pi))
+                index, _position(direction[index] * (1.7 + shift[index]) / (2.0 * math.pi))
             )
         twin.clock.wait_until(0.2)
         moved.append(twin.plant.joint_position.copy())
     np.testing.assert_allclose(moved[0], moved[1], atol=1e-6)
-    assert np.abs(moved[0] - 2.2).max() < 0.1
+    assert np.abs(moved[0] - 1.7).max() < 0.1
 
 
 def _position(turns: float) -> ServoCommand:
