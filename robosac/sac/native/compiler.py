@@ -110,7 +110,7 @@ def processor() -> str:
     if not info.exists():
         return f"{platform.system()} {platform.machine()} {platform.processor()}"
     wanted = ("model name", "flags", "Features", "CPU part")
-    lines = {line for line in info.read_text(encoding="utf-8").splitlines()}
+    lines = set(info.read_text(encoding="utf-8").splitlines())
     return "\n".join(sorted(line for line in lines if line.startswith(wanted)))
 
 

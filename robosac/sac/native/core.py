@@ -98,12 +98,7 @@ def loaded(path: Path) -> ctypes.CDLL:
     return library
 
 
-def fits(settings: SacSettings) -> bool:
-    """Whether the core can do networks of these sizes."""
-    return len(settings.hidden_units) < MOST_LAYERS
-
-
-class Core:
+class NativeUpdate:
     """The update of one learner, for batches of one size.
 
     Args:
@@ -152,7 +147,7 @@ class Core:
         if self._learner is None:
             raise MemoryError(f"no memory for the native core of {sizes}")
 
-    def update(self, seen: Sequence[Tensor], noise: Tensor) -> Tensor:
+    def __call__(self, seen: Sequence[Tensor], noise: Tensor) -> Tensor:
         """One update of everything but the random generator; returns `Losses` in their order.
 
         Args:
