@@ -16,7 +16,7 @@ from robosac.errors import NativeUnavailable
 from robosac.sac.agent import Sac
 from robosac.sac.learner import Batch, Losses
 from robosac.sac.native.compiler import built
-from robosac.sac.native.core import Follower, NativeUpdate, Storage, loaded
+from robosac.sac.native.core import MOST_LAYERS, Follower, NativeUpdate, Storage, loaded
 from robosac.sac.networks import critic_layout, policy_layout
 from robosac.sac.settings import PAPER_VECTORS, Core, FastVectors, PaperVectors, SacSettings
 
@@ -89,6 +89,9 @@ class NativeSac(Sac):
     Args:
         library: from `native_library`.
         settings, observation_dim, action_dim, seed, vectors: as of `Sac`.
+
+    Raises:
+        ValueError: more layers than the core can do.
     """
 
     def __init__(
@@ -100,8 +103,16 @@ class NativeSac(Sac):
         seed: int,
         vectors: PaperVectors | FastVectors = PAPER_VECTORS,
     ) -> None:
+        if len(settings.hidden_units) >= MOST_LAYERS:
+            raise ValueError(
+                f"the native core does at most {MOST_LAYERS - 1} hidden layers, got"
+                f" {len(settings.hidden_units)}"
+            )
         super().__init__(settings, observation_dim, action_dim, seed, vectors=vectors)
         self._library, self._native = library, True
+        sizes = (observation_dim, action_dim, settings.hidden_units)
+        self.layouts = {"critics": critic_layout(*sizes), "policy": policy_layout(*sizes)}
+        """Where each layer lies in flat storage."""
         self._update: NativeUpdate | None = None
 
     @property
@@ -128,11 +139,10 @@ class NativeSac(Sac):
         return Losses(*told.unbind())
 
     def _made(self, rows: int) -> NativeUpdate:
-        sizes = (self.observation_dim, self.action_dim, self.settings.hidden_units)
         average = self._average if self._averages else None
         storage = Storage(
-            critic_layout(*sizes),
-            policy_layout(*sizes),
+            self.layouts["critics"],
+            self.layouts["policy"],
             self._critic_adam,
             self._policy_adam,
             self._alpha_adam,
