@@ -1,4 +1,4 @@
-"""The native core as tests get it, and autograd's gradients of the losses that it derives by hand."""
+"""The native core as tests get it, and autograd's gradients of the losses it derives by hand."""
 
 from __future__ import annotations
 

@@ -58,9 +58,7 @@ def assert_near(plain: Sac, native: Sac) -> None:
         np.testing.assert_array_equal(one[name], other[name])
     for name in one.keys() - {"noise", "acting"}:
         scale = float(np.abs(one[name]).max(initial=1e-6))
-        np.testing.assert_allclose(
-            other[name], one[name], rtol=0, atol=2e-5 * scale, err_msg=name
-        )
+        np.testing.assert_allclose(other[name], one[name], rtol=0, atol=2e-5 * scale, err_msg=name)
 
 
 @given(
@@ -115,7 +113,6 @@ def test_gradients_are_autograds_in_float64(
     for owner, weights in expected.items():
         for name, gradient in weights.items():
             where = f"{owner}.{name}"
-            print(f"{where}: 1 - cosine {1 - cosine(found[owner][name], gradient):.1e}")
             assert cosine(found[owner][name], gradient) > 0.999999, where
             ratio = float(found[owner][name].double().norm() / gradient.norm())
             assert ratio == pytest.approx(1.0, abs=1e-4), where

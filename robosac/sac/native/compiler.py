@@ -64,9 +64,11 @@ def cache_folder(environment: Mapping[str, str]) -> Path:
         NativeUnavailable: another user could put something there.
         OSError: it cannot be made.
     """
-    given = environment.get("XDG_CACHE_HOME", "")
+    given, home = environment.get("XDG_CACHE_HOME", ""), environment.get("HOME", "")
     # The XDG base directory specification: a relative path is to be ignored.
-    root = Path(given) if os.path.isabs(given) else Path.home() / ".cache"
+    if not os.path.isabs(given) and not os.path.isabs(home):
+        raise NativeUnavailable("no place to keep it: neither XDG_CACHE_HOME nor HOME is a path")
+    root = Path(given) if os.path.isabs(given) else Path(home) / ".cache"
     folder = root / "robosac" / "native"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = folder.resolve()
