@@ -47,7 +47,7 @@ def built(environment: Mapping[str, str] = os.environ) -> Path:
     Raises:
         NativeUnavailable: no compiler, it fails, or there is no safe place; the message says which.
     """
-    compiler = _compiler(environment)
+    compiler = compiler_in(environment)
     try:
         folder = cache_folder(environment)
         key = _key(compiler, environment)
@@ -85,7 +85,8 @@ def cache_folder(environment: Mapping[str, str]) -> Path:
     return folder
 
 
-def _compiler(environment: Mapping[str, str]) -> str:
+def compiler_in(environment: Mapping[str, str]) -> str:
+    """The compiler that PATH offers. Raises NativeUnavailable: none."""
     for name in COMPILERS:
         found = shutil.which(name, path=environment.get("PATH", ""))
         # A relative entry of PATH would mean whatever lies in the present folder.
