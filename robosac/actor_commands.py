@@ -165,6 +165,7 @@ class Told:
             entropy=means.entropy,
             target_entropy=means.target_entropy,
             updates_per_s=means.updates_per_s,
+            learner_core=means.core,
         )
 
     def look(self, board: Board, step: int) -> None:

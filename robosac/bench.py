@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from robosac.assembly import make_stage
 from robosac.bus_rates import reachable_rates
 from robosac.config import load_preset
 from robosac.course import Course
+from robosac.errors import NativeUnavailable
 from robosac.finger_keepout import FingersApart
 from robosac.hal import Limits
 from robosac.keepout import FrontLegsForward, KeepOut
@@ -20,6 +22,7 @@ from robosac.replay import Replay
 from robosac.robots.claw_file import load_claw_file
 from robosac.robots.robot_file import load_robot_file
 from robosac.sac import Sac, SacSettings
+from robosac.sac.native.agent import NativeSac, native_library
 from robosac.safety import Envelope, LimiterSettings
 from robosac.settings.robot import SOFT_ZONE_RAD
 from robosac.thermal import ThermalSettings
@@ -46,6 +49,7 @@ def measure(seconds: float, threads: int) -> list[Figure]:
     return [
         twin_speed(seconds),
         *(update_speed(seconds, *size) for size in SIZES),
+        *native_update_speeds(seconds, threads),
         inference_latency(seconds),
         *limiter_costs(seconds / 4),
         *bus_rates(),
@@ -90,7 +94,24 @@ def twin_speed(seconds: float) -> Figure:
     return Figure("twin", "twin environment steps", "1/s", values)
 
 
-def update_speed(seconds: float, observations: int, actions: int) -> Figure:
+def native_update_speeds(seconds: float, threads: int) -> list[Figure]:
+    """The same by the native core; nothing where `robosac train` would not take it."""
+    if threads != 1:
+        return []
+    try:
+        library = native_library()
+    except NativeUnavailable:
+        return []
+    return [update_speed(seconds, *size, partial(NativeSac, library), "native_") for size in SIZES]
+
+
+def update_speed(
+    seconds: float,
+    observations: int,
+    actions: int,
+    make: Callable[..., Sac] = Sac,
+    kind: str = "",
+) -> Figure:
     """Gradient updates a second at the paper's sizes, sampling included."""
     rng = np.random.default_rng(0)
     replay = Replay(20_000, (observations,), actions)
@@ -98,14 +119,14 @@ def update_speed(seconds: float, observations: int, actions: int) -> Figure:
         row = rng.standard_normal((2, observations)).astype(np.float32)
         action = rng.uniform(-1, 1, actions).astype(np.float32)
         replay.add(row[0], action, float(rng.standard_normal()), row[1], False)
-    learner = Sac(SacSettings(), observations, actions, seed=0)
+    learner = make(SacSettings(), observations, actions, seed=0)
 
     def update() -> None:
         learner.update(replay.sample(rng, learner.settings.batch_size))
 
     times = _times(update, seconds)
-    name = f"updates_{observations}_{actions}"
-    title = f"updates, {observations} observations, {actions} actions"
+    name = f"{kind}updates_{observations}_{actions}"
+    title = f"{kind.replace('_', ' ')}updates, {observations} observations, {actions} actions"
     return Figure(name, title, "1/s", {"median": 1.0 / float(np.median(times))})
 
 

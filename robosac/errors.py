@@ -27,6 +27,7 @@ RobosacError
 ├── StreamRefused      (ValueError)    a stream is not known, or is another robot's
 ├── RowDamaged         (ValueError)    a row that came does not have the checksum it came with
 ├── PeerFailed         (RuntimeError)  something that robosac is compared with does not work here
+├── NativeUnavailable  (RuntimeError)  the native core cannot be built or used here; says why
 ├── RobotError         (OSError)       a device failed outside the control tick
 └── OwnershipError     (RuntimeError)  somebody else owns the robot; the message names the owner
 """
@@ -138,6 +139,10 @@ class RowDamaged(RobosacError, ValueError):
 
 class PeerFailed(RobosacError, RuntimeError):
     """Something that robosac is compared with does not work here; the message is its own."""
+
+
+class NativeUnavailable(RobosacError, RuntimeError):
+    """The native core cannot be built, loaded or trusted here."""
 
 
 class RobotError(RobosacError, OSError):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from robosac.messages import LearnerMeans
+from robosac.sac.settings import Core
 
 LEARNER_ROW_STEPS = 1000
 """Environment steps between learner rows, and between timing rows."""
@@ -40,7 +41,12 @@ class LearnerAverages:
         self._recent.append(losses)
 
     def take(
-        self, step: int, updates: int, target_entropy: float, update_us: float | None
+        self,
+        step: int,
+        updates: int,
+        target_entropy: float,
+        update_us: float | None,
+        core: Core = "torch",
     ) -> LearnerMeans | None:
         """The averages since they were last taken; None: there was no update."""
         if not self._recent:
@@ -57,5 +63,6 @@ class LearnerAverages:
             target_entropy=target_entropy,
             updates_per_s=(updates - before) / max(now - since, 1e-9),
             update_us=update_us,
+            core=core,
             **means,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from ctypes import CDLL
 from dataclasses import fields
 from typing import Any, Protocol
 
@@ -11,13 +12,15 @@ import torch
 from msgspec.structs import asdict
 from numpy.typing import NDArray
 
-from robosac.errors import ConfigError
+from robosac.errors import ConfigError, NativeUnavailable
 from robosac.observation import IMAGE, STATE, Spaces, has_picture, shape_of
 from robosac.replay import Batch
 from robosac.sac import Losses, PixelPolicy, PixelSac, Policy, Sac, SacSettings
 from robosac.sac.graphed import CudaRecorder, GraphedLearner
+from robosac.sac.native.agent import NativeSac, native_library
 from robosac.sac.settings import (
     PAPER_VECTORS,
+    Core,
     FastPixels,
     FastVectors,
     PaperPixels,
@@ -38,6 +41,15 @@ class Learner(Protocol):
     @property
     def updates(self) -> int:
         """Updates made so far."""
+        ...
+
+    @property
+    def core(self) -> Core:
+        """What makes the updates."""
+        ...
+
+    def go_on_with(self, core: Core) -> bool:
+        """Make updates with that core from now on, to go on to the bit; False: it cannot."""
         ...
 
     def update_many(self, batches: Sequence[Batch[Any]]) -> list[Losses]:
@@ -65,10 +77,10 @@ def make_learner(config: TrainConfig, env: Spaces) -> Learner:
     """A learner of the configured size for what `env` shows and takes; sets torch's threads.
 
     Raises:
-        ConfigError: it shall be on a device that is not there.
+        ConfigError: it shall be on a device, or have a core, that is not there.
     """
     check_device(config.learner_device)
-    made = _learner(config, env, config.learner_device)
+    made = _learner(config, env, config.learner_device, _native(config))
     if config.learner_device == "cpu":
         return made
     # Pictures keep a GPU busy for longer than one more call takes the CPU, and twenty batches of
@@ -86,7 +98,7 @@ def policy_of(
     Raises:
         ValueError: the state does not fit the configuration.
     """
-    learner = _learner(config, env, "cpu")
+    learner = _learner(config, env, "cpu", None)
     learner.load_parameters(state)
     return learner.policy()
 
@@ -104,7 +116,21 @@ def check_device(device: str) -> None:
         )
 
 
-def _learner(config: TrainConfig, env: Spaces, device: str) -> Sac | PixelSac:
+def _native(config: TrainConfig) -> CDLL | None:
+    """The native core where it is wanted; None: torch makes the updates."""
+    if config.learner_core == "torch" or not config.native_fits:
+        return None
+    try:
+        return native_library()
+    except NativeUnavailable as error:
+        if config.learner_core == "auto":
+            return None
+        raise ConfigError(
+            f"learner_core is native, but {error}; valid here are auto and torch"
+        ) from error
+
+
+def _learner(config: TrainConfig, env: Spaces, device: str, native: CDLL | None) -> Sac | PixelSac:
     torch.set_num_threads(config.learner_threads)
     section, space = config.sac, env.observation_space
     settings = SacSettings(**{f.name: getattr(section, f.name) for f in fields(SacSettings)})
@@ -112,6 +138,8 @@ def _learner(config: TrainConfig, env: Spaces, device: str) -> Sac | PixelSac:
     if not has_picture(space):
         seen = shape_of(space)[0]
         vectors = _vectors(config, seen)
+        if native is not None:
+            return NativeSac(native, settings, seen, actions, config.seed, vectors)
         return Sac(settings, seen, actions, config.seed, device, vectors=vectors)
     pixels = PaperPixels()
     if config.recipe == "fast":

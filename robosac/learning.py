@@ -5,6 +5,7 @@ Knows no torch: learner and replay are handed in.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from robosac.messages import LearnerMeans
 from robosac.replay import Batch
 from robosac.run_state import SAMPLING, load_state, save_state
 from robosac.sac import PixelPolicy, Policy
+from robosac.sac.settings import Core
 from robosac.settings import TrainConfig
 from robosac.stopwatch import Stopwatch
 from robosac.transition import Transition
@@ -30,11 +32,19 @@ REPLAY_STREAM = 3
 """The seed's stream that batches are drawn with."""
 
 
+def _say(words: str) -> None:
+    sys.stderr.write(f"robosac: warning: {words}\n")
+
+
 class Learner(Protocol):
     """What is needed of a learner; `robosac.learners.Learner` is one."""
 
     target_entropy: float
     updates_per_call: int
+
+    @property
+    def core(self) -> Core: ...
+    def go_on_with(self, core: Core) -> bool: ...
 
     @property
     def updates(self) -> int: ...
@@ -52,6 +62,7 @@ class Learning:
         learner: critics, policy and temperature.
         replay: empty, of the run's shapes.
         clock: monotonic seconds, for rates only.
+        warn: tells a person; on standard error by default.
     """
 
     def __init__(
@@ -60,8 +71,9 @@ class Learning:
         learner: Learner,
         replay: Experience,
         clock: Callable[[], float] = time.monotonic,
+        warn: Callable[[str], object] = _say,
     ) -> None:
-        self._settings, self._seed = config.sac, config.seed
+        self._settings, self._seed, self._warn = config.sac, config.seed, warn
         self.learner, self.replay = learner, replay
         self.governor = RatioGovernor(config.sac.updates_per_step)
         self.step = 0
@@ -129,7 +141,9 @@ class Learning:
         """What the newest updates saw, and the mean time of one in us; None: there was none."""
         update_us = self._stopwatch.take_us("update")
         learner = self.learner
-        means = self._averages.take(self.step, learner.updates, learner.target_entropy, update_us)
+        means = self._averages.take(
+            self.step, learner.updates, learner.target_entropy, update_us, learner.core
+        )
         return means, update_us
 
     def save(
@@ -157,7 +171,12 @@ class Learning:
             self.learner,
             self.replay if with_replay else None,
             {**generators, SAMPLING: generator_state(self._sampling)},
-            {**document, "owed": self.governor.owed, "seed": self._seed},
+            {
+                **document,
+                "owed": self.governor.owed,
+                "seed": self._seed,
+                "core": self.learner.core,
+            },
         )
 
     def load(
@@ -179,6 +198,13 @@ class Learning:
             {**generators, SAMPLING: self._sampling},
             self._seed,
         )
+        # Runs of before there was another had torch's.
+        core = document.get("core", "torch")
+        if not self.learner.go_on_with(core):
+            self._warn(
+                f"{folder} was learned with the {core} core, which is not to be had here: it goes"
+                f" on with {self.learner.core}'s, equal but for rounding, not to the bit"
+            )
         self.step = document["step"]
         self.governor = RatioGovernor(self._settings.updates_per_step, document["owed"])
         return document

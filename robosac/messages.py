@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from robosac.errors import LinkError, ProtocolError
 from robosac.observation import Observation
+from robosac.sac.settings import Core
 from robosac.schema import Schema
 from robosac.shapes import MAX_AXES, Count, Shape
 from robosac.tasks.ends import EpisodeEnd
 from robosac.transition import Transition
 
-VERSION = 2
+VERSION = 3
 """Of this protocol; both ends must have the same."""
 _DTYPES = {"float32": np.dtype("<f4"), "uint8": np.dtype("u1")}
 
@@ -158,6 +159,8 @@ class LearnerMeans(Message, frozen=True):
     updates_per_s: float
     update_us: float | None
     """Mean time of one update, us."""
+    core: Core = "torch"
+    """What makes the updates; see `learner_core` of the settings."""
 
 
 class Failed(Message, frozen=True):

@@ -44,6 +44,7 @@ class Fields(TypedDict, total=False):
     target_entropy: float | None
     updates_per_s: float | None
     learner_device: str
+    learner_core: str
     evaluation: str
     note: str
     wait: str
@@ -75,6 +76,8 @@ class Status:
     updates_per_s: float | None = None
     learner_device: str = ""
     """Where updates are made, e.g. `cpu`."""
+    learner_core: str = ""
+    """What makes them, e.g. `native`."""
     evaluation: str = ""
     """The last evaluation, in words."""
     note: str = ""
@@ -259,8 +262,9 @@ class Progress:
         ]
 
     def _where(self) -> str:
-        device = self.status.learner_device
-        return f" on {device}" if device else ""
+        now = self.status
+        device = f" on {now.learner_device}" if now.learner_device else ""
+        return device + (f", {now.learner_core}" if now.learner_core else "")
 
     def _walk(self) -> Cells:
         return _cells(

@@ -100,6 +100,7 @@ class TrainingLog:
             entropy=means.entropy,
             target_entropy=means.target_entropy,
             updates_per_s=means.updates_per_s,
+            learner_core=means.core,
             note="",
         )
 

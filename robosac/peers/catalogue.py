@@ -14,6 +14,7 @@ from robosac.peers.contender import Case, Contender
 UPDATES_PER_CALL = 20
 """Updates of one call of those who can make several at once."""
 OURS = "robosac"
+NATIVE = "robosac, native core"
 REFERENCE = "stable-baselines3"
 """Speeds are told as so many times this one's; without it, as so many times the plain one's."""
 PLAIN = "plain PyTorch"
@@ -33,13 +34,14 @@ class Peer(msgspec.Struct, frozen=True):
 
 LEARNERS = (
     Peer(OURS),
+    Peer(NATIVE),
     Peer(REFERENCE, "stable_baselines3", "stable-baselines3==2.9.2"),
     Peer(PLAIN),
     Peer("SBX", "sbx", "sbx-rl==0.28.0"),
     Peer(f"SBX, {UPDATES_PER_CALL} a call", "sbx", "sbx-rl==0.28.0"),
     Peer("TorchRL", "torchrl", "torchrl==0.14.1"),
 )
-REPLAYS = LEARNERS[:2]
+REPLAYS = (LEARNERS[0], LEARNERS[2])
 INSTALL = "python -m pip install " + " ".join(
     dict.fromkeys(f"'{peer.distribution}'" for peer in LEARNERS if peer.distribution)
 )
@@ -88,6 +90,11 @@ def _learners() -> dict[str, Callable[[Case], Any]]:
 
         return OurLearner(case)
 
+    def native(case: Case) -> Any:
+        from robosac.peers.ours import OurNativeLearner
+
+        return OurNativeLearner(case)
+
     def plain(case: Case) -> Any:
         from robosac.peers.plain import PlainLearner
 
@@ -111,7 +118,7 @@ def _learners() -> dict[str, Callable[[Case], Any]]:
 
         return TorchRl(case)
 
-    made = (ours, baselines, plain, jax(1), jax(UPDATES_PER_CALL), torch_rl)
+    made = (ours, native, baselines, plain, jax(1), jax(UPDATES_PER_CALL), torch_rl)
     return {peer.name: maker for peer, maker in zip(LEARNERS, made, strict=True)}
 
 

@@ -11,6 +11,7 @@ from robosac.frame_replay import FrameReplay
 from robosac.peers.contender import Case, Rows, single_rows
 from robosac.replay import Replay
 from robosac.sac import Sac, SacSettings
+from robosac.sac.native.agent import NativeSac, native_library
 
 ENTROPY = 0
 """Of the generator that draws; any number."""
@@ -53,10 +54,23 @@ class OurLearner(OurReplay):
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
-        settings = SacSettings(batch_size=case.batch, hidden_units=case.hidden)
-        self.agent = Sac(settings, case.observation, case.action, seed=0)
+        self.agent = self._made(SacSettings(batch_size=case.batch, hidden_units=case.hidden), case)
 
     def run(self, count: int) -> None:
         """See `robosac.peers.contender.Contender`."""
         for _ in range(count):
             self.agent.update(self.sample())
+
+    def _made(self, settings: SacSettings, case: Case) -> Sac:
+        return Sac(settings, case.observation, case.action, seed=0)
+
+
+class OurNativeLearner(OurLearner):
+    """The same by the native core, which is what `robosac train` takes where it can be had.
+
+    Raises:
+        NativeUnavailable: it cannot.
+    """
+
+    def _made(self, settings: SacSettings, case: Case) -> Sac:
+        return NativeSac(native_library(), settings, case.observation, case.action, seed=0)

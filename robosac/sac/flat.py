@@ -30,6 +30,10 @@ class Layout:
             self._offsets[name] = self.size
             self.size += math.ceil(math.prod(shape) / ALIGNMENT) * ALIGNMENT
 
+    def offset(self, name: str) -> int:
+        """Where the tensor of that name begins, elements."""
+        return self._offsets[name]
+
     def views(self, flat: Tensor) -> dict[str, Tensor]:
         """Name the parts of `flat`, shape (size,); writing to a part writes to `flat`."""
         if flat.shape != (self.size,):

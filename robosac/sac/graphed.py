@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from robosac.sac.learner import Batch, Learner, Losses, PolicyT
+from robosac.sac.settings import Core
 from robosac.sac.staging import Memory, Staging, shapes_of
 
 UPDATES_PER_CALL = 20
@@ -103,6 +104,15 @@ class GraphedLearner(Generic[PolicyT]):
     def updates(self) -> int:
         """Updates made so far."""
         return self._learner.updates
+
+    @property
+    def core(self) -> Core:
+        """As the learner's."""
+        return self._learner.core
+
+    def go_on_with(self, core: Core) -> bool:
+        """As the learner's."""
+        return self._learner.go_on_with(core)
 
     def update(self, batch: Batch) -> Losses:
         """As the learner's."""

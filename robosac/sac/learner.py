@@ -15,7 +15,7 @@ from torch import Tensor
 
 from robosac.generators import generator_state, restore_generator
 from robosac.sac.flat import FlatAdam
-from robosac.sac.settings import SacSettings
+from robosac.sac.settings import Core, SacSettings
 
 PolicyT = TypeVar("PolicyT")
 
@@ -71,6 +71,15 @@ class Learner(ABC, Generic[PolicyT]):
     """Parameters of the target critics, flat."""
     updates_per_call = 1
     """Batches that `update_many` makes the most of."""
+
+    @property
+    def core(self) -> Core:
+        """What makes the updates."""
+        return "torch"
+
+    def go_on_with(self, core: Core) -> bool:
+        """Make updates with that core from now on, to go on to the bit; False: it cannot."""
+        return core == self.core
 
     def __init__(
         self, settings: SacSettings, action_dim: int, seed: int, device: str, dtype: torch.dtype

@@ -68,6 +68,8 @@ class SacSettings:
         return cls()
 
 
+Core = Literal["torch", "native"]
+"""What makes updates: torch, or the C++ of `robosac.sac.native`."""
 Reduction = Literal["min", "mean"]
 """How the critics' values of one action become one value."""
 

@@ -200,6 +200,13 @@ class TrainConfig(Section, frozen=True):
         Literal["cpu", "cuda"],
         Meta(description="where updates are made; cuda: an NVIDIA GPU, by recorded graphs"),
     ] = "cpu"
+    learner_core: Annotated[
+        Literal["auto", "native", "torch"],
+        Meta(
+            description="what makes updates; native: C++ built here, for vectors on one thread of"
+            " the CPU; auto: native where it can be had, else torch"
+        ),
+    ] = "auto"
     learner_replay: Annotated[
         Literal["host", "device"],
         Meta(description="device: a copy of the replay on the GPU; pays for pictures above 32 px"),
@@ -220,6 +227,17 @@ class TrainConfig(Section, frozen=True):
             raise ValueError(f"sac.vectors.symmetry: {self.preset} has no like sides")
         if self.learner_replay == "device" and self.learner_device == "cpu":
             raise ValueError("learner_replay device needs learner_device cuda; valid here is host")
+        if self.learner_core == "native" and not self.native_fits:
+            raise ValueError(
+                "learner_core native makes updates on vectors, learner_device cpu, learner_threads"
+                " 1 and at most 8 hidden layers; valid here are auto and torch"
+            )
+
+    @property
+    def native_fits(self) -> bool:
+        """Whether the native core could make these updates."""
+        on_cpu = self.learner_device == "cpu" and self.learner_threads == 1
+        return on_cpu and not self.pixels and len(self.sac.hidden_units) <= 8
 
     @property
     def pixels(self) -> bool:

@@ -104,6 +104,8 @@ def test_a_line_tells_where_updates_are_made() -> None:
     assert "cuda" not in progress.line()
     progress.update(updates_per_s=2100.0)
     assert "2100 updates/s on cuda" in progress.line()
+    progress.update(learner_device="cpu", learner_core="native")
+    assert "2100 updates/s on cpu, native" in progress.line()
 
 
 def test_a_line_tells_how_turning_goes() -> None:

@@ -90,6 +90,7 @@ class FakeStage:
 
 EVERYBODY = {
     "robosac": 0.001,
+    "robosac, native core": 0.0004,
     "stable-baselines3": 0.004,
     "plain PyTorch": 0.005,
     "SBX": 0.002,

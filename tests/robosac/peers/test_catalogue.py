@@ -24,6 +24,7 @@ def test_who_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [peer.name for peer in missing(LEARNERS)] == ["SBX", "SBX, 20 a call", "TorchRL"]
     assert [peer.name for peer in installed(LEARNERS)] == [
         "robosac",
+        "robosac, native core",
         "stable-baselines3",
         "plain PyTorch",
     ]
@@ -31,7 +32,8 @@ def test_who_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_robosac_and_plain_pytorch_are_always_there(monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, *{peer.module for peer in LEARNERS})
-    assert [peer.name for peer in installed(LEARNERS)] == ["robosac", "plain PyTorch"]
+    ours = ["robosac", "robosac, native core", "plain PyTorch"]
+    assert [peer.name for peer in installed(LEARNERS)] == ours
     assert [peer.name for peer in installed(REPLAYS)] == ["robosac"]
 
 

@@ -70,7 +70,7 @@ def test_somebody_who_waits_is_told_how_long() -> None:
     compare(PLAN, told.append, FakeStage(EVERYBODY).start)
     assert told[0] == f"learners, {TINY.name}"
     assert told[1] == "  robosac is ready"
-    # A round of four updates each takes 82 ms; the last line of the size says that none is left.
+    # A round of four updates each takes 84 ms; the last line of the size says that none is left.
     assert "  3 of 3 rounds, about 0 s left" in told
 
 
@@ -97,7 +97,7 @@ def test_without_peers_the_plain_one_is_the_reference_and_they_are_named(
     only_ours(monkeypatch)
     report = FakeStage(EVERYBODY).report()
     (row,) = report.updates
-    assert list(row.contenders) == ["robosac", "plain PyTorch"]
+    assert list(row.contenders) == ["robosac", "robosac, native core", "plain PyTorch"]
     assert row.reference == "plain PyTorch"
     assert row.contenders["robosac"].times_reference == pytest.approx(5.0)
     assert report.replays[0].reference == "robosac"

@@ -6,18 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from robosac.peers.catalogue import LEARNERS, OURS, REPLAYS, make
+from robosac.peers.catalogue import LEARNERS, NATIVE, OURS, REPLAYS, make
 from robosac.peers.contender import Case, transitions
 from robosac.peers.ours import OurLearner, OurReplay
 from robosac.peers.plain import PlainLearner
 from robosac.replay import Batch
 from robosac.sac import Sac, SacSettings
+from tests.robosac.native_rig import library_or_skip
 from tests.robosac.peers.peers_rig import PICTURES, TINY
 
 MODULES = {peer.name: peer.module for peer in (*LEARNERS, *REPLAYS)}
 
 
 def installed_or_skipped(name: str) -> None:
+    if name == NATIVE:
+        library_or_skip()
     if MODULES[name]:
         pytest.importorskip(MODULES[name])
 

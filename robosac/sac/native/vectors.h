@@ -1,0 +1,96 @@
+// Vectors of floats as wide as the processor's, and functions of them; by GCC's and Clang's vector
+// extensions, so that one source serves every width. NaN comes through all of it, as in torch.
+#pragma once
+#include <stdint.h>
+#include <string.h>
+
+namespace robosac {
+
+#if defined(__AVX512F__)
+constexpr int WIDTH = 16;
+#else
+constexpr int WIDTH = 8;
+#endif
+
+typedef float Floats __attribute__((vector_size(WIDTH * 4)));
+typedef int32_t Ints __attribute__((vector_size(WIDTH * 4)));
+
+static inline Floats load(const float *from) {
+  Floats x;
+  memcpy(&x, from, sizeof x);
+  return x;
+}
+
+static inline void store(float *to, Floats x) { memcpy(to, &x, sizeof x); }
+
+static inline Floats all(float x) { return x - Floats{}; }
+
+static inline Floats at_least(Floats x, float bound) { return x < bound ? all(bound) : x; }
+
+static inline Floats at_most(Floats x, float bound) { return x > bound ? all(bound) : x; }
+
+static inline Floats relu(Floats x) { return x < 0.0f ? Floats{} : x; }
+
+// What ReLU lets through of a gradient, given what it put out.
+static inline Floats relu_gradient(Floats d, Floats out) { return out <= 0.0f ? Floats{} : d; }
+
+static inline float sum(Floats x) {
+  float total = 0;
+  for (int i = 0; i < WIDTH; i++) total += x[i];
+  return total;
+}
+
+static inline Floats absolute(Floats x) { return x < 0.0f ? -x : x; }
+
+static inline Floats square_root(Floats x) {
+  for (int i = 0; i < WIDTH; i++) x[i] = __builtin_sqrtf(x[i]);
+  return x;
+}
+
+// e^x to 2 ulp: x = n log 2 + r, and the polynomial of Cephes' expf (S. Moshier) for e^r.
+static inline Floats exponential(Floats x) {
+  const float shift = 12582912.0f;  // 1.5 * 2^23: adding it rounds to the nearest integer
+  x = at_most(at_least(x, -87.0f), 88.0f);
+  const Floats shifted = x * 1.44269504088896341f + shift;
+  const Floats n = shifted - shift;
+  const Floats r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  Floats y = r * 1.9875691500e-4f + 1.3981999507e-3f;
+  y = y * r + 8.3334519073e-3f;
+  y = y * r + 4.1665795894e-2f;
+  y = y * r + 1.6666665459e-1f;
+  y = y * r + 5.0000001201e-1f;
+  y = y * (r * r) + r + 1.0f;
+  Ints bits;
+  memcpy(&bits, &shifted, sizeof bits);
+  bits = (bits - 0x4b400000 + 127) << 23;
+  Floats power;
+  memcpy(&power, &bits, sizeof power);
+  return y * power;
+}
+
+// log(1 + x) for x in [0, 1]: 2 artanh(x / (2 + x)), whose argument is at most 1/3.
+static inline Floats log_one_plus(Floats x) {
+  const Floats z = x / (x + 2.0f), s = z * z;
+  Floats y = s * (2.0f / 17) + 2.0f / 15;
+  y = y * s + 2.0f / 13;
+  y = y * s + 2.0f / 11;
+  y = y * s + 2.0f / 9;
+  y = y * s + 2.0f / 7;
+  y = y * s + 2.0f / 5;
+  y = y * s + 2.0f / 3;
+  return y * s * z + 2.0f * z;
+}
+
+// tanh x, given e^(-2|x|); Cephes' polynomial where the quotient would cancel.
+static inline Floats hyperbolic_tangent(Floats x, Floats decay) {
+  const Floats size = absolute(x), s = x * x;
+  Floats y = s * -5.70498872745e-3f + 2.06390887954e-2f;
+  y = y * s - 5.37397155531e-2f;
+  y = y * s + 1.33314422036e-1f;
+  y = y * s - 3.33332819422e-1f;
+  const Floats small = y * s * x + x;
+  const Floats quotient = (1.0f - decay) / (1.0f + decay);
+  return size < 0.625f ? small : x < 0.0f ? -quotient : quotient;
+}
+
+}  // namespace robosac
