@@ -120,7 +120,8 @@ def _ready(
     off = JointCommand.stop(len(limits.names))
     previous: RobotState | None = None
     resting: RobotState | None = None
-    missing, moved = "", False
+    missing = ""
+    moved = False
     for _ in range(max(2, round(settings.timeout_s / period))):
         state, _ = exchange(off)
         missing = not_ready(state, previous, limits, settings)

@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from robosac.bus_rates import reachable_rates
 from robosac.cli import app
+from robosac.errors import NativeUnavailable
+from robosac.sac.native.agent import native_library
 from tests.robosac.peers import peers_rig
 from tests.robosac.synthetic_run import drawn_only
 
@@ -112,12 +114,23 @@ def test_train_evaluate_report(here: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "exists" in again.stderr
 
 
+def core_is_there() -> bool:
+    """Whether this machine can build the native core."""
+    try:
+        native_library()
+    except NativeUnavailable:
+        return False
+    return True
+
+
 def test_bench_prints_every_figure() -> None:
     result = run(app, ["bench", "--seconds", "0.1", "--json"])
     assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout)
     reach = {f"reach {what}" for what in reachable_rates()}
     measured = {"twin", "updates_17_6", "updates_112_8", "inference"}
+    if core_is_there():
+        measured |= {"native_updates_17_6", "native_updates_112_8"}
     limiter = {
         f"limiter {robot} {kind}{region}"
         for robot in ("minitaur", "claw")
@@ -142,7 +155,9 @@ def test_bench_compares_with_whoever_is_installed_and_names_the_others(
     printed = json.loads(result.stdout)
     assert printed == json.loads((here / "peers.json").read_text())
     assert (here / "peers.png").read_bytes().startswith(b"\x89PNG")
-    assert list(printed["updates"][0]["contenders"]) == ["robosac", "plain PyTorch"]
+    native = ["robosac, native core"] if core_is_there() else []
+    assert list(printed["updates"][0]["contenders"]) == ["robosac", *native, "plain PyTorch"]
     assert printed["rounds"] == 2
-    assert set(printed["missing"]) == {"stable-baselines3", "SBX", "SBX, 20 a call", "TorchRL"}
+    missing = {"stable-baselines3", "SBX", "SBX, 20 a call", "TorchRL"}
+    assert set(printed["missing"]) - {"robosac, native core"} == missing
     assert "pip install" in result.stderr

@@ -17,6 +17,7 @@ BUILDERS = {
     "robosac/robot_builder.py": 2,
     "robosac/assembly_minitaur.py": 1,
     "robosac/assembly_claw.py": 1,
+    "robosac/armed_bench.py": 2,
 }
 """Who hands robots on ports to an executor that arms, and how many kinds."""
 CONTRACT = "robosac/hal.py"
