@@ -31,6 +31,7 @@ from robosac.progress import Progress
 from robosac.replay import Batch
 from robosac.runs import RunFolder
 from robosac.sac import Policy
+from robosac.sac.settings import Core
 from robosac.settings import TrainConfig
 from robosac.transition import Transition
 from tests.robosac.learner_rig import Counted
@@ -43,6 +44,10 @@ class SummingLearner:
 
     target_entropy = -1.0
     updates_per_call = 1
+    core: Core = "torch"
+
+    def go_on_with(self, core: Core) -> bool:
+        return core == self.core
 
     def __init__(self, observations: int, actions: int) -> None:
         self.updates = 0

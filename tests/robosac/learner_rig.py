@@ -25,6 +25,7 @@ from robosac.progress import Progress
 from robosac.replay import Batch
 from robosac.runs import RunFolder
 from robosac.sac import Policy
+from robosac.sac.settings import Core
 from robosac.schema import Schema, schema_of
 from robosac.settings import TrainConfig
 
@@ -60,6 +61,10 @@ class CountingLearner:
 
     target_entropy = -1.0
     updates_per_call = 1
+    core: Core = "torch"
+
+    def go_on_with(self, core: Core) -> bool:
+        return core == self.core
 
     def __init__(self, observations: int, actions: int) -> None:
         self.updates = 0

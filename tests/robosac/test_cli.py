@@ -124,7 +124,10 @@ def test_bench_prints_every_figure() -> None:
         for kind in ("legal", "limited")
         for region in ("", ", keep-out on")
     }
-    assert set(figures) == measured | limiter | reach
+    native = {"native_updates_17_6", "native_updates_112_8"}
+    # All of them where there is a compiler, else none.
+    assert set(figures) - native == measured | limiter | reach
+    assert set(figures) & native in (native, set())
     assert all(value > 0 for figure in figures.values() for value in figure.values())
 
 
@@ -142,7 +145,10 @@ def test_bench_compares_with_whoever_is_installed_and_names_the_others(
     printed = json.loads(result.stdout)
     assert printed == json.loads((here / "peers.json").read_text())
     assert (here / "peers.png").read_bytes().startswith(b"\x89PNG")
-    assert list(printed["updates"][0]["contenders"]) == ["robosac", "plain PyTorch"]
+    (row,) = printed["updates"]
+    # Without a compiler it says why.
+    ours = {"robosac", "robosac, native core", "plain PyTorch"} - row["failed"].keys()
+    assert set(row["contenders"]) == ours >= {"robosac", "plain PyTorch"}
     assert printed["rounds"] == 2
     assert set(printed["missing"]) == {"stable-baselines3", "SBX", "SBX, 20 a call", "TorchRL"}
     assert "pip install" in result.stderr
