@@ -121,11 +121,12 @@ def test_gradients_are_autograds_in_float64(
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_200_updates_stay_near(library: ctypes.CDLL, recipe: str) -> None:
     plain, native = pair(library, SMALL, 9, 3, RECIPES[recipe])
-    expected, found = dict[str, float](), dict[str, float]()
-    for seed in range(200):
+    for seed in range(199):
         batch = make_batch(seed, 32, 9, 3)
-        expected, found = plain.update(batch).floats(), native.update(batch).floats()
-    assert expected
+        plain.update(batch)
+        native.update(batch)
+    last = make_batch(199, 32, 9, 3)
+    expected, found = plain.update(last).floats(), native.update(last).floats()
     assert found == pytest.approx(expected, rel=0.02, abs=0.02)
     seen = make_batch(999, 64, 9, 3).observation
     apart = native.act(seen, deterministic=True) - plain.act(seen, deterministic=True)

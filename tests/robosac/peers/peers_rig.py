@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from robosac.errors import PeerFailed
+from robosac.errors import NativeUnavailable, PeerFailed
 from robosac.peers.catalogue import make
 from robosac.peers.child import Ready, Start
 from robosac.peers.comparison import Plan, Report, compare
@@ -45,10 +45,14 @@ class HerePlayer:
 
     def __init__(self, start: Start) -> None:
         self.resident_bytes = 0
-        self._case, self._contender = start.case, make(start.kind, start.name, start.case)
+        self._start, self._case = start, start.case
 
     def ready(self) -> Ready:
         """See `robosac.peers.conductor.Player`."""
+        try:
+            self._contender = make(self._start.kind, self._start.name, self._case)
+        except NativeUnavailable as error:
+            raise PeerFailed(f"{self._start.name}: {error}") from error
         self._contender.fill(transitions(self._case))
         return Ready(self._contender.transition_bytes(), 0)
 
