@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from calibration.rotations import matrix_of
 from calibration.section import DeviceTag, Section
 
 NORM_TOLERANCE: Final = 1e-3
@@ -68,11 +69,4 @@ class MeasuredCamera(Section, frozen=True):
     @property
     def rotation(self) -> NDArray[np.float64]:
         """Columns are the camera's axes in the base's or the floor's frame, shape (3, 3)."""
-        w, x, y, z = np.array(self.attitude) / np.linalg.norm(self.attitude)
-        return np.array(
-            [
-                [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-                [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-                [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-            ]
-        )
+        return matrix_of(np.array(self.attitude) / np.linalg.norm(self.attitude))

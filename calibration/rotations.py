@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -54,6 +55,18 @@ def quaternion(rotation: FloatArray) -> tuple[float, float, float, float]:
         found = -found
     w, x, y, z = found.tolist()
     return w, x, y, z
+
+
+def matrix_of(quaternion: Iterable[float]) -> FloatArray:
+    """Rotation matrix of a unit quaternion (w, x, y, z)."""
+    w, x, y, z = quaternion
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
 
 
 def angles_between(a: FloatArray, b: FloatArray) -> FloatArray:

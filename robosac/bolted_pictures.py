@@ -13,6 +13,7 @@ import numpy as np
 
 from calibration.imu import ImuResult
 from calibration.joints import JointResult, correction
+from calibration.rotations import matrix_of
 from robosac.calibration_page import page, table
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def imu_figure(found: ImuResult, theme: Theme) -> Figure:
     axes: Axes3D = figure.add_subplot(grid[0], projection="3d")
     _triad(axes, np.eye(3), BODY_AXES, (theme.muted,) * 3, 1.25)
     colours = (theme.red, theme.green, theme.blue)
-    _triad(axes, _rotation(found.mounting), ("x", "y", "z"), colours, 1.0)
+    _triad(axes, matrix_of(found.mounting), ("x", "y", "z"), colours, 1.0)
     axes.set(xlim=(-1.0, 1.0), ylim=(-1.0, 1.0), zlim=(-1.0, 1.0))
     axes.set_box_aspect((1, 1, 1))
     axes.set_axis_off()
@@ -145,18 +146,6 @@ def _triad(
         x, y, z = length * column[0], -length * column[1], -length * column[2]
         axes.quiver(0.0, 0.0, 0.0, x, y, z, color=colour, arrow_length_ratio=0.12, linewidth=2.0)
         axes.text(1.12 * x, 1.12 * y, 1.12 * z, name, color=colour, ha="center", va="center")
-
-
-def _rotation(quaternion: tuple[float, float, float, float]) -> np.ndarray:
-    """The matrix of a unit quaternion (w, x, y, z): turns the sensor's axes into the body's."""
-    w, x, y, z = quaternion
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
 
 
 def _corrections(file: Wiring, found: Mapping[str, JointResult]) -> dict[str, float]:

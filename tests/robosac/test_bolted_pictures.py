@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -72,12 +71,6 @@ def test_the_sensor_shows_its_axes_and_its_bias(tmp_path: Path) -> None:
     askew = replace(SENSOR, mounting=(1.0, 0.0, 0.0, 0.0), axes=None)
     assert picture != render(lambda theme: imu_figure(askew, theme), LIGHT)
     assert "It sits askew" in imu_page(tmp_path / "c.yaml", askew).read_text()
-
-
-def test_a_quarter_turn_about_down_puts_x_where_right_is() -> None:
-    from robosac.bolted_pictures import _rotation
-
-    np.testing.assert_allclose(_rotation(SENSOR.mounting) @ [1, 0, 0], [0, 1, 0], atol=1e-12)
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:

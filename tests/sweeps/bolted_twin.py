@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.bolts import rotation
 from sim.firmware.moteus.bank import MoteusBank
 from sim.firmware.vectornav.sensor import Vn100
 from sim.minitaur import MinitaurTwin
@@ -92,7 +93,7 @@ class HiddenVn100(Vn100):
 
     def sample(self, time_ns: int, quaternion_xyzw: Any, angular_velocity: Any, acceleration: Any):
         if self.mounting is not None:
-            to_sensor = matrix(self.mounting).T
+            to_sensor = rotation(tuple(self.mounting.tolist())).T
             angular_velocity = (to_sensor @ np.array(angular_velocity) + self.bias).tolist()
             acceleration = (to_sensor @ np.array(acceleration)).tolist()
             x, y, z, w = quaternion_xyzw
@@ -110,18 +111,6 @@ def bolt(twin: MinitaurTwin, hidden: Hidden) -> None:
     bank.flip = hidden.sign * drawn
     bank.shift_rev = hidden.sign * hidden.zero_rad / TURN + hidden.turns
     sensor.mounting, sensor.bias = hidden.mounting, hidden.gyro_bias
-
-
-def matrix(quaternion: FloatArray) -> FloatArray:
-    """Rotation matrix of a unit quaternion (w, x, y, z)."""
-    w, x, y, z = quaternion.tolist()
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
 
 
 def product(a: FloatArray, b: FloatArray) -> FloatArray:
