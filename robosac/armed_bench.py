@@ -7,7 +7,7 @@ robot can, and leaving in whatever way leaves torque off.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol, TextIO
@@ -17,8 +17,8 @@ import numpy as np
 
 from calibration import Calibration
 from robosac.calibrate_robot import ConsolePerson
-from robosac.calibrate_target import Target
-from robosac.config import load_preset
+from robosac.calibrate_target import Target, robot_settings
+from robosac.clock import Clock
 from robosac.custody import Custody
 from robosac.custody_wiring import claw_custody, minitaur_custody
 from robosac.dithered import DitheredClock
@@ -28,6 +28,7 @@ from robosac.executor import Executor
 from robosac.executor_settings import claw_settings, minitaur_settings
 from robosac.flight.wiring import Blackbox
 from robosac.hal import FloatArray, Robot
+from robosac.requests import ExecutorSettings
 from robosac.robots.claw import Claw
 from robosac.robots.claw_file import ClawFile
 from robosac.robots.eye import Camera
@@ -143,6 +144,18 @@ class Armed:
         return ticks
 
 
+def readings(ticks: Sequence[Tick], joint: int) -> tuple[FloatArray, FloatArray]:
+    """When a joint was read, s, and where it was, rad; each reading once, shape (n,) both."""
+    told = [
+        (tick.state.joints.time[joint], tick.state.joints.position[joint])
+        for tick in ticks
+        if tick.state.joints.valid[joint]
+    ]
+    time, place = np.array(told, np.float64).reshape(-1, 2).T
+    fresh = np.diff(time, prepend=-np.inf) > 0.0
+    return time[fresh], place[fresh]
+
+
 @contextmanager
 def armed(
     preset: str,
@@ -167,22 +180,27 @@ def armed(
         OwnershipError: somebody else owns it. ArmingError: it must not be armed.
         RobotError: it was stopped, or nobody answers.
     """
-    config = load_preset(preset, overrides)
-    if not isinstance(config, MinitaurConfig | ClawConfig):
-        raise ConfigError(f"{preset} is no robot; valid are minitaur and claw")
+    config = robot_settings(preset, overrides)
+    if target is not None:
+        config = target.robot(config)
+    if isinstance(config, ClawConfig) and not sight:
+        # No picture is needed, so that no camera is either.
+        task = msgspec.structs.replace(config.task, pixels=False)
+        config = msgspec.structs.replace(config, task=task)
     rng = np.random.default_rng(seed)
+    gate, blackbox = EStopGate(), Blackbox(config)
     with ExitStack() as stack:
         if isinstance(config, MinitaurConfig):
-            config = config if target is None else target.robot(config)
-            built, custody, hung = _minitaur(config, stack, take_over, rng)
+            reached = _minitaur(config, stack, take_over, gate, blackbox)
         else:
-            config = config if target is None else target.robot(config)
-            built, custody, hung = _claw(config, stack, take_over, rng, sight)
+            reached = _claw(config, stack, take_over, gate, blackbox)
+        built = _driven(config, reached, stack, rng, gate, blackbox)
         stack.callback(built.executor.close)
+        custody = reached.custody
         custody.attach(built.executor)
         with built.executor:
-            if hung is not None:
-                hung.hang(int(rng.integers(2**31)))
+            if reached.hung is not None:
+                reached.hung.hang(int(rng.integers(2**31)))
             else:
                 place = HANG if built.kind == "minitaur" else SPREAD
                 ConsolePerson(custody.console).ask(f"{place}, and press Enter")
@@ -191,23 +209,55 @@ def armed(
             yield built
 
 
-Built = tuple[Armed, Custody, Hung | None]
+@dataclass(frozen=True)
+class _Reached:
+    """A robot, behind the check where it is on ports."""
+
+    file: RobotFile | ClawFile
+    measured: Calibration
+    custody: Custody
+    robot: Robot
+    clock: Clock
+    settings: ExecutorSettings
+    hung: Hung | None
+    """A twin, which hangs itself up."""
+    camera: Camera | None
+
+
+def _driven(
+    config: MinitaurConfig | ClawConfig,
+    reached: _Reached,
+    stack: ExitStack,
+    rng: np.random.Generator,
+    gate: EStopGate,
+    blackbox: Blackbox,
+) -> Armed:
+    """An executor for it, recorded where that is wanted; not armed yet."""
+    period, measured = config.executor.period_s, reached.measured
+    watching = WatchingClock(reached.clock)
+    clock = DitheredClock(watching, period, rng.random)
+    executor = Executor(
+        reached.robot, clock, gate, period, reached.settings, reached.custody.journal
+    )
+    built = Armed(config, reached.file, executor, clock, measured, rng, watching, reached.camera)
+    recorder = blackbox.record(executor, clock, built.kind, measured)
+    if recorder is not None:
+        stack.callback(recorder.close)
+    return built
 
 
 def _minitaur(
-    config: MinitaurConfig, stack: ExitStack, take_over: bool, rng: np.random.Generator
-) -> Built:
+    config: MinitaurConfig, stack: ExitStack, take_over: bool, gate: EStopGate, blackbox: Blackbox
+) -> _Reached:
     from robosac.assembly_minitaur import reach
 
     file = load_robot_file(config.robot.file)
     measured = own_calibration(config.robot, "minitaur", file)
-    gate, blackbox = EStopGate(), Blackbox(config)
     custody = stack.enter_context(minitaur_custody(config, file, gate, take_over))
     reached = reach(config, file, measured, custody.console, blackbox.tap)
     stack.callback(reached.devices.close)
     check_ports(measured, reached.ports)
-    robot = Minitaur(file, measured, reached.devices, reached.clock.now)
-    guarded: Robot = robot
+    robot: Robot = Minitaur(file, measured, reached.devices, reached.clock.now)
     hung: Hung | None = None
     if is_twin(config.robot.address, "minitaur"):
         hung = _hung(reached.operator)
@@ -216,67 +266,33 @@ def _minitaur(
         from robosac.overhead import overhead_of
 
         camera = overhead_of(reached.devices.tracker)
-        guarded = gated(robot, config, measured, reached.ports, camera)
-    period = config.executor.period_s
-    watching = WatchingClock(reached.clock)
-    clock = DitheredClock(watching, period, rng.random)
+        robot = gated(robot, config, measured, reached.ports, camera)
     settings = minitaur_settings(config, file)
-    executor = Executor(guarded, clock, gate, period, settings, custody.journal)
-    _record(blackbox, executor, clock, "minitaur", measured, stack)
-    return Armed(config, file, executor, clock, measured, rng, watching), custody, hung
+    return _Reached(file, measured, custody, robot, reached.clock, settings, hung, None)
 
 
 def _claw(
-    config: ClawConfig,
-    stack: ExitStack,
-    take_over: bool,
-    rng: np.random.Generator,
-    sight: bool,
-) -> Built:
+    config: ClawConfig, stack: ExitStack, take_over: bool, gate: EStopGate, blackbox: Blackbox
+) -> _Reached:
     from robosac.assembly_claw import file_of, reach
 
-    if not sight:
-        # No picture is needed, so that no camera is either.
-        task = msgspec.structs.replace(config.task, pixels=False)
-        config = msgspec.structs.replace(config, task=task)
     file = file_of(config)
     measured = own_calibration(config.robot, "claw", file)
-    gate, blackbox = EStopGate(), Blackbox(config)
     custody = stack.enter_context(claw_custody(config, file, gate, take_over))
     reached = reach(config, file, measured, custody.console, blackbox.tap)
     stack.callback(reached.devices.close)
     check_ports(measured, reached.ports)
-    robot = Claw(file, measured, reached.devices, reached.clock.now)
-    guarded: Robot = robot
+    camera = reached.devices.camera
+    robot: Robot = Claw(file, measured, reached.devices, reached.clock.now)
     hung: Hung | None = None
     if is_twin(config.robot.address, "claw"):
         hung = _hung(reached.operator)
     else:
         from robosac.check.gate import gated
 
-        guarded = gated(robot, config, measured, reached.ports, reached.devices.camera)
-    period = config.executor.period_s
-    watching = WatchingClock(reached.clock)
-    clock = DitheredClock(watching, period, rng.random)
+        robot = gated(robot, config, measured, reached.ports, camera)
     settings = claw_settings(config, file)
-    executor = Executor(guarded, clock, gate, period, settings, custody.journal)
-    _record(blackbox, executor, clock, "claw", measured, stack)
-    camera = reached.devices.camera
-    built = Armed(config, file, executor, clock, measured, rng, watching, camera)
-    return built, custody, hung
-
-
-def _record(
-    blackbox: Blackbox,
-    executor: Executor,
-    clock: DitheredClock,
-    robot: str,
-    measured: Calibration,
-    stack: ExitStack,
-) -> None:
-    recorder = blackbox.record(executor, clock, robot, measured)
-    if recorder is not None:
-        stack.callback(recorder.close)
+    return _Reached(file, measured, custody, robot, reached.clock, settings, hung, camera)
 
 
 def _hung(operator: object) -> Hung:

@@ -21,7 +21,7 @@ from calibration.camera_latency import (
     components,
 )
 from calibration.errors import Undetermined
-from robosac.armed_bench import Armed, Progress
+from robosac.armed_bench import Armed, Progress, readings
 from robosac.errors import RobotError
 from robosac.hal import FloatArray
 from robosac.ticks import Tick
@@ -73,16 +73,10 @@ def swing(robot: Armed, motion_s: float) -> FloatArray:
 
 def _told(ticks: list[Tick]) -> JointMotion:
     """Where the valve told that it was."""
-    told = [
-        (tick.state.joints.time[VALVE], tick.state.joints.position[VALVE])
-        for tick in ticks
-        if tick.state.joints.valid[VALVE]
-    ]
-    if len(told) < 2:
+    time, place = readings(ticks, VALVE)
+    if len(time) < 2:
         raise Undetermined("the valve did not tell where it is")
-    time, place = (np.array(column) for column in zip(*told, strict=True))
-    fresh = np.concatenate(([True], np.diff(time) > 0.0))
-    return JointMotion(time[fresh], place[fresh])
+    return JointMotion(time, place)
 
 
 def _pictures(watch: CameraWatch, motion: JointMotion, host_stamped: bool) -> Pictures:

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from calibration.camera_latency import CameraLatency
 from calibration.errors import Undetermined
 from calibration.latency import Step, StepResponse, needed_history, round_trips, step_response
 from calibration.record import Calibration, Delay
-from robosac.armed_bench import Armed, Progress, armed
+from robosac.armed_bench import Armed, Progress, armed, readings
 from robosac.calibrate_camera_latency import measure_camera
 from robosac.calibrate_pictures import latency_page
 from robosac.calibrate_target import Target
@@ -200,15 +198,9 @@ def _stepped(robot: Armed, goal: FloatArray, size: float) -> tuple[Step, list[Ti
             f" {size:.4f} rad; something else holds the joint back"
         )
     ticks += [first, *(robot.tick(goal) for _ in range(round(AFTER_S / period)))]
-    told = [
-        (tick.state.joints.time[joint], tick.state.joints.position[joint])
-        for tick in ticks
-        if tick.state.joints.valid[joint]
-    ]
     # A reading that came with the command is of before it.
-    time, place = (np.array(column) for column in zip(*told, strict=True))
-    fresh = np.concatenate(([True], np.diff(time) > 0.0))
-    return Step(first.time, time[fresh], place[fresh], size), ticks
+    time, place = readings(ticks, joint)
+    return Step(first.time, time, place, size), ticks
 
 
 def _ages(ticks: list[Tick]) -> dict[str, Delay]:

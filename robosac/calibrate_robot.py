@@ -19,10 +19,9 @@ import numpy as np
 
 from calibration.record import Calibration, DeviceTag
 from robosac.bolted_pictures import imu_page, joints_page
-from robosac.calibrate_target import Target
+from robosac.calibrate_target import Target, robot_settings
 from robosac.calibration_file import before
 from robosac.calibration_file import undo as take_back
-from robosac.config import load_preset
 from robosac.custody import Custody
 from robosac.custody_wiring import claw_custody, minitaur_custody
 from robosac.errors import ConfigError, RobotError
@@ -208,19 +207,18 @@ def opened(preset: str, overrides: list[str], target: Target, take_over: bool) -
         ConfigError: a setting, a file or a port is wrong. OwnershipError: somebody else owns it.
         RobotError: it cannot be configured, or does not switch its torque off.
     """
-    config = load_preset(preset, overrides)
-    if not isinstance(config, MinitaurConfig | ClawConfig):
-        raise ConfigError(f"{preset} is no robot; valid are minitaur and claw")
+    config = robot_settings(preset, overrides)
     if config.robot.address != SERIAL and not target.dry:
         raise ConfigError(
             f"robot.address is {config.robot.address!r}, and nobody can guide a twin's joints;"
             f" valid is {SERIAL}, or --dry-run, which has hands for that"
         )
+    config = target.robot(config)
     with ExitStack() as stack:
         if isinstance(config, MinitaurConfig):
-            yield _minitaur(target.robot(config), stack, take_over)
+            yield _minitaur(config, stack, take_over)
         else:
-            yield _claw(target.robot(config), stack, take_over)
+            yield _claw(config, stack, take_over)
 
 
 def _minitaur(config: MinitaurConfig, stack: ExitStack, take_over: bool) -> Opened:

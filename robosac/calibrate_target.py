@@ -16,12 +16,13 @@ import msgspec
 
 from calibration import Calibration
 from robosac.calibration_file import save
+from robosac.config import load_preset
 from robosac.errors import ConfigError
 from robosac.robots.wiring import Wiring, check_calibration, unmeasured
 from robosac.settings import ClawConfig, MinitaurConfig, StopSection
 from robosac.stage import TWIN_SCHEME, load_calibration
 
-ConfigT = TypeVar("ConfigT", MinitaurConfig, ClawConfig)
+ConfigT = TypeVar("ConfigT", bound=MinitaurConfig | ClawConfig)
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,14 @@ def target_of(out: Path, dry: bool, pictures: Path | None) -> Target:
     if dry and pictures is None:
         pictures = Path(tempfile.mkdtemp(prefix="robosac-dry-run-"))
     return Target(out, dry, pictures)
+
+
+def robot_settings(preset: str, overrides: list[str]) -> MinitaurConfig | ClawConfig:
+    """The settings of a robot. Raises ConfigError: one is wrong, or the preset is no robot's."""
+    config = load_preset(preset, overrides)
+    if not isinstance(config, MinitaurConfig | ClawConfig):
+        raise ConfigError(f"{preset} is no robot; valid are minitaur and claw")
+    return config
 
 
 def load_base(out: Path, file: Wiring) -> Calibration:

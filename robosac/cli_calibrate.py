@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json as json_module
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from robosac import cli_calibrate_camera
+from robosac.cli_calibrate_camera import Out
 from robosac.cli_guard import OVERRIDES, JsonFlag, TakeOver, guarded, overrides_of
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ calibrate_app = typer.Typer(
 )
 cli_calibrate_camera.add_to(calibrate_app)
 Preset = Annotated[str, typer.Argument(help="minitaur or claw.")]
-Out = Annotated[Path, typer.Option("--out", help="The calibration file; its other parts are kept.")]
 DryRun = Annotated[
     bool,
     typer.Option(
@@ -56,15 +57,11 @@ def joints(
     --fixture stops.yaml --out my_calibration.yaml`
     """
     from robosac import calibrate_robot
-    from robosac.calibrate_target import target_of
 
-    overrides = list(overrides_of(context.args))
-
-    def act() -> None:
-        target = target_of(out, dry_run, pictures)
+    def measure(overrides: list[str], target: Target) -> None:
         calibrate_robot.joints(preset, overrides, target, fixture, take_over)
 
-    guarded(act)
+    _run(measure, context, out, dry_run, pictures)
 
 
 @calibrate_app.command(context_settings=OVERRIDES)
@@ -85,15 +82,11 @@ def imu(
     --out my_calibration.yaml`
     """
     from robosac import calibrate_robot
-    from robosac.calibrate_target import target_of
 
-    overrides = list(overrides_of(context.args))
-
-    def act() -> None:
-        target = target_of(out, dry_run, pictures)
+    def measure(overrides: list[str], target: Target) -> None:
         calibrate_robot.imu(preset, overrides, target, take_over)
 
-    guarded(act)
+    _run(measure, context, out, dry_run, pictures)
 
 
 @calibrate_app.command(context_settings=OVERRIDES)
@@ -117,15 +110,11 @@ def latency(
     --robot.calibration my_calibration.yaml --out my_calibration.yaml`
     """
     from robosac import calibrate_latency
-    from robosac.calibrate_target import target_of
 
-    overrides = list(overrides_of(context.args))
-
-    def act() -> None:
-        target = target_of(out, dry_run, pictures)
+    def measure(overrides: list[str], target: Target) -> None:
         _told(calibrate_latency.latency(preset, overrides, target, take_over), target, json)
 
-    guarded(act)
+    _run(measure, context, out, dry_run, pictures)
 
 
 @calibrate_app.command(context_settings=OVERRIDES)
@@ -148,15 +137,25 @@ def actuators(
     --robot.calibration my_calibration.yaml --out my_calibration.yaml`
     """
     from robosac import calibrate_actuators
+
+    def measure(overrides: list[str], target: Target) -> None:
+        _told(calibrate_actuators.actuators(preset, overrides, target, take_over), target, json)
+
+    _run(measure, context, out, dry_run, pictures)
+
+
+def _run(
+    measure: Callable[[list[str], Target], None],
+    context: typer.Context,
+    out: Path,
+    dry_run: bool,
+    pictures: Path | None,
+) -> None:
+    """Measure with the settings and into the target that the command line tells of."""
     from robosac.calibrate_target import target_of
 
     overrides = list(overrides_of(context.args))
-
-    def act() -> None:
-        target = target_of(out, dry_run, pictures)
-        _told(calibrate_actuators.actuators(preset, overrides, target, take_over), target, json)
-
-    guarded(act)
+    guarded(lambda: measure(overrides, target_of(out, dry_run, pictures)))
 
 
 def _told(document: dict[str, object], target: Target, as_json: bool) -> None:
