@@ -9,10 +9,7 @@ import msgspec
 
 from calibration.camera_pose import BoardPlace
 from calibration.valve_colour import Mark
-from robosac.errors import ConfigError
-from robosac.yaml_text import YamlError, parse_yaml
-
-MAX_FILE_BYTES = 1_000_000
+from robosac.fixture import read_fixture
 
 
 class LyingBoard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -70,13 +67,4 @@ def load_camera_fixture(path: Path) -> CameraFixture:
     Raises:
         ConfigError: it cannot be read, or is not valid; in one line.
     """
-    try:
-        data = path.read_bytes()
-        if len(data) > MAX_FILE_BYTES:
-            raise ValueError(f"{len(data)} bytes; valid are at most {MAX_FILE_BYTES}")
-        return msgspec.convert(parse_yaml(data.decode()), CameraFixture)
-    except OSError as error:
-        raise ConfigError(f"fixture {path} cannot be read: {error.strerror}") from error
-    except (YamlError, ValueError) as error:
-        detail = " ".join(str(error).split())
-        raise ConfigError(f"fixture {path} is not valid: {detail}") from error
+    return read_fixture(path, lambda document: msgspec.convert(document, CameraFixture))

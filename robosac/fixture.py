@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -12,6 +14,7 @@ from robosac.robots.wiring import Wiring
 from robosac.yaml_text import YamlError, parse_yaml
 
 MAX_FILE_BYTES = 1_000_000
+FixtureT = TypeVar("FixtureT")
 
 
 class FixedJoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -49,21 +52,39 @@ def load_fixture(path: Path, file: Wiring) -> Fixture:
     Raises:
         ConfigError: it cannot be read, is not valid, or is of other joints; in one line.
     """
-    try:
-        data = path.read_bytes()
-        if len(data) > MAX_FILE_BYTES:
-            raise ValueError(f"{len(data)} bytes; valid are at most {MAX_FILE_BYTES}")
-        fixture = msgspec.convert(parse_yaml(data.decode()), Fixture)
-        for name in fixture.joints:
-            fixture.drawn(name, 0.0)
-    except OSError as error:
-        raise ConfigError(f"fixture {path} cannot be read: {error.strerror}") from error
-    except (YamlError, ValueError) as error:
-        detail = " ".join(str(error).split())
-        raise ConfigError(f"fixture {path} is not valid: {detail}") from error
+    fixture = read_fixture(path, _joints)
     if set(fixture.joints) != set(file.joint_names):
         raise ConfigError(
             f"fixture {path} has the joints {sorted(fixture.joints)}; valid are"
             f" {sorted(file.joint_names)}, each of them"
         )
     return fixture
+
+
+def _joints(document: object) -> Fixture:
+    fixture = msgspec.convert(document, Fixture)
+    for name in fixture.joints:
+        fixture.drawn(name, 0.0)
+    return fixture
+
+
+def read_fixture(path: Path, make: Callable[[object], FixtureT]) -> FixtureT:
+    """Read a fixture of any kind.
+
+    Args:
+        path: a YAML file.
+        make: of its document; ValueError: that is not valid.
+
+    Raises:
+        ConfigError: it cannot be read, or is not valid; in one line.
+    """
+    try:
+        data = path.read_bytes()
+        if len(data) > MAX_FILE_BYTES:
+            raise ValueError(f"{len(data)} bytes; valid are at most {MAX_FILE_BYTES}")
+        return make(parse_yaml(data.decode()))
+    except OSError as error:
+        raise ConfigError(f"fixture {path} cannot be read: {error.strerror}") from error
+    except (YamlError, ValueError) as error:
+        detail = " ".join(str(error).split())
+        raise ConfigError(f"fixture {path} is not valid: {detail}") from error
