@@ -31,6 +31,8 @@ STOP_S: Final = 2.0
 """Longest time that `close` waits for a service to return, s."""
 FAREWELL_S: Final = 5.0
 """Longest time for what a service sent last to go, once it has returned, s."""
+DEATH_KNOWN_S: Final = 0.1
+"""After the last of a dead connection's requests it is known by then that nobody is there, s."""
 _LONGEST_DETAIL: Final = 500
 
 
@@ -147,7 +149,10 @@ class LinkServer(grpc.GenericRpcHandler):
         context.send_initial_metadata(())
         said = threading.Event()
         reader = threading.Thread(
-            target=_read, args=(requests, session, watching, said), name="link reader", daemon=True
+            target=_read,
+            args=(requests, session, watching, said, gone),
+            name="link reader",
+            daemon=True,
         )
         reader.start()
         thread.start()
@@ -231,7 +236,11 @@ def _outgoing(session: Session, deadline: float | None, said: threading.Event) -
 
 
 def _read(
-    requests: Iterable[bytes], session: Session, watching: bool, said: threading.Event
+    requests: Iterable[bytes],
+    session: Session,
+    watching: bool,
+    said: threading.Event,
+    gone: threading.Event,
 ) -> None:
     """Hand on what comes, until the end; a viewer may say nothing."""
     why = "the other end closed the connection"
@@ -243,6 +252,9 @@ def _read(
                 return
             if not session.deliver(sealed):
                 return
+        # A connection that dies ends the requests like a farewell, just before it is known dead.
+        if gone.wait(DEATH_KNOWN_S):
+            return
     except grpc.RpcError:
         why = "the connection was lost"
     if watching and why.startswith("the other"):
