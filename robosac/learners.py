@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from ctypes import CDLL
 from dataclasses import fields
 from typing import Any, Protocol
 
@@ -17,7 +16,8 @@ from robosac.observation import IMAGE, STATE, Spaces, has_picture, shape_of
 from robosac.replay import Batch
 from robosac.sac import Losses, PixelPolicy, PixelSac, Policy, Sac, SacSettings
 from robosac.sac.graphed import CudaRecorder, GraphedLearner
-from robosac.sac.native.agent import NativeSac, native_library
+from robosac.sac.native.agent import NativeSac, fastest_library, library_with_units
+from robosac.sac.native.core import Library
 from robosac.sac.settings import (
     PAPER_VECTORS,
     Core,
@@ -116,12 +116,14 @@ def check_device(device: str) -> None:
         )
 
 
-def _native(config: TrainConfig) -> CDLL | None:
+def _native(config: TrainConfig) -> Library | None:
     """The native core where it is wanted; None: torch makes the updates."""
     if config.learner_core == "torch" or not config.native_fits:
         return None
     try:
-        return native_library()
+        if config.learner_products == "auto":
+            return fastest_library()
+        return library_with_units(config.learner_products)
     except NativeUnavailable as error:
         if config.learner_core == "auto":
             return None
@@ -130,8 +132,13 @@ def _native(config: TrainConfig) -> CDLL | None:
         ) from error
 
 
-def _learner(config: TrainConfig, env: Spaces, device: str, native: CDLL | None) -> Sac | PixelSac:
+def _learner(
+    config: TrainConfig, env: Spaces, device: str, native: Library | None
+) -> Sac | PixelSac:
     torch.set_num_threads(config.learner_threads)
+    rounded = config.learner_products == "bfloat16"
+    # On a processor that has no unit for it torch goes on in float32.
+    torch.set_float32_matmul_precision("medium" if rounded else "highest")
     section, space = config.sac, env.observation_space
     settings = SacSettings(**{f.name: getattr(section, f.name) for f in fields(SacSettings)})
     actions = shape_of(env.action_space)[0]

@@ -10,11 +10,15 @@ from typing import Any
 import msgspec
 
 from robosac.peers.contender import Case, Contender
+from robosac.sac.native.compiler import has_tiles
+from robosac.sac.settings import Products
 
 UPDATES_PER_CALL = 20
 """Updates of one call of those who can make several at once."""
 OURS = "robosac"
 NATIVE = "robosac, native core"
+IN_BFLOAT16 = ", bfloat16"
+"""Behind the name of ours whose products of matrices are rounded so."""
 REFERENCE = "stable-baselines3"
 """Speeds are told as so many times this one's; without it, as so many times the plain one's."""
 PLAIN = "plain PyTorch"
@@ -30,18 +34,22 @@ class Peer(msgspec.Struct, frozen=True):
     """What must be there to be imported; empty: comes with robosac."""
     distribution: str = ""
     """What to install."""
+    needs_tiles: bool = False
+    """Whether it takes part only on processors that multiply in bfloat16 (AMX)."""
 
 
 LEARNERS = (
     Peer(OURS),
+    Peer(OURS + IN_BFLOAT16, needs_tiles=True),
     Peer(NATIVE),
+    Peer(NATIVE + IN_BFLOAT16, needs_tiles=True),
     Peer(REFERENCE, "stable_baselines3", "stable-baselines3==2.9.2"),
     Peer(PLAIN),
     Peer("SBX", "sbx", "sbx-rl==0.28.0"),
     Peer(f"SBX, {UPDATES_PER_CALL} a call", "sbx", "sbx-rl==0.28.0"),
     Peer("TorchRL", "torchrl", "torchrl==0.14.1"),
 )
-REPLAYS = (LEARNERS[0], LEARNERS[2])
+REPLAYS = (LEARNERS[0], Peer(REFERENCE, "stable_baselines3", "stable-baselines3==2.9.2"))
 INSTALL = "python -m pip install " + " ".join(
     dict.fromkeys(f"'{peer.distribution}'" for peer in LEARNERS if peer.distribution)
 )
@@ -50,14 +58,18 @@ INSTALL = "python -m pip install " + " ".join(
 
 def installed(peers: Iterable[Peer]) -> list[Peer]:
     """Those that can take part here; nothing is imported to find out."""
-    return [peer for peer in peers if not peer.module or find_spec(peer.module)]
+    return [
+        peer
+        for peer in peers
+        if (not peer.module or find_spec(peer.module)) and (not peer.needs_tiles or has_tiles())
+    ]
 
 
 def missing(peers: Iterable[Peer]) -> list[Peer]:
-    """Those that cannot."""
+    """Those that could, if they were installed."""
     peers = list(peers)
     there = installed(peers)
-    return [peer for peer in peers if peer not in there]
+    return [peer for peer in peers if peer.module and peer not in there]
 
 
 def versions() -> dict[str, str]:
@@ -85,15 +97,21 @@ def make(kind: str, name: str, case: Case) -> Contender:
 
 def _learners() -> dict[str, Callable[[Case], Any]]:
     # Only what is asked for is imported: the memory of each process is its own contender's.
-    def ours(case: Case) -> Any:
-        from robosac.peers.ours import OurLearner
+    def ours(products: Products) -> Callable[[Case], Any]:
+        def made(case: Case) -> Any:
+            from robosac.peers.ours import OurLearner
 
-        return OurLearner(case)
+            return OurLearner(case, products)
 
-    def native(case: Case) -> Any:
-        from robosac.peers.ours import OurNativeLearner
+        return made
 
-        return OurNativeLearner(case)
+    def native(products: Products) -> Callable[[Case], Any]:
+        def made(case: Case) -> Any:
+            from robosac.peers.ours import OurNativeLearner
+
+            return OurNativeLearner(case, products)
+
+        return made
 
     def plain(case: Case) -> Any:
         from robosac.peers.plain import PlainLearner
@@ -118,7 +136,8 @@ def _learners() -> dict[str, Callable[[Case], Any]]:
 
         return TorchRl(case)
 
-    made = (ours, native, baselines, plain, jax(1), jax(UPDATES_PER_CALL), torch_rl)
+    own = (ours("float32"), ours("bfloat16"), native("float32"), native("bfloat16"))
+    made = (*own, baselines, plain, jax(1), jax(UPDATES_PER_CALL), torch_rl)
     return {peer.name: maker for peer, maker in zip(LEARNERS, made, strict=True)}
 
 

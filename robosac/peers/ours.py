@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import torch
 
 from robosac.frame_replay import FrameReplay
 from robosac.peers.contender import Case, Rows, single_rows
 from robosac.replay import Replay
 from robosac.sac import Sac, SacSettings
-from robosac.sac.native.agent import NativeSac, native_library
+from robosac.sac.native.agent import NativeSac, library_with_units
+from robosac.sac.settings import Products
 
 ENTROPY = 0
 """Of the generator that draws; any number."""
@@ -52,8 +54,10 @@ class OurReplay:
 class OurLearner(OurReplay):
     """The update that `robosac train` makes by recipe `paper`, sampling included."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, products: Products = "float32") -> None:
         super().__init__(case)
+        self._products: Products = products
+        torch.set_float32_matmul_precision("highest" if products == "float32" else "medium")
         self.agent = self._made(SacSettings(batch_size=case.batch, hidden_units=case.hidden), case)
 
     def run(self, count: int) -> None:
@@ -73,4 +77,5 @@ class OurNativeLearner(OurLearner):
     """
 
     def _made(self, settings: SacSettings, case: Case) -> Sac:
-        return NativeSac(native_library(), settings, case.observation, case.action, seed=0)
+        library = library_with_units(self._products)
+        return NativeSac(library, settings, case.observation, case.action, seed=0)

@@ -125,8 +125,13 @@ class Perceptron:
         rows = d_output.shape[-2]
         for index in reversed(range(self._layers)):
             inputs = self._inputs[index][..., :rows, :].expand(*self._ensemble, -1, -1)
-            # Transposed for the same reason as in `forward`.
-            torch.matmul(d_output.mT, inputs, out=self.gradients[f"weight{index}"].mT)
+            gradient = self.gradients[f"weight{index}"]
+            if d_output.shape[-1] == 1:
+                # Transposed for the same reason as in `forward`.
+                torch.matmul(d_output.mT, inputs, out=gradient.mT)
+            else:
+                # Not transposed: for products in bfloat16 torch has no fast way to such a result.
+                torch.matmul(inputs.mT, d_output, out=gradient)
             torch.sum(d_output, dim=-2, keepdim=True, out=self.gradients[f"bias{index}"])
             if index > 0:
                 d_output = self._through_layer(index, d_output)

@@ -68,8 +68,10 @@ class SacSettings:
         return cls()
 
 
-Core = Literal["torch", "native"]
-"""What makes updates: torch, or the C++ of `robosac.sac.native`."""
+Core = Literal["torch", "native", "native bfloat16"]
+"""What makes updates: torch, or the C++ of `robosac.sac.native`, built for either products."""
+Products = Literal["float32", "bfloat16"]
+"""What the factors of matrix products are rounded to; sums are float32's."""
 Reduction = Literal["min", "mean"]
 """How the critics' values of one action become one value."""
 

@@ -207,6 +207,13 @@ class TrainConfig(Section, frozen=True):
             " the CPU; auto: native where it can be had, else torch"
         ),
     ] = "auto"
+    learner_products: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        Meta(
+            description="what a CPU multiplies matrices in; auto: bfloat16 in the native core where"
+            " there is AMX, else float32"
+        ),
+    ] = "auto"
     learner_replay: Annotated[
         Literal["host", "device"],
         Meta(description="device: a copy of the replay on the GPU; pays for pictures above 32 px"),
@@ -227,6 +234,11 @@ class TrainConfig(Section, frozen=True):
             raise ValueError(f"sac.vectors.symmetry: {self.preset} has no like sides")
         if self.learner_replay == "device" and self.learner_device == "cpu":
             raise ValueError("learner_replay device needs learner_device cuda; valid here is host")
+        if self.learner_products == "bfloat16" and self.learner_device != "cpu":
+            raise ValueError(
+                "learner_products bfloat16 is the CPU's; with learner_device cuda valid are auto"
+                " and float32"
+            )
         if self.learner_core == "native" and not self.native_fits:
             raise ValueError(
                 "learner_core native makes updates on vectors, learner_device cpu, learner_threads"

@@ -1,5 +1,7 @@
 """The native core beside torch: updates, share of what the core could do, gradients' cosines.
 
+Where the processor multiplies in bfloat16, torch and core do so too, in columns of their own.
+
 Run it with `python -m tests.benchmarks.native_core --json figures.json`. Both take turns in every
 round; times are the processor's own for this thread, so that other programs' are out. The floor is
 the update's multiplications and additions at the rate of a loop that does nothing else.
@@ -17,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -25,11 +28,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from robosac.errors import NativeUnavailable
 from robosac.peers.comparison import machine
 from robosac.peers.turns import interleave
 from robosac.sac import FastVectors, PaperVectors, Sac, SacSettings
 from robosac.sac.native import compiler
-from robosac.sac.native.agent import NativeSac, native_library
+from robosac.sac.native.agent import NativeSac, library_with_units, native_library
+from robosac.sac.native.core import Library
 from tests.robosac.native_rig import Vectors, autograd, cosine, make_batch, pair, written
 
 SIZES = ((17, 6), (112, 8))
@@ -88,7 +93,7 @@ def _best(work: Callable[[], object]) -> float:
     return min(times)
 
 
-def cosines(library: ctypes.CDLL, observation: int, action: int, vectors: Vectors) -> Any:
+def cosines(library: Library, observation: int, action: int, vectors: Vectors) -> Any:
     """Of the written gradients with autograd's in float64, by network: one minus it."""
     if isinstance(vectors, FastVectors):
         vectors = replace(vectors, normalise=False)
@@ -108,18 +113,22 @@ def cosines(library: ctypes.CDLL, observation: int, action: int, vectors: Vector
 
 
 def speeds(
-    library: ctypes.CDLL, size: tuple[int, int], vectors: Vectors, rounds: int, updates: int
+    libraries: list[Library], size: tuple[int, int], vectors: Vectors, rounds: int, updates: int
 ) -> dict[str, float]:
-    """Milliseconds of an update by each, and how many times as fast the core is."""
+    """Milliseconds of an update by each, and how many times as fast as torch in float32."""
     settings = SacSettings()
     batch = make_batch(0, settings.batch_size, *size)
-    learners: dict[str, Sac] = {
-        "torch": Sac(settings, *size, 0, vectors=vectors),
-        "native": NativeSac(library, settings, *size, 0, vectors),
-    }
+    learners: dict[str, Sac] = {}
+    for library in libraries:
+        name = library.products
+        learners[f"torch_{name}"] = Sac(settings, *size, 0, vectors=vectors)
+        learners[f"native_{name}"] = NativeSac(library, settings, *size, 0, vectors)
 
-    def player(learner: Sac) -> Callable[[int], float]:
+    def player(name: str, learner: Sac) -> Callable[[int], float]:
+        precision = "medium" if name == "torch_bfloat16" else "highest"
+
         def play(count: int) -> float:
+            torch.set_float32_matmul_precision(precision)
             started = time.thread_time()
             for _ in range(count):
                 learner.update(batch)
@@ -127,14 +136,27 @@ def speeds(
 
         return play
 
-    players = {name: player(learner) for name, learner in learners.items()}
+    players = {name: player(name, learner) for name, learner in learners.items()}
     times = interleave(players, rounds, updates)
-    ratios = [one / other for one, other in zip(times["torch"], times["native"], strict=True)]
+    reference = times["torch_float32"]
     return {
         **{f"{name}_ms": statistics.median(found) for name, found in times.items()},
         **{f"{name}_best_ms": min(found) for name, found in times.items()},
-        "times_torch": statistics.median(ratios),
+        **{
+            f"{name}_times_torch": statistics.median(
+                [one / other for one, other in zip(reference, found, strict=True)]
+            )
+            for name, found in times.items()
+        },
     }
+
+
+def libraries() -> list[Library]:
+    """The core in float32 and, where the processor has a unit for it, in bfloat16."""
+    found = [native_library()]
+    with suppress(NativeUnavailable):
+        found.append(library_with_units("bfloat16"))
+    return found
 
 
 def main() -> None:
@@ -145,11 +167,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write here rather than to standard output")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    library, rates = native_library(), peak()
+    cores, rates = libraries(), peak()
     rows: list[dict[str, Any]] = []
     for recipe, vectors in RECIPES.items():
         for size in SIZES:
-            found = speeds(library, size, vectors, options.rounds, options.updates)
+            found = speeds(cores, size, vectors, options.rounds, options.updates)
             work = operations(SacSettings(), *size, vectors.actor_q == "mean")
             floor_ms = work / rates["multiply_add"] * 1e3
             rows.append(
@@ -160,8 +182,10 @@ def main() -> None:
                     **found,
                     "operations": work,
                     "floor_ms": floor_ms,
-                    "share_of_peak": floor_ms / found["native_best_ms"],
-                    "one_minus_cosine": cosines(library, *size, vectors),
+                    "share_of_peak": floor_ms / found["native_float32_best_ms"],
+                    "one_minus_cosine": {
+                        core.products: cosines(core, *size, vectors) for core in cores
+                    },
                 }
             )
     report = {"machine": machine(), "torch": torch.__version__, "peak": rates, "rows": rows}

@@ -23,5 +23,6 @@ EXPORTED void layer(int size, float *memory) {
   const int stride = robosac::stride_of(size);
   float *in = memory, *out = in + size * (long)stride, *weight = out + size * (long)stride;
   float *bias = weight + size * (long)size, *panel = bias + size + 64;
-  robosac::affine<true>(size, in, stride, size, weight, bias, size, out, stride, panel);
+  const robosac::Room room = {panel, panel};
+  robosac::affine<true>(size, in, stride, size, weight, bias, size, out, stride, room);
 }

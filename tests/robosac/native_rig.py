@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,15 +15,17 @@ from robosac.replay import Batch
 from robosac.sac import FastVectors, PaperVectors, Sac, SacSettings
 from robosac.sac.gaussian import squash
 from robosac.sac.native.agent import NativeSac, native_library
+from robosac.sac.native.core import Library
 from robosac.sac.networks import NORM_EPSILON
+from robosac.sac.settings import Products
 
 Vectors = PaperVectors | FastVectors
 
 
-def library_or_skip() -> ctypes.CDLL:
+def library_or_skip(products: Products = "float32") -> Library:
     """The core; without a compiler the test is skipped, with the reason."""
     try:
-        return native_library()
+        return native_library(products=products)
     except NativeUnavailable as error:
         pytest.skip(f"no native core: {error}")
 
@@ -42,7 +43,7 @@ def make_batch(seed: int, rows: int, observation: int, action: int) -> Batch:
 
 
 def pair(
-    library: ctypes.CDLL,
+    library: Library,
     settings: SacSettings,
     observation: int,
     action: int,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 
 from robosac.sac import FastVectors, PaperVectors, Sac, SacSettings
 from robosac.sac.native.agent import NativeSac
-from robosac.sac.native.core import MOST_LAYERS
+from robosac.sac.native.core import MOST_LAYERS, Library
 from robosac.symmetry import Image, Reordering, Symmetry
 from tests.robosac.native_rig import (
     Vectors,
@@ -38,7 +37,7 @@ SMALL = SacSettings(hidden_units=(24, 40), batch_size=32)
 
 
 @pytest.fixture(scope="module")
-def library() -> ctypes.CDLL:
+def library() -> Library:
     return library_or_skip()
 
 
@@ -75,7 +74,7 @@ def assert_near(plain: Sac, native: Sac) -> None:
 @example(256, 112, 8, [256, 256], True, "min", "mean", 0.001)
 @settings(max_examples=60, deadline=None)
 def test_one_update_is_torchs(
-    library: ctypes.CDLL,
+    library: Library,
     rows: int,
     observation: int,
     action: int,
@@ -99,7 +98,7 @@ def test_one_update_is_torchs(
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("sizes", [(17, 6, (256, 256)), (31, 3, (40, 24, 9))])
 def test_gradients_are_autograds_in_float64(
-    library: ctypes.CDLL, recipe: str, sizes: tuple[int, int, tuple[int, ...]]
+    library: Library, recipe: str, sizes: tuple[int, int, tuple[int, ...]]
 ) -> None:
     observation, action, hidden = sizes
     vectors = RECIPES[recipe]
@@ -119,7 +118,7 @@ def test_gradients_are_autograds_in_float64(
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_200_updates_stay_near(library: ctypes.CDLL, recipe: str) -> None:
+def test_200_updates_stay_near(library: Library, recipe: str) -> None:
     plain, native = pair(library, SMALL, 9, 3, RECIPES[recipe])
     for seed in range(199):
         batch = make_batch(seed, 32, 9, 3)
@@ -133,7 +132,7 @@ def test_200_updates_stay_near(library: ctypes.CDLL, recipe: str) -> None:
     assert np.abs(apart).max() < 0.02
 
 
-def test_symmetry_and_normaliser_are_the_same(library: ctypes.CDLL) -> None:
+def test_symmetry_and_normaliser_are_the_same(library: Library) -> None:
     mirrored = Image(Reordering((1, 0, 2, 3), (1, 1, -1, 1)), Reordering((1, 0), (1, 1)))
     vectors = FastVectors(symmetry=Symmetry((mirrored,)))
     plain, native = pair(library, SMALL, 4, 2, vectors)
@@ -144,9 +143,7 @@ def test_symmetry_and_normaliser_are_the_same(library: ctypes.CDLL) -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_it_repeats_to_the_bit_and_goes_on_from_its_state(
-    library: ctypes.CDLL, recipe: str
-) -> None:
+def test_it_repeats_to_the_bit_and_goes_on_from_its_state(library: Library, recipe: str) -> None:
     def run(learner: NativeSac, seeds: range) -> None:
         for seed in seeds:
             learner.update(make_batch(seed, 32, 9, 3))
@@ -164,7 +161,7 @@ def test_it_repeats_to_the_bit_and_goes_on_from_its_state(
     assert all(one[name].tobytes() == other[name].tobytes() for name in one)
 
 
-def test_what_was_learned_with_torch_goes_on_with_torch(library: ctypes.CDLL) -> None:
+def test_what_was_learned_with_torch_goes_on_with_torch(library: Library) -> None:
     plain, native = pair(library, SMALL, 9, 3, FAST)
     assert (plain.core, native.core) == ("torch", "native")
     assert native.go_on_with("torch")
@@ -180,7 +177,7 @@ def test_what_was_learned_with_torch_goes_on_with_torch(library: ctypes.CDLL) ->
     assert plain.go_on_with("torch")
 
 
-def test_a_state_goes_either_way(library: ctypes.CDLL) -> None:
+def test_a_state_goes_either_way(library: Library) -> None:
     plain, native = pair(library, SMALL, 9, 3, FAST)
     native.update(make_batch(0, 32, 9, 3))
     plain.load(native.state())
@@ -194,7 +191,7 @@ def test_a_state_goes_either_way(library: ctypes.CDLL) -> None:
         np.testing.assert_allclose(other[name], weight, rtol=0, atol=1e-5)
 
 
-def test_batches_may_change_their_size(library: ctypes.CDLL) -> None:
+def test_batches_may_change_their_size(library: Library) -> None:
     plain, native = pair(library, SMALL, 9, 3, PAPER)
     for rows in (32, 7, 50, 32):
         batch = make_batch(rows, rows, 9, 3)
@@ -207,7 +204,7 @@ def test_batches_may_change_their_size(library: ctypes.CDLL) -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("part", ["reward", "observation", "action", "next_observation"])
 def test_what_is_not_finite_spreads_as_with_torch(
-    library: ctypes.CDLL, recipe: str, value: float, part: str
+    library: Library, recipe: str, value: float, part: str
 ) -> None:
     vectors = RECIPES[recipe]
     if isinstance(vectors, FastVectors):
@@ -227,7 +224,7 @@ def test_what_is_not_finite_spreads_as_with_torch(
 
 
 @pytest.mark.parametrize("bound", [-25.0, -20.0, 2.0, 5.0])
-def test_a_deviation_out_of_bounds_moves_no_further(library: ctypes.CDLL, bound: float) -> None:
+def test_a_deviation_out_of_bounds_moves_no_further(library: Library, bound: float) -> None:
     plain, native = pair(library, SMALL, 9, 3, PAPER)
     state = plain.state()
     views = native.layouts["policy"].views(torch.from_numpy(state["policy.parameters"]))
@@ -241,7 +238,7 @@ def test_a_deviation_out_of_bounds_moves_no_further(library: ctypes.CDLL, bound:
     assert_near(plain, native)
 
 
-def test_the_networks_that_fit(library: ctypes.CDLL) -> None:
+def test_the_networks_that_fit(library: Library) -> None:
     deep = replace(SMALL, hidden_units=(8,) * (MOST_LAYERS - 1))
     plain, native = pair(library, deep, 9, 3, PAPER)
     batch = make_batch(0, 32, 9, 3)
@@ -252,7 +249,7 @@ def test_the_networks_that_fit(library: ctypes.CDLL) -> None:
         NativeSac(library, replace(SMALL, hidden_units=(8,) * MOST_LAYERS), 9, 3, 0)
 
 
-def test_a_batch_of_other_columns_is_refused(library: ctypes.CDLL) -> None:
+def test_a_batch_of_other_columns_is_refused(library: Library) -> None:
     native = NativeSac(library, SMALL, 9, 3, 0)
     with pytest.raises(ValueError, match="expected"):
         native.update(make_batch(0, 32, 8, 3))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,35 +15,80 @@ from numpy.typing import NDArray
 from robosac.errors import NativeUnavailable
 from robosac.sac.agent import Sac
 from robosac.sac.learner import Batch, Losses
-from robosac.sac.native.compiler import built
-from robosac.sac.native.core import MOST_LAYERS, Follower, NativeUpdate, Storage, loaded
+from robosac.sac.native.compiler import built, has_tiles
+from robosac.sac.native.core import (
+    MOST_LAYERS,
+    Follower,
+    Library,
+    NativeUpdate,
+    Storage,
+    loaded,
+)
 from robosac.sac.networks import critic_layout, policy_layout
-from robosac.sac.settings import PAPER_VECTORS, Core, FastVectors, PaperVectors, SacSettings
+from robosac.sac.settings import (
+    PAPER_VECTORS,
+    Core,
+    FastVectors,
+    PaperVectors,
+    Products,
+    SacSettings,
+)
 
 SELF_TEST_UPDATES = 3
-TOLERANCE = 2e-4
+TOLERANCE: Mapping[Products, float] = {"float32": 2e-4, "bfloat16": 2e-3}
 """Of the self-test. Each update moves a weight by at most 3e-4, and in a direction that rounding
-decides where a gradient is nearly zero; a wrong gradient moves most of them by three times that."""
-MOMENT_TOLERANCE = 2e-3
-"""Of Adam's moments, by the largest of them."""
+decides where a gradient is nearly zero: bfloat16's in any update. A wrong gradient in float32 moves
+most of them by three times that."""
+MOMENT_TOLERANCE: Mapping[Products, float] = {"float32": 2e-3, "bfloat16": 0.15}
+"""Of Adam's moments, by the largest of them: what tells a wrong gradient in bfloat16."""
+CORES: Mapping[Products, Core] = {"float32": "native", "bfloat16": "native bfloat16"}
+"""What a core of those products is called."""
 
 
-def native_library(environment: Mapping[str, str] = os.environ) -> ctypes.CDLL:
+def native_library(
+    environment: Mapping[str, str] = os.environ, products: Products = "float32"
+) -> Library:
     """The native core, built or kept from before, and found to do here what it shall.
 
     Args:
         environment: see `robosac.sac.native.compiler.built`.
+        products: what it multiplies in; without AMX bfloat16 is right, but slow.
 
     Raises:
         NativeUnavailable: it cannot be had; the message says why.
     """
-    library = loaded(built(environment))
+    library = loaded(built(environment, products), products)
     for vectors in (PaperVectors(), FastVectors()):
         check(library, vectors)
     return library
 
 
-def check(library: ctypes.CDLL, vectors: PaperVectors | FastVectors) -> None:
+def library_with_units(products: Products, environment: Mapping[str, str] = os.environ) -> Library:
+    """The native core that multiplies in `products` by the processor's own means.
+
+    Raises:
+        NativeUnavailable: it cannot be had; the message says why.
+    """
+    if products == "bfloat16" and not has_tiles():
+        raise NativeUnavailable("this processor has no unit for products in bfloat16 (AMX)")
+    library = native_library(environment, products)
+    if not library.has_units:
+        raise NativeUnavailable(f"the compiler knows no unit for products in {products} (AMX)")
+    return library
+
+
+def fastest_library(environment: Mapping[str, str] = os.environ) -> Library:
+    """The native core with products in bfloat16 where the processor has a unit for them.
+
+    Raises:
+        NativeUnavailable: there is none at all.
+    """
+    with suppress(NativeUnavailable):
+        return library_with_units("bfloat16", environment)
+    return native_library(environment)
+
+
+def check(library: Library, vectors: PaperVectors | FastVectors) -> None:
     """Make a few small updates by the core and by torch.
 
     Raises:
@@ -67,9 +112,9 @@ def check(library: ctypes.CDLL, vectors: PaperVectors | FastVectors) -> None:
     first, second = one.state(), other.state()
     for name in (name for name in first if name.endswith(("parameters", ".mean", ".square"))):
         apart = float(np.abs(first[name] - second[name]).max())
-        most = TOLERANCE
+        most = TOLERANCE[library.products]
         if not name.endswith("parameters"):
-            most = MOMENT_TOLERANCE * float(np.abs(first[name]).max())
+            most = MOMENT_TOLERANCE[library.products] * float(np.abs(first[name]).max())
         # Written so that NaN is wrong.
         if not apart <= most:
             raise NativeUnavailable(f"the native core's self-test: {name} is {apart:.2g} apart")
@@ -89,7 +134,7 @@ class _Rows:
 class NativeSac(Sac):
     """`Sac` with its update in C++: same storage, same noise, same states, same policy.
 
-    A run may begin as the one and go on as the other; the two differ by float32's rounding.
+    A run may begin as the one and go on as the other; the two differ by rounding.
 
     Args:
         library: from `native_library`.
@@ -101,7 +146,7 @@ class NativeSac(Sac):
 
     def __init__(
         self,
-        library: ctypes.CDLL,
+        library: Library,
         settings: SacSettings,
         observation_dim: int,
         action_dim: int,
@@ -123,11 +168,21 @@ class NativeSac(Sac):
     @property
     def core(self) -> Core:
         """See `Learner`; torch once the run turned out to have been learned with it."""
-        return "native" if self._native else "torch"
+        return CORES[self._library.products] if self._native else "torch"
 
     def go_on_with(self, core: Core) -> bool:
-        """See `Learner`: this one has both."""
-        self._native = core == "native"
+        """See `Learner`: this one has torch, and gets the core with the other products."""
+        if core == "torch":
+            self._native = False
+            return True
+        products: Products = "float32" if core == "native" else "bfloat16"
+        if products != self._library.products:
+            try:
+                self._library = library_with_units(products)
+            except NativeUnavailable:
+                return False
+            self._update = None
+        self._native = True
         return True
 
     @torch.no_grad()

@@ -13,11 +13,12 @@ import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from robosac.errors import NativeUnavailable
+from robosac.sac.settings import Products
 
 SOURCE = Path(__file__).parent / "update.cpp"
 COMPILERS = ("c++", "g++", "clang++")
@@ -34,15 +35,23 @@ FLAGS = (
     "-fPIC",
     "-shared",
 )
+PRODUCTS: Mapping[Products, tuple[str, ...]] = {
+    "float32": (),
+    "bfloat16": ("-DROBOSAC_BFLOAT16",),
+}
+"""Flags for each."""
+TILES = "amx_bf16"
+"""How Linux names the unit that multiplies in bfloat16."""
 BUILD_TIMEOUT_S = 120.0
 OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
-def built(environment: Mapping[str, str] = os.environ) -> Path:
+def built(environment: Mapping[str, str] = os.environ, products: Products = "float32") -> Path:
     """The native core as a shared library: kept from before, or built now (about 4 s).
 
     Args:
         environment: PATH tells where compilers are, XDG_CACHE_HOME or HOME where to keep it.
+        products: what it shall multiply in.
 
     Raises:
         NativeUnavailable: no compiler, it fails, or there is no safe place; the message says which.
@@ -50,9 +59,10 @@ def built(environment: Mapping[str, str] = os.environ) -> Path:
     compiler = compiler_in(environment)
     try:
         folder = cache_folder(environment)
-        key = _key(compiler, environment)
+        command = [compiler, *FLAGS, *PRODUCTS[products]]
+        key = _key(command, environment)
         kept = _kept(folder, key)
-        return _build(compiler, folder, key, environment) if kept is None else kept
+        return _build(command, folder, key, environment) if kept is None else kept
     except (OSError, subprocess.SubprocessError) as error:
         raise NativeUnavailable(f"{compiler} cannot build the native core: {error}") from error
 
@@ -95,14 +105,14 @@ def compiler_in(environment: Mapping[str, str]) -> str:
     raise NativeUnavailable(f"no compiler: none of {', '.join(COMPILERS)} is on PATH")
 
 
-def _key(compiler: str, environment: Mapping[str, str]) -> str:
+def _key(command: Sequence[str], environment: Mapping[str, str]) -> str:
     """Digest of all that decides what a build gives."""
-    version = _run([compiler, "--version"], environment)
+    version = _run([command[0], "--version"], environment)
     digest = hashlib.sha256()
     for path in sorted(SOURCE.parent.iterdir()):
         if path.suffix in (".cpp", ".h"):
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    for part in (compiler, version, *FLAGS, processor()):
+    for part in (*command, version, processor()):
         digest.update(part.encode() + b"\0")
     return digest.hexdigest()
 
@@ -117,6 +127,11 @@ def processor() -> str:
     return "\n".join(sorted(line for line in lines if line.startswith(wanted)))
 
 
+def has_tiles() -> bool:
+    """Whether this processor says that it multiplies in bfloat16 (AMX)."""
+    return TILES in processor().split()
+
+
 def _kept(folder: Path, key: str) -> Path | None:
     """A library of that key that is still what was built; one that is not is removed."""
     for path in sorted(folder.glob(f"{key}-*.so")):
@@ -128,10 +143,10 @@ def _kept(folder: Path, key: str) -> Path | None:
     return None
 
 
-def _build(compiler: str, folder: Path, key: str, environment: Mapping[str, str]) -> Path:
+def _build(command: Sequence[str], folder: Path, key: str, environment: Mapping[str, str]) -> Path:
     with _workplace(folder) as place:
         library = place / "native.so"
-        _run([compiler, *FLAGS, "-o", str(library), str(SOURCE)], environment)
+        _run([*command, "-o", str(library), str(SOURCE)], environment)
         library.chmod(0o700)
         target = folder / _name(key, library)
         # Two processes that build at once make the same name, or each its own.
@@ -150,7 +165,7 @@ def _name(key: str, library: Path) -> str:
     return f"{key}-{hashlib.sha256(library.read_bytes()).hexdigest()}.so"
 
 
-def _run(command: list[str], environment: Mapping[str, str]) -> str:
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> str:
     """What the command prints.
 
     Raises:

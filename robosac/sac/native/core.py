@@ -14,7 +14,7 @@ from torch import Tensor
 from robosac.errors import NativeUnavailable
 from robosac.sac.flat import FlatAdam, Layout
 from robosac.sac.policy import LOG_STD_MAX, LOG_STD_MIN
-from robosac.sac.settings import FastVectors, PaperVectors, SacSettings
+from robosac.sac.settings import FastVectors, PaperVectors, Products, SacSettings
 
 MOST_LAYERS = 9
 """Of a network, its head among them."""
@@ -77,11 +77,25 @@ class Storage(NamedTuple):
     average: Follower
 
 
-def loaded(path: Path) -> ctypes.CDLL:
+class Library(NamedTuple):
+    """The native core, loaded."""
+
+    functions: ctypes.CDLL
+    products: Products
+    has_units: bool
+    """Whether it has the processor's own means for these products; else it is right, but slow."""
+
+
+def loaded(path: Path, products: Products = "float32") -> Library:
     """The library with its functions' types.
 
+    Args:
+        path: of the library.
+        products: what it was built for.
+
     Raises:
-        NativeUnavailable: it cannot be loaded, or is not the one this module was written for.
+        NativeUnavailable: it cannot be loaded, is not the one this module was written for, or the
+            system does not allow what it multiplies by.
     """
     try:
         library = ctypes.CDLL(str(path))
@@ -91,11 +105,14 @@ def loaded(path: Path) -> ctypes.CDLL:
     library.robosac_create.argtypes, library.robosac_create.restype = [c_void_p], c_void_p
     library.robosac_destroy.argtypes, library.robosac_destroy.restype = [c_void_p], None
     library.robosac_update.argtypes, library.robosac_update.restype = [c_void_p, c_void_p], None
-    found = [library.robosac_layout(which) for which in range(4)]
+    library.robosac_allowed.argtypes, library.robosac_allowed.restype = [], c_int32
+    *found, units = (library.robosac_layout(which) for which in range(5))
     sizes = [ctypes.sizeof(kind) for kind in (_Problem, _Optimiser, _Batch)]
     if found != [*sizes, MOST_LAYERS]:
         raise NativeUnavailable(f"the native core has layout {found}; expected {sizes}")
-    return library
+    if not library.robosac_allowed():
+        raise NativeUnavailable(f"the system does not allow products in {products} by AMX")
+    return Library(library, products, bool(units))
 
 
 class NativeUpdate:
@@ -115,7 +132,7 @@ class NativeUpdate:
 
     def __init__(
         self,
-        library: ctypes.CDLL,
+        library: Library,
         settings: SacSettings,
         vectors: PaperVectors | FastVectors,
         storage: Storage,
@@ -124,7 +141,7 @@ class NativeUpdate:
     ) -> None:
         self.sizes = sizes
         """Batch, observation, action."""
-        self._library, self._storage = library, storage
+        self._library, self._storage = library.functions, storage
         hidden = settings.hidden_units
         problem = _Problem(
             *sizes,
@@ -143,7 +160,7 @@ class NativeUpdate:
             _optimiser(storage.policy_adam, storage.average),
             _optimiser(storage.alpha_adam, Follower(None, 1.0)),
         )
-        self._learner: int | None = library.robosac_create(ctypes.byref(problem))
+        self._learner: int | None = self._library.robosac_create(ctypes.byref(problem))
         if self._learner is None:
             raise MemoryError(f"no memory for the native core of {sizes}")
 

@@ -89,11 +89,12 @@ static inline Floats padded(const float *from, int count) {
 // `out` = `in` weight + bias.
 template <bool with_relu>
 static void affine(int rows, const float *in, int in_stride, int inner, const float *weight,
-                   const float *bias, int outer, float *out, int out_stride, float *panel) {
+                   const float *bias, int outer, float *out, int out_stride, Room room) {
+  const Left left = left_factor<true>(rows, inner, in, in_stride, room.left);
   for (int j = 0; j < outer; j += COLUMNS) {
-    pack(weight + j, outer, inner, outer - j, panel);
+    pack(weight + j, outer, inner, outer - j, room.panel);
     const Floats b = padded(bias + j, outer - j), c = padded(bias + j + WIDTH, outer - j - WIDTH);
-    product<true>(rows, inner, in, in_stride, panel, [=](int row, Floats x, Floats y) {
+    product<true>(rows, inner, left, room.panel, [=](int row, Floats x, Floats y) {
       float *to = out + row * (long)out_stride + j;
       store(to, with_relu ? relu(x + b) : x + b);
       store(to + WIDTH, with_relu ? relu(y + c) : y + c);
@@ -104,10 +105,11 @@ static void affine(int rows, const float *in, int in_stride, int inner, const fl
 // `d_in` = `d_out` weight^T, for `count` inputs from `from` on.
 static void affine_gradient(int rows, const float *d_out, int out_stride, int outer,
                             const float *weight, int from, int count, float *d_in, int in_stride,
-                            float *panel) {
+                            Room room) {
+  const Left left = left_factor<true>(rows, outer, d_out, out_stride, room.left);
   for (int j = 0; j < count; j += COLUMNS) {
-    pack_transposed(weight + (from + j) * (long)outer, outer, outer, count - j, panel);
-    product<true>(rows, outer, d_out, out_stride, panel, [=](int row, Floats x, Floats y) {
+    pack_transposed(weight + (from + j) * (long)outer, outer, outer, count - j, room.panel);
+    product<true>(rows, outer, left, room.panel, [=](int row, Floats x, Floats y) {
       float *to = d_in + row * (long)in_stride + j;
       store(to, x);
       store(to + WIDTH, y);
@@ -118,14 +120,15 @@ static void affine_gradient(int rows, const float *d_out, int out_stride, int ou
 // Gradients of weight and bias.
 static void weight_gradient(int rows, const float *in, int in_stride, int inner,
                             const float *d_out, int out_stride, int outer, float *d_weight,
-                            float *d_bias, float *panel) {
+                            float *d_bias, Room room) {
+  const Left left = left_factor<false>(inner, rows, in, in_stride, room.left);
   for (int j = 0; j < outer; j += COLUMNS) {
     const int count = least(COLUMNS, outer - j);
-    pack(d_out + j, out_stride, rows, COLUMNS, panel);
+    pack(d_out + j, out_stride, rows, COLUMNS, room.panel);
     Floats b = {}, c = {};
     for (int k = 0; k < rows; k++) {
-      b += load(panel + k * (long)COLUMNS);
-      c += load(panel + k * (long)COLUMNS + WIDTH);
+      b += load(d_out + k * (long)out_stride + j);
+      c += load(d_out + k * (long)out_stride + j + WIDTH);
     }
     auto put = [=](float *to, Floats x, Floats y) {
       if (count == COLUMNS) {
@@ -136,7 +139,7 @@ static void weight_gradient(int rows, const float *in, int in_stride, int inner,
       for (int i = 0; i < count; i++) to[i] = i < WIDTH ? x[i] : y[i - WIDTH];
     };
     put(d_bias + j, b, c);
-    product<false>(inner, rows, in, in_stride, panel, [=](int row, Floats x, Floats y) {
+    product<false>(inner, rows, left, room.panel, [=](int row, Floats x, Floats y) {
       put(d_weight + row * (long)outer + j, x, y);
     });
   }
@@ -144,18 +147,18 @@ static void weight_gradient(int rows, const float *in, int in_stride, int inner,
 
 // Hidden layers, from `rows.input[0]` on.
 static void forward_hidden(const Shape &shape, const Weights &net, const Rows &at, int rows,
-                           float *panel) {
+                           Room room) {
   for (int i = 0; i + 1 < shape.layers; i++) {
     const int n = shape.width[i + 1], stride = shape.stride(i + 1);
     float *out = at.input[i + 1];
     if (!shape.norm) {
       affine<true>(rows, at.input[i], shape.stride(i), shape.width[i], net.weight[i], net.bias[i],
-                   n, out, stride, panel);
+                   n, out, stride, room);
       continue;
     }
     float *raw = at.normal[i + 1];
     affine<false>(rows, at.input[i], shape.stride(i), shape.width[i], net.weight[i], net.bias[i], n,
-                  raw, stride, panel);
+                  raw, stride, room);
     for (int row = 0; row < rows; row++)
       at.scale[i + 1][row] = normalise(raw + row * (long)stride, n, out + row * (long)stride);
   }
@@ -179,16 +182,16 @@ static void through_relu(const Shape &shape, const Rows &at, int index, int rows
 // its ReLU; `gradient`: write that of the weights. Leaves in `d[1]` that of the first layer's output.
 static void backward_hidden(const Shape &shape, const Weights &net, const Rows &at, int rows,
                             const int *which, float *const *d, const Weights *gradient,
-                            float *panel) {
+                            Room room) {
   for (int i = shape.layers - 2; i >= 0; i--) {
     const int n = shape.width[i + 1], stride = shape.stride(i + 1);
     through_relu(shape, at, i + 1, rows, which, d[i + 1]);
     if (gradient)
       weight_gradient(rows, at.input[i], shape.stride(i), shape.width[i], d[i + 1], stride, n,
-                      gradient->weight[i], gradient->bias[i], panel);
+                      gradient->weight[i], gradient->bias[i], room);
     if (i > 0)
       affine_gradient(rows, d[i + 1], stride, n, net.weight[i], 0, shape.width[i], d[i],
-                      shape.stride(i), panel);
+                      shape.stride(i), room);
   }
 }
 

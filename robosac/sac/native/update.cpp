@@ -1,4 +1,5 @@
-// One update of Soft Actor-Critic (arXiv 1812.05905, Algorithm 1) on one core, float32.
+// One update of Soft Actor-Critic (arXiv 1812.05905, Algorithm 1) on one core, in float32; products of
+// matrices in what products.h is built for.
 // The arithmetic is that of `Sac.update` in robosac/sac/agent.py, which is the reference; nothing is
 // allocated after `robosac_create`. robosac/sac/native/core.py is the other side of this interface.
 #include <math.h>
@@ -52,7 +53,8 @@ struct Learner {
   Weights actor, actor_gradient;
   Rows critic_rows[CRITICS], policy_rows;
   float *critic_d[MOST_LAYERS + 1], *policy_d[MOST_LAYERS + 1];
-  float *head, *action, *log_pi, *q[CRITICS], *target, *d_q, *d_action, *panel;
+  float *head, *action, *log_pi, *q[CRITICS], *target, *d_q, *d_action;
+  Room room;
   float *mean, *log_std, *noise, *spread;  // of both states' actions, without gaps
   int *chosen;
   char *memory;
@@ -121,7 +123,8 @@ void share_out(Learner &l, Arena &arena) {
     l.policy_d[i] = arena.take<float>(batch * (size_t)l.policy.stride(i));
     for (int n : {l.critic.width[i], l.policy.width[i]}) widest = n > widest ? n : widest;
   }
-  l.panel = arena.take<float>((size_t)widest * COLUMNS);
+  l.room.panel = arena.take<Packed>(packed_size(widest));
+  l.room.left = arena.take<Packed>(left_size(widest, widest));
   const size_t actions = 2 * (size_t)batch * p.action;
   l.head = arena.take<float>(2 * batch * (size_t)l.policy.stride(layers));
   for (float **to : {&l.action, &l.mean, &l.log_std, &l.noise, &l.spread})
@@ -217,7 +220,7 @@ void step_one(const Optimiser &o, float gradient) {
 }
 
 void values(Learner &l, const Weights &net, int member) {
-  forward_hidden(l.critic, net, l.critic_rows[member], l.problem.batch, l.panel);
+  forward_hidden(l.critic, net, l.critic_rows[member], l.problem.batch, l.room);
   forward_one(l.critic, net, l.critic_rows[member], l.problem.batch, l.q[member]);
 }
 
@@ -259,7 +262,7 @@ void learn_values(Learner &l, const Batch &b, float alpha, float *loss, float *q
     backward_one(l.critic, l.critics[i], l.critic_rows[i], batch, l.d_q,
                  l.critic_d[l.critic.layers - 1], &l.critic_gradients[i]);
     backward_hidden(l.critic, l.critics[i], l.critic_rows[i], batch, nullptr, l.critic_d,
-                    &l.critic_gradients[i], l.panel);
+                    &l.critic_gradients[i], l.room);
   }
   step(p.critic_adam);
   *loss = 0.5 * squares / batch;
@@ -281,9 +284,9 @@ void action_gradient(Learner &l) {
       l.d_q[row] = p.mean_actor ? -1.0f / batch / CRITICS : -1.0f / batch;
     backward_one(l.critic, l.critics[i], l.critic_rows[i], rows, l.d_q, l.critic_d[last], nullptr);
     backward_hidden(l.critic, l.critics[i], l.critic_rows[i], rows, l.chosen, l.critic_d, nullptr,
-                    l.panel);
+                    l.room);
     affine_gradient(rows, l.critic_d[1], l.critic.stride(1), l.critic.width[1],
-                    l.critics[i].weight[0], p.observation, a, l.critic_d[0], stride, l.panel);
+                    l.critics[i].weight[0], p.observation, a, l.critic_d[0], stride, l.room);
     for (int row = 0; row < rows; row++)
       for (int j = 0; j < a; j++)
         l.d_action[l.chosen[row] * (long)stride + j] += l.critic_d[0][row * (long)stride + j];
@@ -307,11 +310,11 @@ float learn_policy(Learner &l, float alpha) {
   const int n = l.policy.width[last + 1], stride = l.policy.stride(last + 1);
   const float *d = l.policy_d[last + 1];
   weight_gradient(batch, l.policy_rows.input[last], l.policy.stride(last), l.policy.width[last], d,
-                  stride, n, l.actor_gradient.weight[last], l.actor_gradient.bias[last], l.panel);
+                  stride, n, l.actor_gradient.weight[last], l.actor_gradient.bias[last], l.room);
   affine_gradient(batch, d, stride, n, l.actor.weight[last], 0, l.policy.width[last],
-                  l.policy_d[last], l.policy.stride(last), l.panel);
+                  l.policy_d[last], l.policy.stride(last), l.room);
   backward_hidden(l.policy, l.actor, l.policy_rows, batch, nullptr, l.policy_d, &l.actor_gradient,
-                  l.panel);
+                  l.room);
   step(p.policy_adam);
   return total / batch;
 }
@@ -322,9 +325,12 @@ float learn_policy(Learner &l, float alpha) {
 
 // Sizes of what both sides must see alike.
 EXPORTED int64_t robosac_layout(int which) {
-  const int64_t sizes[] = {sizeof(Problem), sizeof(Optimiser), sizeof(Batch), MOST_LAYERS, WIDTH};
+  const int64_t sizes[] = {sizeof(Problem), sizeof(Optimiser), sizeof(Batch), MOST_LAYERS, HAS_UNITS};
   return which >= 0 && which < 5 ? sizes[which] : -1;
 }
+
+// Whether this process may use what the products are made by; ask before the first update.
+EXPORTED int32_t robosac_allowed(void) { return units_allowed(); }
 
 // Everything an update of that problem needs; null: no memory.
 EXPORTED void *robosac_create(const Problem *problem) {
@@ -356,18 +362,20 @@ EXPORTED void robosac_update(void *learner, const Batch *batch) {
   const Problem &p = l.problem;
   const int rows = p.batch, o = p.observation, last = l.policy.layers - 1;
   const float alpha = expf(*p.alpha_adam.parameters);
+  begin_products();
   float *in = l.policy_rows.input[0];
   put(batch->observation, rows, o, in, l.policy.stride(0));
   put(batch->next_observation, rows, o, in + rows * (long)l.policy.stride(0), l.policy.stride(0));
-  forward_hidden(l.policy, l.actor, l.policy_rows, 2 * rows, l.panel);
+  forward_hidden(l.policy, l.actor, l.policy_rows, 2 * rows, l.room);
   affine<false>(2 * rows, l.policy_rows.input[last], l.policy.stride(last), l.policy.width[last],
                 l.actor.weight[last], l.actor.bias[last], l.policy.width[last + 1], l.head,
-                l.policy.stride(last + 1), l.panel);
+                l.policy.stride(last + 1), l.room);
   memcpy(l.noise, batch->noise, 2 * rows * (size_t)p.action * sizeof(float));
   squash(l);
   float critic_loss, q_mean;
   learn_values(l, *batch, alpha, &critic_loss, &q_mean);
   const float actor_loss = learn_policy(l, alpha);
+  end_products();
   double total = 0;
   for (int row = 0; row < rows; row++) total += l.log_pi[row];
   const float entropy = -total / rows;

@@ -15,6 +15,8 @@ constexpr int WIDTH = 8;
 typedef float Floats __attribute__((vector_size(WIDTH * 4)));
 typedef int32_t Ints __attribute__((vector_size(WIDTH * 4)));
 
+static inline int least(int a, int b) { return a < b ? a : b; }
+
 static inline Floats load(const float *from) {
   Floats x;
   memcpy(&x, from, sizeof x);

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from robosac.peers.catalogue import LEARNERS, NATIVE, OURS, REPLAYS, make
+from robosac.peers.catalogue import IN_BFLOAT16, LEARNERS, NATIVE, OURS, REPLAYS, make
 from robosac.peers.contender import Case, transitions
 from robosac.peers.ours import OurLearner, OurReplay
 from robosac.peers.plain import PlainLearner
 from robosac.replay import Batch
 from robosac.sac import Sac, SacSettings
+from robosac.sac.native.compiler import has_tiles
 from tests.robosac.native_rig import library_or_skip
 from tests.robosac.peers.peers_rig import PICTURES, TINY
 
@@ -21,6 +22,8 @@ MODULES = {peer.name: peer.module for peer in (*LEARNERS, *REPLAYS)}
 def installed_or_skipped(name: str) -> None:
     if name == NATIVE:
         library_or_skip()
+    if name.endswith(IN_BFLOAT16) and not has_tiles():
+        pytest.skip("no unit for products in bfloat16")
     if MODULES[name]:
         pytest.importorskip(MODULES[name])
 

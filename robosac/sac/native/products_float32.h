@@ -1,0 +1,104 @@
+// Products of matrices in float32: a panel of the right factor in the first cache, a tile of the result
+// in registers (Goto and van de Geijn, ACM TOMS 34:3, 2008). What becomes of the result is told by the
+// caller, row by row, while it is still in registers.
+#pragma once
+#include <stddef.h>
+
+#include "transpose.h"
+
+namespace robosac {
+
+constexpr int COLUMNS = 2 * WIDTH;               // of a panel and a tile
+constexpr int ROWS = WIDTH == 16 ? 12 : 6;       // of a tile: all registers but four hold it
+constexpr bool HAS_UNITS = true;                 // any processor multiplies floats
+
+static inline bool units_allowed() { return true; }
+static inline void begin_products() {}
+static inline void end_products() {}
+
+// Of a panel of the right factor.
+typedef float Packed;
+
+// The left factor, as it lies.
+struct Left {
+  const float *from;
+  int stride;
+};
+
+static inline size_t packed_size(int inner) { return (size_t)inner * COLUMNS; }
+
+// Nothing is prepared, so there is nothing to keep.
+static inline size_t left_size(int, int) { return 0; }
+
+// `row_wise`: a[row][k], else a[k][row].
+template <bool row_wise>
+static inline Left left_factor(int, int, const float *a, int stride, Packed *) {
+  return {a, stride};
+}
+
+// Panel [inner][COLUMNS] of `count` columns of `b` (inner, .), zeros beyond them.
+static inline void pack(const float *b, int stride, int inner, int count, Packed *panel) {
+  for (int k = 0; k < inner; k++, b += stride, panel += COLUMNS) {
+    if (count >= COLUMNS) {
+      store(panel, load(b));
+      store(panel + WIDTH, load(b + WIDTH));
+      continue;
+    }
+    for (int j = 0; j < COLUMNS; j++) panel[j] = j < count ? b[j] : 0.0f;
+  }
+}
+
+// Panel [inner][COLUMNS] whose columns are `count` rows of `b` (., inner), zeros beyond them.
+static inline void pack_transposed(const float *b, int stride, int inner, int count, Packed *panel) {
+  for (int j = 0; j < COLUMNS; j += 8) {
+    const int whole = count >= j + 8 ? inner / 8 * 8 : 0;
+    for (int k = 0; k < whole; k += 8)
+      transpose_block(b + j * (long)stride + k, stride, panel + k * (long)COLUMNS + j, COLUMNS);
+    for (int k = whole; k < inner; k++)
+      for (int i = j; i < j + 8; i++)
+        panel[k * (long)COLUMNS + i] = i < count ? b[i * (long)stride + k] : 0.0f;
+  }
+}
+
+// `COUNT` rows of a product.
+template <int COUNT, bool row_wise, class Take>
+static inline __attribute__((always_inline)) void tile(
+    int row, int inner, const float *a, int stride, const float *panel, Take take) {
+  Floats left[COUNT] = {}, right[COUNT] = {};
+  const float *first = row_wise ? a + row * (long)stride : a + row;
+  for (int k = 0; k < inner; k++, panel += COLUMNS) {
+    const Floats b = load(panel), c = load(panel + WIDTH);
+#pragma GCC unroll 12
+    for (int i = 0; i < COUNT; i++) {
+      const Floats x = all(row_wise ? first[i * (long)stride + k] : first[i]);
+      left[i] += x * b;
+      right[i] += x * c;
+    }
+    if (!row_wise) first += stride;
+  }
+#pragma GCC unroll 12
+  for (int i = 0; i < COUNT; i++) take(row + i, left[i], right[i]);
+}
+
+// The last rows, fewer than a tile's.
+template <int COUNT, bool row_wise, class Take>
+static void rest(
+    int rows, int row, int inner, const float *a, int stride, const float *panel, Take take) {
+  if constexpr (COUNT > 0) {
+    if (rows == COUNT)
+      tile<COUNT, row_wise>(row, inner, a, stride, panel, take);
+    else
+      rest<COUNT - 1, row_wise>(rows, row, inner, a, stride, panel, take);
+  }
+}
+
+// Rows of `a` times a panel: `take(row, columns 0 to WIDTH, columns WIDTH to COLUMNS)` gets each.
+template <bool row_wise, class Take>
+static void product(int rows, int inner, Left left, const Packed *panel, Take take) {
+  int row = 0;
+  for (; row + ROWS <= rows; row += ROWS)
+    tile<ROWS, row_wise>(row, inner, left.from, left.stride, panel, take);
+  rest<ROWS - 1, row_wise>(rows - row, row, inner, left.from, left.stride, panel, take);
+}
+
+}  // namespace robosac

@@ -1,0 +1,153 @@
+"""The native core that multiplies in bfloat16: the same update but for the factors' rounding.
+
+Where the processor has no unit for it, the core makes the same sums in float32, so that packing and
+arithmetic are tested on any computer. Each product by itself: test_native_products.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from robosac.errors import NativeUnavailable
+from robosac.sac import FastVectors, PaperVectors, SacSettings
+from robosac.sac.native import agent, compiler
+from robosac.sac.native.agent import NativeSac, fastest_library, library_with_units
+from robosac.sac.native.core import Library
+from tests.robosac.native_rig import (
+    Vectors,
+    autograd,
+    cosine,
+    library_or_skip,
+    make_batch,
+    pair,
+    written,
+)
+
+RECIPES: dict[str, Vectors] = {
+    "paper": PaperVectors(),
+    "fast": FastVectors(normalise=False),
+    "mean": FastVectors(target_q="mean", critic_layer_norm=False, normalise=False),
+}
+SMALL = SacSettings(hidden_units=(24, 40), batch_size=32)
+
+
+@pytest.fixture(scope="module")
+def library() -> Library:
+    return library_or_skip("bfloat16")
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_whole_batch_at_full_size(library: Library, recipe: str) -> None:
+    _, native = pair(library, SacSettings(), 17, 6, RECIPES[recipe])
+    before, batch = native.state(), make_batch(7, 256, 17, 6)
+    native.update(batch)
+    expected, found = autograd(native, before, batch), written(native)
+    for owner, weights in expected.items():
+        for name, gradient in weights.items():
+            assert cosine(found[owner][name], gradient) > 0.997, f"{owner}.{name}"
+            ratio = float(found[owner][name].double().norm() / gradient.norm())
+            assert ratio == pytest.approx(1.0, abs=0.01), f"{owner}.{name}"
+            # And it is rounded: this is no float32 under another name.
+            if name.startswith("weight0"):
+                assert cosine(found[owner][name], gradient) < 1 - 1e-9
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_200_updates_stay_near(library: Library, recipe: str) -> None:
+    plain, native = pair(library, SMALL, 9, 3, RECIPES[recipe])
+    for seed in range(199):
+        batch = make_batch(seed, 32, 9, 3)
+        plain.update(batch)
+        native.update(batch)
+    last = make_batch(199, 32, 9, 3)
+    expected, found = plain.update(last).floats(), native.update(last).floats()
+    assert found == pytest.approx(expected, rel=0.05, abs=0.05)
+    seen = make_batch(999, 64, 9, 3).observation
+    apart = native.act(seen, deterministic=True) - plain.act(seen, deterministic=True)
+    assert np.abs(apart).max() < 0.1
+
+
+def test_it_repeats_to_the_bit_and_goes_on_from_its_state(library: Library) -> None:
+    def run(learner: NativeSac, seeds: range) -> None:
+        for seed in seeds:
+            learner.update(make_batch(seed, 32, 9, 3))
+
+    first, again, resumed = (NativeSac(library, SMALL, 9, 3, seed) for seed in (5, 5, 99))
+    run(first, range(10))
+    run(again, range(5))
+    resumed.load(again.state())
+    run(resumed, range(5, 10))
+    one, other = first.state(), resumed.state()
+    assert all(one[name].tobytes() == other[name].tobytes() for name in one)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("part", ["reward", "observation", "action", "next_observation"])
+def test_what_is_not_finite_spreads_as_with_torch(
+    library: Library, value: float, part: str
+) -> None:
+    plain, native = pair(library, SMALL, 9, 3, RECIPES["fast"])
+    batch = make_batch(0, 32, 9, 3)
+    getattr(batch, part).flat[3] = value
+    plain.update(batch)
+    native.update(batch)
+    one, other = plain.state(), native.state()
+    for name in one.keys() - {"noise", "acting"}:
+        np.testing.assert_array_equal(np.isfinite(other[name]), np.isfinite(one[name]), name)
+
+
+def test_torchs_own_products_work_on_beside_it(library: Library) -> None:
+    """Both may set the tiles of a thread up; neither may find them changed."""
+    one = torch.randn(64, 64, generator=torch.Generator().manual_seed(0)).bfloat16()
+    before = one @ one
+    NativeSac(library, SMALL, 9, 3, 5).update(make_batch(0, 32, 9, 3))
+    assert torch.equal(one @ one, before)
+
+
+def test_it_has_a_name_of_its_own_and_gives_way(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    native = NativeSac(library, SMALL, 9, 3, 5)
+    assert native.core == "native bfloat16"
+    assert native.go_on_with("native")
+    assert native.core == "native"
+    native.update(make_batch(0, 32, 9, 3))
+    assert native.go_on_with("torch")
+    assert native.core == "torch"
+    monkeypatch.setattr(agent, "has_tiles", lambda: False)
+    assert not native.go_on_with("native bfloat16")
+    assert native.core == "torch"
+
+
+def test_without_the_unit_it_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = library_or_skip()
+    monkeypatch.setattr(agent, "has_tiles", lambda: False)
+    assert fastest_library().products == plain.products == "float32"
+    with pytest.raises(NativeUnavailable, match="no unit for products in bfloat16"):
+        library_with_units("bfloat16")
+
+
+def test_with_the_unit_it_is_chosen_where_the_compiler_knows_it(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: dict[str, Any] = {"bfloat16": library._replace(has_units=True), "float32": "float32"}
+    monkeypatch.setattr(agent, "has_tiles", lambda: True)
+    monkeypatch.setattr(agent, "native_library", lambda _, products="float32": chosen[products])
+    assert fastest_library() is chosen["bfloat16"]
+    chosen["bfloat16"] = library._replace(has_units=False)
+    assert fastest_library() == "float32"
+
+
+def test_each_precision_is_a_library_of_its_own() -> None:
+    library_or_skip()
+    assert compiler.built() != compiler.built(products="bfloat16")
+
+
+def test_deep_networks_fit(library: Library) -> None:
+    deep = replace(SMALL, hidden_units=(8,) * 8)
+    NativeSac(library, deep, 9, 3, 0).update(make_batch(0, 32, 9, 3))
