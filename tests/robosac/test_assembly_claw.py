@@ -89,7 +89,7 @@ def test_the_twin_has_the_servos_of_the_robot_file(tmp_path: Path) -> None:
         ("model: XH430-V210", "model: XL9000", "no twin of servos 'XL9000'"),
         ("id: 50", "id: 10", "not all different"),
         ("watchdog_s: 0.08", "watchdog_s: 5.0", "watchdog_s"),
-        ("lower_rad: -0.5", "lower_rad: 0.5", "not below"),
+        ("lower_rad: -0.44", "lower_rad: 0.5", "not below"),
         ("  valve: {id", "  knob: {id", "motors are"),
         ("position_p_gain: 1400", "position_q_gain: 1400", "position_q_gain"),
     ],

@@ -192,7 +192,7 @@ def test_what_the_limiter_changed_is_what_was_executed(tmp_path: Path) -> None:
 
 
 def test_a_limited_joint_does_not_change_what_the_others_executed(tmp_path: Path) -> None:
-    base = "base: {lower_rad: -0.5, upper_rad: 0.5, velocity_rad_s: "
+    base = "base: {lower_rad: -0.44, upper_rad: 0.5, velocity_rad_s: "
     rig = limited_rig(tmp_path, f"{base}8.0", f"{base}2.0")
     rig.env.reset(seed=0)
     _, _, _, _, info = rig.env.step(np.ones(9))
