@@ -28,6 +28,7 @@ from robosac.executor import Executor
 from robosac.executor_settings import claw_settings, minitaur_settings
 from robosac.flight.wiring import Blackbox
 from robosac.hal import FloatArray, Robot
+from robosac.realtime import punctual
 from robosac.requests import ExecutorSettings
 from robosac.robots.claw import Claw
 from robosac.robots.claw_file import ClawFile
@@ -203,7 +204,11 @@ def armed(
                 reached.hung.hang(int(rng.integers(2**31)))
             else:
                 place = HANG if built.kind == "minitaur" else SPREAD
-                ConsolePerson(custody.console).ask(f"{place}, and press Enter")
+                person = ConsolePerson(custody.console)
+                person.ask(f"{place}, and press Enter")
+                priority = config.executor.realtime_priority
+                for line in stack.enter_context(punctual(priority)):
+                    person.tell(line)
             built.executor.arm()
             built.go(built.centre)
             yield built
@@ -254,7 +259,8 @@ def _minitaur(
     file = load_robot_file(config.robot.file)
     measured = own_calibration(config.robot, "minitaur", file)
     custody = stack.enter_context(minitaur_custody(config, file, gate, take_over))
-    reached = reach(config, file, measured, custody.console, blackbox.tap)
+    # It stays where it is, so that nobody must see where it goes.
+    reached = reach(config, file, measured, custody.console, blackbox.tap, camera=False)
     stack.callback(reached.devices.close)
     check_ports(measured, reached.ports)
     robot: Robot = Minitaur(file, measured, reached.devices, reached.clock.now)
@@ -263,10 +269,8 @@ def _minitaur(
         hung = _hung(reached.operator)
     else:
         from robosac.check.gate import gated
-        from robosac.overhead import overhead_of
 
-        camera = overhead_of(reached.devices.tracker)
-        robot = gated(robot, config, measured, reached.ports, camera)
+        robot = gated(robot, config, measured, reached.ports, seeing=False)
     settings = minitaur_settings(config, file)
     return _Reached(file, measured, custody, robot, reached.clock, settings, hung, None)
 

@@ -107,9 +107,14 @@ def _guarded(
 
 
 def reach(
-    config: MinitaurConfig, file: RobotFile, measured: Calibration, console: TextIO, tap: Tap
+    config: MinitaurConfig,
+    file: RobotFile,
+    measured: Calibration,
+    console: TextIO,
+    tap: Tap,
+    camera: bool = True,
 ) -> Connection:
-    """The robot at the configured address.
+    """The robot at the configured address; on ports without its overhead camera, if not `camera`.
 
     Raises:
         ConfigError: a port or the camera cannot be opened.
@@ -119,7 +124,7 @@ def reach(
     # Only here, for it brings OpenCV along.
     from robosac.connect import connect
 
-    return connect(file, console=console, tap=tap)
+    return connect(file, console=console, tap=tap, camera=camera)
 
 
 def _twin(twin: TwinSection, file: RobotFile, measured: Calibration, tap: Tap) -> Connection:

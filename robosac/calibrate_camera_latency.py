@@ -7,6 +7,7 @@ fingers are away from it, and its coloured end moves across the picture.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -25,7 +26,7 @@ from robosac.armed_bench import Armed, Progress, readings
 from robosac.errors import RobotError
 from robosac.hal import FloatArray
 from robosac.ticks import Tick
-from robosac.watched import CameraWatch
+from robosac.watched import CameraWatch, Sighting
 
 VALVE: Final = -1
 SWING_RAD: Final = 0.4
@@ -34,11 +35,21 @@ MOTION_S, REST_S, RAMP_S = 15.0, 0.5, 0.5
 """Of the swing, of the rest before and after it, and of its beginning and end."""
 
 
-def measure_camera(robot: Armed, motion_s: float = MOTION_S) -> CameraLatency:
-    """Turn the valve to and fro for `motion_s` (s), and see how late the pictures show it.
+@dataclass(frozen=True)
+class Filmed:
+    """A valve that swings, as its camera and its servo tell of it."""
+
+    seen: list[Sighting]
+    ticks: list[Tick]
+    host_stamped: bool
+    """Whether most pictures are stamped as they arrive."""
+
+
+def film_valve(robot: Armed, motion_s: float = MOTION_S) -> Filmed:
+    """Turn the valve to and fro for `motion_s` (s), and look at the pictures.
 
     Raises:
-        RobotError: there is no camera, the robot was stopped, or the pictures tell no delay.
+        RobotError: there is no camera, or the robot was stopped.
     """
     camera = robot.camera
     if camera is None:
@@ -50,10 +61,14 @@ def measure_camera(robot: Armed, motion_s: float = MOTION_S) -> CameraLatency:
     finally:
         robot.watching.look = None
     status = camera.status()
+    return Filmed(watch.seen, ticks, 2 * status.host_stamped > status.frames)
+
+
+def timed_pictures(filmed: Filmed) -> CameraLatency:
+    """How late the pictures show the valve. Raises RobotError: they tell no delay."""
     try:
-        motion = _told(ticks)
-        pictures = _pictures(watch, motion, 2 * status.host_stamped > status.frames)
-        return camera_latency(pictures, motion)
+        motion = _told(filmed.ticks)
+        return camera_latency(_pictures(filmed, motion), motion)
     except Undetermined as error:
         raise RobotError(f"latency of the camera: {error}") from error
 
@@ -79,13 +94,13 @@ def _told(ticks: list[Tick]) -> JointMotion:
     return JointMotion(time, place)
 
 
-def _pictures(watch: CameraWatch, motion: JointMotion, host_stamped: bool) -> Pictures:
+def _pictures(filmed: Filmed, motion: JointMotion) -> Pictures:
     """Those pictures whose moment is known whatever their delay."""
     begin, end = motion.time_s[0] + LATEST_S, motion.time_s[-1] + EARLIEST_S
-    used = [one for one in watch.seen if begin <= one.stamped_s <= end]
+    used = [one for one in filmed.seen if begin <= one.stamped_s <= end]
     return Pictures(
         arrived_s=np.array([one.arrived_s for one in used]),
         stamped_s=np.array([one.stamped_s for one in used]),
         features=components([one.image for one in used]),
-        host_stamped=host_stamped,
+        host_stamped=filmed.host_stamped,
     )

@@ -13,7 +13,7 @@ from calibration.errors import Undetermined
 from calibration.latency import Step, StepResponse, needed_history, round_trips, step_response
 from calibration.record import Calibration, Delay
 from robosac.armed_bench import Armed, Progress, armed, readings
-from robosac.calibrate_camera_latency import measure_camera
+from robosac.calibrate_camera_latency import film_valve, timed_pictures
 from robosac.calibrate_pictures import latency_page
 from robosac.calibrate_target import Target
 from robosac.dithered import SHARE
@@ -75,9 +75,12 @@ def latency(
     """
     with armed(preset, overrides, take_over, seed, target, sight=True) as robot:
         base = target.base(robot.file)
-        found = measure(robot)
-        camera = None if robot.camera is None else measure_camera(robot)
+        stepped = step_joint(robot)
+        filmed = None if robot.camera is None else film_valve(robot)
         stamp = _filed_latency(robot.file)
+    # The robot is at rest and its torque off: nobody feeds its watchdogs meanwhile.
+    found = timed(stepped)
+    camera = None if filmed is None else timed_pictures(filmed)
     today = datetime.date.today().isoformat()
     measured = with_latency(base, found.bus, found.response, today, found.ages, camera)
     ages = found.ages if camera is None else {**found.ages, "camera": camera.delay}
@@ -125,12 +128,24 @@ def document(measured: Calibration, found: Latency, remark: str, page: Path) -> 
     }
 
 
-def measure(robot: Armed, steps: int = STEPS) -> Latency:
-    """Step one joint, and see how late it moves.
+@dataclass(frozen=True)
+class Stepped:
+    """What one joint's steps showed."""
+
+    steps: list[Step]
+    ticks: list[Tick]
+    """All of them, but those at rest between steps."""
+    size_rad: float
+    control_period_s: float
+    history: int
+    """Past observations that the task sees."""
+
+
+def step_joint(robot: Armed, steps: int = STEPS) -> Stepped:
+    """Step one joint, again and again.
 
     Raises:
-        RobotError: the robot was stopped, its bounds allow no step that could be seen, or the steps
-            tell no delay.
+        RobotError: the robot was stopped, or its bounds allow no step that could be seen.
     """
     size = step_size(robot)
     robot.clock.dithers = True
@@ -148,14 +163,19 @@ def measure(robot: Armed, steps: int = STEPS) -> Latency:
             progress.at(number + 1, steps)
     finally:
         robot.clock.dithers = False
+    return Stepped(moved, ticks, size, *control(robot.config))
+
+
+def timed(stepped: Stepped) -> Latency:
+    """How late a joint's steps came. Raises RobotError: they tell no delay."""
+    ticks = stepped.ticks
     try:
-        response = step_response(moved)
+        response = step_response(stepped.steps)
         bus = round_trips([tick.state.time - tick.time for tick in ticks])
         ages = _ages(ticks)
     except Undetermined as error:
         raise RobotError(f"latency: {error}") from error
-    period, history = control(robot.config)
-    return Latency(bus, response, ages, size, period, history)
+    return Latency(bus, response, ages, stepped.size_rad, stepped.control_period_s, stepped.history)
 
 
 def step_size(robot: Armed) -> float:

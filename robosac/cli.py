@@ -282,6 +282,10 @@ def twin(
     floor: Annotated[
         bool, typer.Option("--floor", help="Put the robot on the floor, not on a stand.")
     ] = False,
+    hung: Annotated[
+        bool,
+        typer.Option("--hung", help="Hang it up as `robosac calibrate latency|actuators` asks."),
+    ] = False,
     json: JsonFlag = False,
 ) -> None:
     """Serve a twin's devices on pseudo-terminals, in real time, until Ctrl-C.
@@ -294,7 +298,7 @@ def twin(
     """
     from robosac import commands
 
-    guarded(lambda: commands.twin(preset, link, seed, faults, floor, json))
+    guarded(lambda: commands.twin(preset, link, seed, faults, floor, hung, json))
 
 
 @app.command()

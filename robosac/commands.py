@@ -299,12 +299,18 @@ def bench_peers(
 
 
 def twin(
-    preset: str, link: Path | None, seed: int, faults: str, floor: bool, as_json: bool
+    preset: str,
+    link: Path | None,
+    seed: int,
+    faults: str,
+    floor: bool,
+    hung: bool,
+    as_json: bool,
 ) -> None:
     """Serve a twin until interrupted."""
     from robosac.twin_server import TwinRequest, serve
 
-    serve(TwinRequest(preset, link, seed, faults, floor), as_json)
+    serve(TwinRequest(preset, link, seed, faults, floor, hung), as_json)
 
 
 def replay(path: Path, as_json: bool) -> bool:

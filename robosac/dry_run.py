@@ -33,6 +33,7 @@ from robosac.rehearsal.stage import Served, TwinStage
 from robosac.rehearsal.verdict import Outcome
 from robosac.runs import RunFolder, utc_now
 from robosac.settings import RobotConfig
+from robosac.twin_server import TWIN_PRIORITY
 
 ACTOR = (sys.executable, "-m", "robosac.rehearsal.process")
 CASE_S = 6.0
@@ -43,8 +44,6 @@ BEGIN_STEPS = 32
 """After so many steps learning begins."""
 ENOUGH = 3 * BEGIN_STEPS
 """With so many transitions a learner must have made an update."""
-TWIN_PRIORITY = 60
-"""Of SCHED_FIFO, where it is allowed; above any executor's, as motors answer before they wait."""
 SLOW = 0.9
 """A twin slower than this share of real time is told."""
 

@@ -9,7 +9,7 @@ import os
 import resource
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +46,46 @@ def prepare(priority: int) -> tuple[str, ...]:
     gc.freeze()
     gc.disable()
     return tuple(refused)
+
+
+@contextlib.contextmanager
+def punctual(priority: int) -> Iterator[tuple[str, ...]]:
+    """As `prepare`, for as long as the block lasts: for a process that goes on to other work."""
+    collects, switch_s = gc.isenabled(), sys.getswitchinterval()
+    before = _scheduling()
+    try:
+        yield prepare(priority)
+    finally:
+        if priority:
+            _give_back(before)
+        sys.setswitchinterval(switch_s)
+        gc.unfreeze()
+        if collects:
+            gc.enable()
+
+
+def _scheduling() -> dict[int, tuple[int, os.sched_param]]:
+    """Policy and priority of every Python thread that runs, by its number in the system."""
+    if not hasattr(os, "sched_getscheduler"):
+        return {}
+    numbers = [thread.native_id for thread in threading.enumerate() if thread.native_id is not None]
+    return {
+        number: (os.sched_getscheduler(number), os.sched_getparam(number)) for number in numbers
+    }
+
+
+def _give_back(before: dict[int, tuple[int, os.sched_param]]) -> None:
+    """Schedule threads as they were, those begun since as this one was; let memory be moved."""
+    own = before.get(threading.get_native_id())
+    for thread in threading.enumerate():
+        number = thread.native_id
+        policy = own if number is None else before.get(number, own)
+        if number is not None and policy is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setscheduler(number, *policy)
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "munlockall"):
+        libc.munlockall()
 
 
 def share_interpreter() -> None:

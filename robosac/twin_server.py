@@ -15,6 +15,8 @@ from rich.table import Table
 from robosac.errors import ConfigError, RobotError
 
 ANY_BAUD = "any"
+TWIN_PRIORITY = 60
+"""Of SCHED_FIFO, where it is allowed; above any executor's, as motors answer before they wait."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class TwinRequest:
     """See `sim.fault_spec`."""
     floor: bool
     """On the floor rather than on a stand."""
+    hung: bool
+    """On a stand where each joint may move by itself; not with `floor`."""
 
 
 class Served(Protocol):
@@ -45,11 +49,14 @@ def serve(request: TwinRequest, as_json: bool) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
     Raises:
-        ConfigError: no such twin, a fault it cannot have, or a folder that cannot be used.
+        ConfigError: no such twin, a fault it cannot have, a folder that cannot be used, or a robot
+            both on the floor and hung up.
         RobotError: the serving process ended by itself.
     """
     from sim.served import ServeError, served
 
+    if request.floor and request.hung:
+        raise ConfigError("--floor and --hung exclude one another")
     _make_folder(request.link)
     began = False
     try:
@@ -59,9 +66,13 @@ def serve(request: TwinRequest, as_json: bool) -> None:
             faults=request.faults,
             link=request.link,
             floor=request.floor,
+            hung=request.hung,
             status=True,
+            priority=TWIN_PRIORITY,
         ) as twin:
             began = True
+            if twin.refused is not None:
+                typer.echo(twin.refused, err=True)
             _show(twin, request, as_json)
     except KeyboardInterrupt:
         # The usual end: the block above has given the ports back.

@@ -225,6 +225,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         try:
             world = make_world(options.preset, options.seed)
+            if options.hung:
+                world.hang(options.seed)
             if options.floor:
                 world.release()
             for name in world.ports:
@@ -285,7 +287,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--faults", default="")
     parser.add_argument("--link", type=Path)
     parser.add_argument("--cameras", type=Path)
-    parser.add_argument("--floor", action="store_true")
+    stands = parser.add_mutually_exclusive_group()
+    stands.add_argument("--floor", action="store_true")
+    stands.add_argument("--hung", action="store_true")
     parser.add_argument("--status", action="store_true")
     parser.add_argument("--priority", type=int, default=0)
     return parser

@@ -86,6 +86,7 @@ def served(
     link: Path | None = None,
     cameras: Path | None = None,
     floor: bool = False,
+    hung: bool = False,
     status: bool = False,
     priority: int = 0,
 ) -> Iterator[ServedTwin]:
@@ -98,6 +99,7 @@ def served(
         link: a folder for stable names of the ports; it must exist.
         cameras: a folder for the sockets of its cameras; None: no camera is served.
         floor: let the body go at once; otherwise it is held as on a stand.
+        hung: hang it up where each joint may move by itself; not with `floor`.
         status: the server also says once a second how it goes.
         priority: see `sim.punctual.be_punctual`.
 
@@ -108,7 +110,7 @@ def served(
     command += [f"--priority={priority}"]
     command += [f"--link={link}"] if link is not None else []
     command += [f"--cameras={cameras}"] if cameras is not None else []
-    command += ["--floor"] * floor + ["--status"] * status
+    command += ["--floor"] * floor + ["--hung"] * hung + ["--status"] * status
     # A session of its own: Ctrl-C is for whoever asked for the twin, and may need it to the end.
     process = subprocess.Popen(
         command,

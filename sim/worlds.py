@@ -70,6 +70,8 @@ class World:
     """Ids of the motors that may follow a goal at present."""
     place: Callable[[int], object] = lambda seed: None
     """Sets the robot up anew, as an operator would; everything random in it from the seed."""
+    hang: Callable[[int], object] = lambda seed: None
+    """Hangs it up where each joint may move by itself; everything random in it from the seed."""
     push: Callable[[tuple[float, float, float], float], object] | None = None
     """Pushes the body with a force (N, in the world) for so long (s); None: it has none."""
     cameras: Callable[[], Mapping[str, WorldCamera]] = dict
@@ -133,6 +135,7 @@ def _minitaur(seed: int) -> World:
         journal=journal,
         driven=lambda: bank.following,
         place=twin.place,
+        hang=twin.hang,
         push=lambda force, seconds: twin.plant.push(force, max(1, round(seconds / twin.clock.dt))),
         cameras=cameras,
     )
@@ -177,6 +180,7 @@ def _claw(seed: int) -> World:
             if servo.motion.torque and not servo.motion.stopped
         ],
         place=twin.place,
+        hang=twin.hang,
         cameras=cameras,
     )
 

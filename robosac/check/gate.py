@@ -123,6 +123,7 @@ def gated(
     measured: Calibration,
     ports: Mapping[str, str | None],
     camera: Watched | None = None,
+    seeing: bool = True,
 ) -> Robot:
     """`robot`, behind the gate.
 
@@ -132,11 +133,12 @@ def gated(
         measured: the calibration that it was built with.
         ports: USB serial numbers of its ports.
         camera: the open camera that its task needs.
+        seeing: see `robosac.check.subject.subject_of`.
 
     Raises:
         ConfigError: the robot file or the address is wrong.
     """
-    subject = subject_of(config)
+    subject = subject_of(config, seeing)
     loaded = replace(subject.calibration, found=measured, problem="")
     check = ArmingCheck(replace(subject, calibration=loaded), robot, ports, camera)
     return CheckedRobot(robot, check)

@@ -40,14 +40,19 @@ class Subject:
     """None: the task needs no camera, or the twin's is none."""
 
 
-def subject_of(config: RobotConfig) -> Subject:
+def subject_of(config: RobotConfig, seeing: bool = True) -> Subject:
     """Read the files that `config` names; a calibration that cannot be used becomes a fact.
+
+    Args:
+        config: the settings.
+        seeing: whether the quadruped's overhead camera is needed; what moves on a stand is not
+            followed by it. The hand's is, if `config` says that it learns from pixels.
 
     Raises:
         ConfigError: no robot, or its file or address is wrong; in one line.
     """
     if isinstance(config, MinitaurConfig):
-        return _minitaur(config)
+        return _minitaur(config, seeing)
     if isinstance(config, ClawConfig):
         return _claw(config)
     raise ConfigError(f"{config.preset} is no robot; valid are minitaur, claw, claw-pixels")
@@ -60,13 +65,13 @@ def files_of(subject: Subject) -> tuple[Path, ...]:
     return (Path(__file__), *(Path(path) for path in named if path is not None))
 
 
-def _minitaur(config: MinitaurConfig) -> Subject:
+def _minitaur(config: MinitaurConfig, seeing: bool) -> Subject:
     file = load_robot_file(config.robot.file)
     ports = {"legs": file.ports.legs, "imu": file.ports.imu}
     place = place_of(config.robot.address, "minitaur", ports.values())
-    tracker = file.tracker
+    tracker = file.tracker if seeing else None
     wish = None
-    if place is not Place.IN_PROCESS:
+    if seeing and place is not Place.IN_PROCESS:
         if tracker is None:
             raise ConfigError(
                 f"the robot file of {file.name} has no section tracker;"

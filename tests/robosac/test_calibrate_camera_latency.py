@@ -16,7 +16,7 @@ from calibration.record import Delay
 from robosac import calibrate_camera_latency, calibrate_latency
 from robosac.actuator_twin import measured_camera_delays
 from robosac.armed_bench import armed
-from robosac.calibrate_camera_latency import measure_camera, swing
+from robosac.calibrate_camera_latency import film_valve, swing, timed_pictures
 from robosac.calibrate_latency import stamp_remark
 from robosac.cli import app
 from robosac.config import load_preset
@@ -31,8 +31,8 @@ run = CliRunner().invoke
 def test_it_is_measured_written_told_and_replayed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calibrate_latency.measure, "__defaults__", (20,))
-    monkeypatch.setattr(measure_camera, "__defaults__", (7.0,))
+    monkeypatch.setattr(calibrate_latency.step_joint, "__defaults__", (20,))
+    monkeypatch.setattr(film_valve, "__defaults__", (7.0,))
     monkeypatch.setattr(calibrate_latency, "SETTLE_S", 0.05)
     out = tmp_path / "found.yaml"
     asked = ["--twin.camera.latency_s", "0.03", "--twin.camera.jitter_s", "0.008"]
@@ -48,7 +48,8 @@ def test_it_is_measured_written_told_and_replayed(
     # What the twin then shows, timed again, is what was measured.
     again = [f"robot.calibration={out}", "robot.calibration_days=100000"]
     with armed("claw-pixels", again, False, sight=True) as robot:
-        replayed = measure_camera(robot, 7.0)
+        filmed = film_valve(robot, 7.0)
+    replayed = timed_pictures(filmed)
     assert replayed.delay.mean_s == pytest.approx(camera.mean_s, abs=0.001)
     assert replayed.delay.max_s == pytest.approx(camera.max_s, abs=0.002)
 
@@ -59,7 +60,8 @@ def test_pictures_without_stamps_are_timed_too() -> None:
         spied(hidden),
         armed("claw-pixels", hidden.overrides, False, hidden.seed, sight=True) as robot,
     ):
-        found = measure_camera(robot, 7.0)
+        filmed = film_valve(robot, 7.0)
+    found = timed_pictures(filmed)
     assert found.delay.mean_s == pytest.approx(0.03 - DT, abs=0.001)
     # A stamp of arrival is that of the look which found the picture.
     assert found.stamp_s == pytest.approx(0.03, abs=0.002)
@@ -70,7 +72,7 @@ def test_without_a_camera_there_is_nothing_to_time() -> None:
     with armed("claw", [], take_over=False, sight=True) as robot:
         assert robot.camera is None
         with pytest.raises(RobotError, match="no camera"):
-            measure_camera(robot)
+            film_valve(robot)
         limits, goals = robot.executor.limits, swing(robot, 15.0)
     period = 0.01
     speed = abs((goals[1:] - goals[:-1]) / period)
@@ -81,11 +83,10 @@ def test_without_a_camera_there_is_nothing_to_time() -> None:
 
 def test_a_valve_that_the_camera_does_not_see_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibrate_camera_latency, "SWING_RAD", 0.0)
-    with (
-        armed("claw-pixels", [], take_over=False, sight=True) as robot,
-        pytest.raises(RobotError, match="latency of the camera: the pictures tell"),
-    ):
-        measure_camera(robot, 4.5)
+    with armed("claw-pixels", [], take_over=False, sight=True) as robot:
+        filmed = film_valve(robot, 4.5)
+    with pytest.raises(RobotError, match="latency of the camera: the pictures tell"):
+        timed_pictures(filmed)
 
 
 def test_a_wrong_stamp_is_told_with_what_to_put() -> None:

@@ -44,7 +44,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_latency_is_measured_written_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calibrate_latency.measure, "__defaults__", (20,))
+    monkeypatch.setattr(calibrate_latency.step_joint, "__defaults__", (20,))
     out = tmp_path / "found.yaml"
     done = run(app, ["calibrate", "latency", "minitaur", "--out", str(out), "--json"])
     assert done.exit_code == 0, done.output
@@ -59,6 +59,29 @@ def test_latency_is_measured_written_and_told(
     assert found.evidence["latency"].samples > 20
     assert (tmp_path / "found.yaml.latency.png").read_bytes().startswith(b"\x89PNG")
     assert "command to motion" in (tmp_path / "found.yaml.latency.html").read_text()
+
+
+def test_torque_is_off_before_anything_is_reckoned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody ticks meanwhile: motors that still drove would end by their watchdogs, as a fault."""
+    seen: list[Armed] = []
+    stepping = calibrate_latency.step_joint
+
+    def step_joint(robot: Armed) -> calibrate_latency.Stepped:
+        seen.append(robot)
+        return stepping(robot, 20)
+
+    def timed(stepped: calibrate_latency.Stepped) -> calibrate_latency.Latency:
+        assert len(stepped.steps) == 20
+        assert seen[0].executor.torque_off_since is not None
+        raise RobotError("far enough")
+
+    monkeypatch.setattr(calibrate_latency, "step_joint", step_joint)
+    monkeypatch.setattr(calibrate_latency, "timed", timed)
+    done = run(app, ["calibrate", "latency", "minitaur", "--out", str(tmp_path / "found.yaml")])
+    assert done.exit_code == 1
+    assert "far enough" in done.output
 
 
 def test_actuators_are_identified_written_and_told(tmp_path: Path) -> None:
@@ -127,7 +150,7 @@ def test_an_interrupt_ends_it_with_torque_off_and_the_file_as_it_was(
         assert robot.executor.safety is SafetyState.ACTIVE
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(calibrate_latency, "measure", interrupted)
+    monkeypatch.setattr(calibrate_latency, "step_joint", interrupted)
     done = run(app, ["calibrate", "latency", "minitaur", "--out", str(out)])
     assert done.exit_code == 130
     assert seen[0].executor.torque_off_since is not None

@@ -1,11 +1,14 @@
 """Priority for the loop, and for the threads that could keep the interpreter from it."""
 
+import gc
 import os
+import sys
 import threading
 
 import pytest
 
-from robosac.realtime import HELPER_PRIORITY, set_fifos
+from robosac import realtime
+from robosac.realtime import HELPER_PRIORITY, punctual, set_fifos
 
 
 class System:
@@ -61,3 +64,38 @@ def test_a_refusal_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_setscheduler", refuse)
     with pytest.raises(PermissionError):
         set_fifos(50)
+
+
+def test_what_was_lent_is_given_back(
+    helper: threading.Thread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that goes on with other work keeps no priority, and collects its garbage."""
+    asked: list[tuple[int, int, int]] = []
+    monkeypatch.setattr(
+        os,
+        "sched_setscheduler",
+        lambda pid, policy, param: asked.append((pid, policy, param.sched_priority)),
+    )
+    monkeypatch.setattr(realtime, "lock_memory", lambda: None)
+    switch_s, policy = sys.getswitchinterval(), os.sched_getscheduler(0)
+    with punctual(50) as refused:
+        assert refused == ()
+        assert asked == [(0, os.SCHED_FIFO, 50), (helper.native_id, os.SCHED_FIFO, HELPER_PRIORITY)]
+        assert not gc.isenabled()
+        assert gc.get_freeze_count() > 0
+        asked.clear()
+    assert {(pid, kind) for pid, kind, _ in asked} == {
+        (threading.get_native_id(), policy),
+        (helper.native_id, policy),
+    }
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
+    assert sys.getswitchinterval() == switch_s
+
+
+def test_without_priority_none_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_setscheduler", lambda *_: pytest.fail("it was asked for"))
+    with punctual(0) as refused:
+        assert refused == ()
+        assert not gc.isenabled()
+    assert gc.isenabled()

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from drivers.moteus import MoteusBus
 from drivers.wire import SerialWire
+from robosac.cli import app
 from robosac.twin_server import port_table, status_text
 
 STATUS = {
@@ -71,3 +73,9 @@ def test_the_table_names_every_port() -> None:
 )
 def test_the_status_line(changes: dict[str, object], says: str) -> None:
     assert says in status_text(STATUS | changes)
+
+
+def test_a_robot_is_not_on_the_floor_and_hung_up() -> None:
+    done = CliRunner().invoke(app, ["twin", "minitaur", "--floor", "--hung"])
+    assert done.exit_code == 2
+    assert "exclude one another" in done.output

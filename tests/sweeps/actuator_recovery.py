@@ -32,7 +32,7 @@ from robosac import assembly_claw, assembly_minitaur
 from robosac.actuator_twin import comparison
 from robosac.armed_bench import Armed, armed
 from robosac.calibrate_actuators import motion_of, wanted
-from robosac.calibrate_latency import measure
+from robosac.calibrate_latency import step_joint, timed
 from robosac.errors import RobosacError, RobotError
 from tests.sweeps.hidden_actuators import (
     HiddenActuators,
@@ -156,7 +156,7 @@ def one(kind: str, seed: int, table: dict[str, Row], memory: dict[str, Remembere
                     firsts.append(len(true))
             motions.append(motion_of(ticks))
         try:
-            delay = measure(robot, STEPS).response.delay.mean_s
+            delay = timed(step_joint(robot, STEPS)).response.delay.mean_s
             row("command to motion").found.append(1e3 * abs(delay - hidden.latency_s))
         except RobotError as error:
             say(f"{kind} {seed}: {error}")

@@ -27,7 +27,7 @@ import numpy as np
 
 from robosac import assembly_claw
 from robosac.armed_bench import armed
-from robosac.calibrate_camera_latency import measure_camera
+from robosac.calibrate_camera_latency import film_valve, timed_pictures
 from robosac.connection import ClawConnection
 from robosac.errors import RobotError
 from sim.claw import DT, ClawTwin
@@ -113,7 +113,7 @@ def one(hidden: Hidden, table: dict[str, Row]) -> str:
     ):
         drawn.clear()
         try:
-            found = measure_camera(robot)
+            found = timed_pictures(film_valve(robot))
         except RobotError as error:
             table[f"mean, stamped by {kind}"].failed += 1
             return str(error)

@@ -26,7 +26,7 @@ from calibration.joints import calibrate_joint
 from robosac.actuator_twin import comparison
 from robosac.armed_bench import armed
 from robosac.calibrate_actuators import record
-from robosac.calibrate_latency import measure
+from robosac.calibrate_latency import step_joint, timed
 from robosac.calibration_file import save
 from robosac.robots import measured as parts
 from robosac.robots.robot_file import load_robot_file
@@ -203,7 +203,7 @@ def calibrate(build: Build, folder: Path, seed: int, memory: dict[str, Remembere
     save(_file(folder), measured)
     # The motions are the same for every robot, so that the nominal twin's are made once.
     with build.on_the_wire(), armed("minitaur", settings(folder, True), False, seed=1) as bench:
-        recorded, late = record(bench), measure(bench, STEPS)
+        recorded, late = record(bench), timed(step_joint(bench, STEPS))
 
     def moving(base: Calibration) -> Calibration:
         return parts.with_latency(base, late.bus, late.response, today, late.ages)

@@ -20,7 +20,7 @@ from robosac.check.place import Place
 from robosac.check.row import Level, Row, judged, reds
 from robosac.check.subject import Subject, subject_of
 from robosac.config import load_preset
-from robosac.errors import ArmingError, RobotError
+from robosac.errors import ArmingError, ConfigError, RobotError
 from robosac.estop import EStopGate
 from robosac.executor import Executor
 from robosac.executor_settings import claw_settings, minitaur_settings
@@ -300,6 +300,15 @@ def test_a_camera_that_shows_nothing_keeps_a_robot_that_needs_it_disarmed(tmp_pa
         "camera picture",
     ]
     assert "black: cap on" in found[0].found
+
+
+def test_what_moves_on_a_stand_needs_no_overhead_camera() -> None:
+    config = load_preset("minitaur", ["robot.address=serial"])
+    assert isinstance(config, MinitaurConfig)
+    with pytest.raises(ConfigError, match="no section tracker"):
+        subject_of(config)
+    subject = subject_of(config, seeing=False)
+    assert (subject.place, subject.wish, subject.cameras) == (Place.REAL, None, {})
 
 
 def quadruped(folder: Path, options: TwinOptions | None = None) -> tuple[MinitaurTwin, Executor]:
