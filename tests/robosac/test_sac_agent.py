@@ -1,85 +1,36 @@
-"""The learner: one update against autograd, what cuts the bootstrap, temperature, repeatability."""
+"""The learner: one update against autograd, what cuts the bootstrap, temperature, settings."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from robosac.errors import ConfigError
 from robosac.replay import Batch, Replay
-from robosac.sac import FastVectors, PaperVectors, Policy, Sac, SacSettings
+from robosac.sac import Sac, SacSettings
 from robosac.sac.gaussian import squash
 from robosac.sac.networks import NORM_EPSILON
-from robosac.symmetry import Image, Reordering, Symmetry
-
-OBSERVATION, ACTION, ROWS = 4, 2, 32
-SMALL = SacSettings(hidden_units=(16, 16), batch_size=ROWS)
-MIRRORED = Image(Reordering((1, 0, 2, 3), (1, 1, -1, 1)), Reordering((1, 0), (1, 1)))
-SYMMETRY = Symmetry((MIRRORED,))
-THIRDS = Symmetry(
-    tuple(
-        Image(Reordering(order, (1,) * OBSERVATION), Reordering((0, 1), (1, 1)))
-        for order in ((1, 2, 0, 3), (2, 0, 1, 3))
-    )
+from robosac.symmetry import Reordering
+from tests.robosac.sac_rig import (
+    ACTION,
+    OBSERVATION,
+    RECIPES,
+    ROWS,
+    SMALL,
+    make_agent,
+    make_batch,
+    one_thread,
+    same,
+    trained,
 )
-NOTHING = FastVectors(actor_q="min", critic_layer_norm=False, normalise=False, policy_average=1.0)
-RECIPES: dict[str, PaperVectors | FastVectors] = {
-    "paper": PaperVectors(),
-    "nothing": NOTHING,
-    "target_q": replace(NOTHING, target_q="mean"),
-    "actor_q": replace(NOTHING, actor_q="mean"),
-    "critic_layer_norm": replace(NOTHING, critic_layer_norm=True),
-    "normalise": replace(NOTHING, normalise=True),
-    "symmetry": replace(NOTHING, symmetry=SYMMETRY),
-    "symmetry of three": replace(NOTHING, symmetry=THIRDS),
-    "fast": FastVectors(symmetry=SYMMETRY),
-}
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are slowed down by a second thread, badly so on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def make_agent(recipe: str, seed: int, dtype: torch.dtype = torch.float32) -> Sac:
-    return Sac(SMALL, OBSERVATION, ACTION, seed, dtype=dtype, vectors=RECIPES[recipe])
-
-
-def trained(recipe: str, seed: int) -> dict[str, NDArray[np.float32]]:
-    agent = make_agent(recipe, seed)
-    for index in range(5):
-        agent.update(make_batch(index))
-        agent.act(np.ones(OBSERVATION, np.float32), deterministic=False)
-    return agent.state()
-
-
-def same(one: dict[str, NDArray[np.float32]], other: dict[str, NDArray[np.float32]]) -> bool:
-    return one.keys() == other.keys() and all(
-        one[name].tobytes() == other[name].tobytes() for name in one
-    )
-
-
-def make_batch(seed: int = 0, terminated: float = 0.0, rows: int = ROWS) -> Batch:
-    rng = np.random.default_rng(seed)
-    return Batch(
-        observation=rng.standard_normal((rows, OBSERVATION)),
-        action=rng.uniform(-1, 1, (rows, ACTION)),
-        reward=rng.standard_normal(rows),
-        next_observation=rng.standard_normal((rows, OBSERVATION)),
-        terminated=np.full(rows, terminated),
-    )
+__all__ = ["one_thread"]
 
 
 def perceptron(weights: dict[str, Tensor], x: Tensor, layer_norm: bool = False) -> Tensor:
@@ -255,158 +206,6 @@ def test_defaults_are_table_1() -> None:
 def test_settings_out_of_range_are_refused_by_name(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=rf"sac\.{next(iter(wrong))} must be"):
         replace(SacSettings(), **wrong)
-
-
-@pytest.mark.parametrize("recipe", ["paper", "fast"])
-def test_same_seed_same_bits_other_seed_other_bits(recipe: str) -> None:
-    first, second, other = trained(recipe, 7), trained(recipe, 7), trained(recipe, 8)
-    assert same(first, second)
-    assert first["policy.parameters"].tobytes() != other["policy.parameters"].tobytes()
-
-
-def test_loading_another_learners_state_is_refused_and_changes_nothing() -> None:
-    agent = Sac(SMALL, OBSERVATION, ACTION, seed=0)
-    before = agent.state()
-    with pytest.raises(ValueError, match="this learner has"):
-        agent.load(Sac(SMALL, OBSERVATION + 1, ACTION, seed=1).state())
-    with pytest.raises(ValueError, match="expected"):
-        agent.load(trained("fast", 0))
-    with pytest.raises(ValueError, match="expected"):
-        agent.load({name: value for name, value in before.items() if name != "noise"})
-    after = agent.state()
-    assert all(before[name].tobytes() == after[name].tobytes() for name in before)
-
-
-class Point:
-    """A point on a line, pushed about; resets when it leaves [-1, 1] or after 20 steps."""
-
-    def __init__(self) -> None:
-        self.position, self.steps = 0.0, 0
-
-    def step(self, push: float) -> tuple[float, bool]:
-        self.position += 0.2 * push
-        self.steps += 1
-        return -abs(self.position), abs(self.position) > 1
-
-    def observation(self) -> NDArray[np.float32]:
-        return np.array([self.position, self.steps / 20], np.float32)
-
-
-def run_loop(
-    agent: Sac, replay: Replay, rng: np.random.Generator, point: Point, steps: int
-) -> None:
-    for _ in range(steps):
-        observation = point.observation()
-        action = agent.act(observation, deterministic=False)
-        reward, terminated = point.step(float(action[0]))
-        replay.add(observation, action, reward, point.observation(), terminated)
-        if terminated or point.steps == 20:
-            point.position, point.steps = 0.0, 0
-        agent.update(replay.sample(rng, 16))
-
-
-@pytest.mark.parametrize("recipe", [PaperVectors(), FastVectors()])
-def test_a_killed_and_resumed_loop_equals_one_never_killed(
-    recipe: PaperVectors | FastVectors,
-) -> None:
-    settings = SacSettings(hidden_units=(8,), batch_size=16, replay_capacity=40)
-
-    def parts(seed: int) -> tuple[Sac, Replay, np.random.Generator, Point]:
-        agent = Sac(settings, 2, 1, seed, vectors=recipe)
-        return agent, Replay(40, (2,), 1), np.random.default_rng(seed), Point()
-
-    agent, replay, rng, point = whole = parts(0)
-    run_loop(*whole, steps=60)
-    saved = {**agent.state()}, {k: v.copy() for k, v in replay.state().items()}
-    saved_rng, saved_point = rng.bit_generator.state, (point.position, point.steps)
-    run_loop(*whole, steps=30)
-
-    agent2, replay2, rng2, point2 = resumed = parts(99)
-    agent2.load(saved[0])
-    replay2.load(saved[1])
-    rng2.bit_generator.state = saved_rng
-    point2.position, point2.steps = saved_point
-    run_loop(*resumed, steps=30)
-
-    for one, two in ((agent, agent2), (replay, replay2)):
-        first, second = one.state(), two.state()
-        assert first.keys() == second.keys()
-        assert all(first[name].tobytes() == second[name].tobytes() for name in first)
-    assert agent2.updates == 90
-
-
-@pytest.mark.parametrize("recipe", ["paper", "normalise", "fast"])
-def test_numpy_policy_equals_the_learners_and_follows_its_updates(recipe: str) -> None:
-    agent = make_agent(recipe, seed=0)
-    policy = agent.policy()
-    assert policy.normalises == agent.vectors.normalise
-    observations = np.random.default_rng(0).normal(3, 1, (9, OBSERVATION)).astype(np.float32)
-    for index in range(3):
-        agent.update(make_batch(index))
-        seen = torch.from_numpy(observations)
-        if agent._normaliser is not None:
-            seen = agent._normaliser(seen)
-        head = agent._acting_network.forward([seen], dim=1)
-        mean, log_std = head.numpy()[:, :ACTION], head.numpy()[:, ACTION:]
-        found = policy.distribution(observations)
-        np.testing.assert_allclose(found[0], mean, rtol=0, atol=1e-5)
-        np.testing.assert_allclose(found[1], log_std, rtol=0, atol=1e-5)
-        acted = agent.act(observations, deterministic=True)
-        np.testing.assert_allclose(acted, np.tanh(mean), rtol=0, atol=1e-5)
-        assert acted.dtype == np.float32
-        single = agent.act(observations[0], deterministic=True)
-        np.testing.assert_allclose(single, acted[0], rtol=0, atol=1e-6)
-
-
-def test_the_policy_that_acts_is_an_average_of_those_that_were() -> None:
-    share = 0.2
-    agent = Sac(SMALL, OBSERVATION, ACTION, 0, vectors=replace(NOTHING, policy_average=share))
-    plain = make_agent("nothing", seed=0)
-    newest = plain.policy().weights()
-    expected = {name: weight.copy() for name, weight in newest.items()}
-    for index in range(5):
-        agent.update(make_batch(index))
-        plain.update(make_batch(index))
-        newest = plain.policy().weights()
-        expected = {name: w + share * (newest[name] - w) for name, w in expected.items()}
-    found = agent.policy().weights()
-    assert found.keys() == expected.keys()
-    for name, weight in expected.items():
-        np.testing.assert_allclose(found[name], weight, rtol=0, atol=1e-6)
-        assert not np.array_equal(found[name], newest[name])
-    # What is learned is the same: the average only acts.
-    learned = agent.state()
-    assert same({name: learned[name] for name in plain.state()}, plain.state())
-
-
-def test_the_average_goes_on_after_a_restart() -> None:
-    averaged = FastVectors(policy_average=0.2)
-    first = Sac(SMALL, OBSERVATION, ACTION, 0, vectors=averaged)
-    first.update(make_batch())
-    resumed = Sac(SMALL, OBSERVATION, ACTION, 1, vectors=averaged)
-    resumed.load(first.state())
-    first.update(make_batch(1))
-    resumed.update(make_batch(1))
-    assert same(first.state(), resumed.state())
-    observation = np.ones(OBSERVATION, np.float32)
-    assert np.array_equal(first.act(observation, True), resumed.act(observation, True))
-
-
-def test_a_rebuilt_policy_normalises_the_same() -> None:
-    agent = make_agent("fast", seed=0)
-    agent.update(make_batch())
-    observations = np.random.default_rng(1).normal(0, 9, (5, OBSERVATION)).astype(np.float32)
-    rebuilt = Policy(agent.policy().weights())
-    before = rebuilt.mean_action(observations)
-    np.testing.assert_array_equal(before, agent.policy().mean_action(observations))
-    agent.update(make_batch(1))
-    np.testing.assert_array_equal(rebuilt.mean_action(observations), before)
-
-
-def test_an_observation_of_the_wrong_length_is_refused() -> None:
-    policy = Sac(SMALL, OBSERVATION, ACTION, seed=0).policy()
-    with pytest.raises(ValueError, match=r"expected \(\.\.\., 4\)"):
-        policy.mean_action(np.zeros(OBSERVATION + 1, np.float32))
 
 
 def test_identity_task_is_learned() -> None:
