@@ -9,6 +9,7 @@ import numpy as np
 
 from calibration import Calibration
 from calibration.actuators import Drawn, Twin
+from calibration.camera_record import MeasuredCamera
 from robosac.robots.claw_file import ClawFile
 from robosac.robots.measured import CAMERA, COMMAND_TO_MOTION
 from robosac.robots.robot_file import RobotFile
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sim.bolts import Bolts
     from sim.delays import Delays
     from sim.joint_dynamics import JointDynamics
+    from sim.lens import PlacedLens
 
 MINITAUR_TOLERANCE: Final = (0.05, 0.01, 0.01, 1e-4)
 CLAW_TOLERANCE: Final = (0.15, 0.05, 0.02, 0.004)
@@ -53,6 +55,16 @@ def _replayed(measured: Calibration, name: str) -> Delays | None:
     from sim.delays import Delays
 
     return Delays(delay.mean_s, delay.p50_s, delay.p99_s, delay.max_s)
+
+
+def measured_lens(camera: MeasuredCamera) -> PlacedLens:
+    """A camera's lens, and where it was found in the frame of the base or the floor: the twin's."""
+    from sim.lens import Lens, PlacedLens
+
+    lens = Lens(camera.size, camera.focal_px, camera.centre_px, camera.distortion)
+    (rx, dx, fx), (ry, dy, fy), (rz, dz, fz) = camera.rotation.tolist()
+    axes = ((rx, ry, rz), (dx, dy, dz), (fx, fy, fz))
+    return PlacedLens(lens, axes, camera.position_m)
 
 
 def measured_bolts(measured: Calibration, file: RobotFile | ClawFile) -> Bolts:

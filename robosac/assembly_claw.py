@@ -20,6 +20,7 @@ from robosac.actuator_twin import (
     measured_bolts,
     measured_camera_delays,
     measured_delays,
+    measured_lens,
 )
 from robosac.channel_layout import Layout
 from robosac.check.gate import gated
@@ -37,6 +38,7 @@ from robosac.remote_stage import has_own_process, remote_stage, start
 from robosac.robots.claw import Claw, ClawDevices
 from robosac.robots.claw_file import ClawFile, load_claw_file
 from robosac.robots.identity import check_ports
+from robosac.robots.measured_camera import HAND
 from robosac.settings import ClawConfig, ClawTwinSection
 from robosac.settings.claw import TwinCameraSection
 from robosac.stage import Stage, is_twin, own_calibration
@@ -45,6 +47,7 @@ from robosac.tasks.turn import ClawTurn
 if TYPE_CHECKING:
     from drivers.camera.stepped import SteppedCamera
     from sim.camera_capture import RenderedCamera
+    from sim.camera_sensor import SensorSettings
     from sim.claw_camera import ClawCameraOptions
     from sim.claw_randomisation import ClawRandomisation
 
@@ -181,19 +184,28 @@ def _twin(
     return ClawConnection(ClawDevices(bus, camera), twin.clock, twin, twin.render, twin.clock)
 
 
+def sensor_settings(section: TwinCameraSection) -> SensorSettings:
+    """How the twin's camera answers to light."""
+    from sim.camera_sensor import SensorSettings
+
+    return SensorSettings(section.exposure, section.read_noise, section.shot_noise)
+
+
 def _camera_options(section: TwinCameraSection, measured: Calibration) -> ClawCameraOptions:
     from sim.camera_randomisation import CameraRandomisation
-    from sim.camera_sensor import SensorSettings
     from sim.claw_camera import ClawCameraOptions
+    from sim.ray_camera import CameraLook
 
     mild = section.randomisation == "mild"
+    seen = measured.cameras.get(HAND)
     return ClawCameraOptions(
         size=(section.size, section.size),
         fps=section.fps,
         latency_s=section.latency_s,
         jitter_s=section.jitter_s,
         delays=measured_camera_delays(measured),
-        sensor=SensorSettings(section.exposure, section.read_noise, section.shot_noise),
+        sensor=sensor_settings(section),
+        look=CameraLook(placed=None if seen is None else measured_lens(seen)),
         randomisation=CameraRandomisation.mild() if mild else CameraRandomisation.off(),
     )
 

@@ -11,27 +11,23 @@ import datetime
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Final, TextIO
 
 import cv2
 import msgspec
 import numpy as np
 
-from calibration.board import BoardSpec, Image
+from calibration.board import Image
 from calibration.camera import FAR, NEAR
 from calibration.record import DeviceTag, Evidence
 from calibration.valve_colour import Mark
 from drivers.camera.device import Camera
 from drivers.camera.identity import camera_identity
-from drivers.camera.settings import CameraSettings, CaptureFactory
+from drivers.camera.settings import CaptureFactory
 from drivers.errors import DriverError
-from robosac import connect_claw, overhead
 from robosac.calibrate_robot import ConsolePerson
-from robosac.calibrate_target import Target
-from robosac.camera_fixture import CameraFixture, load_camera_fixture
+from robosac.camera_fixture import load_camera_fixture
 from robosac.camera_guiding import (
     Controls,
     Eye,
@@ -41,11 +37,12 @@ from robosac.camera_guiding import (
     guide_lens,
     guide_mark,
 )
+from robosac.camera_job import Asked, Job, Section, settings_at
 from robosac.camera_path import camera_at
 from robosac.camera_report import CameraFindings, write_report
+from robosac.camera_truth import CameraTruth, compare
 from robosac.config import load_preset
 from robosac.errors import ConfigError, RobotError
-from robosac.guiding import Person
 from robosac.robots.claw_file import CameraSection, ClawFile, load_claw_file
 from robosac.robots.measured_camera import (
     HAND,
@@ -56,7 +53,6 @@ from robosac.robots.measured_camera import (
     with_camera,
 )
 from robosac.robots.robot_file import RobotFile, load_robot_file
-from robosac.robots.sections import TrackerSection
 from robosac.settings import ClawConfig, MinitaurConfig
 from robosac.stage import SERIAL
 
@@ -66,27 +62,6 @@ LONGEST_SHARE: Final = 0.9
 """Of a picture's period, for the hand's camera's exposure."""
 LONGEST_TRACKER_S: Final = 0.006
 """A walking robot's marker smears by 3 mm in this at 0.5 m/s."""
-
-Section = CameraSection | TrackerSection
-
-
-@dataclass(frozen=True)
-class Job:
-    """One camera to be measured."""
-
-    name: str
-    """hand or tracker."""
-    file: ClawFile | RobotFile
-    section: Section
-    path: str
-    device: DeviceTag
-    fixture: CameraFixture
-    spec: BoardSpec
-    person: Person
-    progress: Callable[[str], None]
-    open_eye: Callable[[Controls], AbstractContextManager[Eye]]
-    keep_controls: bool
-    """Exposure and white balance stay as the robot file has them."""
 
 
 class CameraEye:
@@ -146,20 +121,8 @@ class GuidedConsole(ConsolePerson):
         self._open, self._last = False, ""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What the command line asks for."""
-
-    preset: str
-    overrides: list[str]
-    out: Path
-    fixture: Path
-    board: BoardSpec
-    keep_controls: bool
-
-
 def calibrate(asked: Asked, name: str) -> dict[str, object]:
-    """Measure the camera `name` (hand or tracker) and write it into `asked.out`.
+    """Measure the camera `name` (hand or tracker) and write it into `asked.target`.
 
     Returns:
         The document that a machine is told.
@@ -168,25 +131,34 @@ def calibrate(asked: Asked, name: str) -> dict[str, object]:
         ConfigError: a setting, a file or the camera is wrong. RobotError: it was refused.
         CalibrationMismatch: the file is another robot's.
     """
-    job = _job(asked, name)
-    target = Target(asked.out)
+    target = asked.target
+    job, truth = _job(asked, name)
     base = target.base(job.file)
     findings, controls, evidence = measure(job)
     camera = measured_camera(
         findings.lens, findings.pose, job.device, controls, datetime.date.today().isoformat()
     )
+    compared = None if truth is None else compare(findings, truth)
+    known = () if compared is None else compared.rows
+    report = write_report(target.beside, name, findings, camera, evidence, known)
     target.write(with_camera(base, name, camera, evidence))
-    job.person.tell(target.closing)
-    report = write_report(asked.out, name, findings, camera, evidence)
-    job.person.tell(f"report: {report}")
-    _tell_controls(job, controls)
-    return {
+    told: dict[str, object] = {
         "camera": name,
-        "file": str(asked.out),
+        "file": str(target.out),
         "report": str(report),
         "measured": msgspec.to_builtins(camera),
         "evidence": msgspec.to_builtins(evidence),
+        "dry_run": target.dry,
     }
+    if compared is not None:
+        for line in compared.lines:
+            job.person.tell(line)
+        told["twin"] = dataclasses.asdict(compared)
+    job.person.tell(f"page: {report}")
+    if compared is None:
+        _tell_controls(job, controls)
+    job.person.tell(target.closing)
+    return told
 
 
 def measure(job: Job) -> tuple[CameraFindings, CameraControlsAsSet, Evidence]:
@@ -230,25 +202,53 @@ def measure(job: Job) -> tuple[CameraFindings, CameraControlsAsSet, Evidence]:
     return findings, used, camera_evidence(lens, findings.pose, more)
 
 
-def _job(asked: Asked, name: str) -> Job:
+def _job(asked: Asked, name: str) -> tuple[Job, CameraTruth | None]:
+    """What is to be measured; for a dry run also what it truly is, which no routine sees."""
     config = load_preset(asked.preset, asked.overrides)
     if name == HAND and isinstance(config, ClawConfig):
-        file: ClawFile | RobotFile = load_claw_file(config.robot.file)
-        section: Section | None = file.camera
-    elif name == TRACKER and isinstance(config, MinitaurConfig):
-        file = load_robot_file(config.robot.file)
-        section = file.tracker
-    else:
-        valid = "claw or claw-pixels" if name == HAND else "minitaur"
-        raise ConfigError(f"{asked.preset} has no camera of that kind; valid is {valid}")
-    if config.robot.address != SERIAL:
+        return _hand_job(asked, asked.target.robot(config))
+    if name == TRACKER and isinstance(config, MinitaurConfig):
+        return _tracker_job(asked, asked.target.robot(config))
+    valid = "claw or claw-pixels" if name == HAND else "minitaur"
+    raise ConfigError(f"{asked.preset} has no camera of that kind; valid is {valid}")
+
+
+def _hand_job(asked: Asked, config: ClawConfig) -> tuple[Job, CameraTruth | None]:
+    file = load_claw_file(config.robot.file)
+    if asked.target.dry:
+        from robosac.camera_twin import hand_job
+
+        return hand_job(asked, config, file)
+    path = None if file.camera is None else file.camera.path
+    return _metal_job(asked, HAND, config.robot.address, file, file.camera, path), None
+
+
+def _tracker_job(asked: Asked, config: MinitaurConfig) -> tuple[Job, CameraTruth | None]:
+    file = load_robot_file(config.robot.file)
+    if asked.target.dry:
+        from robosac.camera_twin import tracker_job
+
+        return tracker_job(asked, config, file)
+    path = None if file.tracker is None else file.tracker.camera
+    return _metal_job(asked, TRACKER, config.robot.address, file, file.tracker, path), None
+
+
+def _metal_job(
+    asked: Asked,
+    name: str,
+    address: str,
+    file: ClawFile | RobotFile,
+    section: Section | None,
+    path: str | None,
+) -> Job:
+    """Of a camera that is plugged in."""
+    if address != SERIAL:
         raise ConfigError(
-            f"robot.address is {config.robot.address!r}, and nobody can hold a board before a"
-            f" twin's camera; valid is {SERIAL}"
+            f"robot.address is {address!r}, and nobody can hold a board before a twin's camera;"
+            f" valid is {SERIAL}, or --dry-run, which has hands for that"
         )
-    if section is None:
+    if section is None or path is None:
         raise ConfigError(f"the robot file of {file.name} describes no such camera")
-    path = section.path if isinstance(section, CameraSection) else section.camera
     found = camera_identity(path)
     if found is None:
         raise ConfigError(f"camera {path} is not there; ls -l /dev/v4l/by-id")
@@ -258,7 +258,6 @@ def _job(asked: Asked, name: str) -> Job:
         name=name,
         file=file,
         section=section,
-        path=path,
         device=DeviceTag(model=found.model, serial=found.serial),
         fixture=load_camera_fixture(asked.fixture),
         spec=asked.board,
@@ -276,11 +275,8 @@ def opened_eye(section: Section, factory: CaptureFactory, controls: Controls) ->
     Raises:
         ConfigError: it cannot be opened, or does not keep its settings; in one line.
     """
-    changed = msgspec.structs.replace(
-        section, exposure_s=controls.exposure_s, white_balance_k=controls.white_balance_k
-    )
     try:
-        camera = Camera(factory, _settings(changed), time.monotonic)
+        camera = Camera(factory, settings_at(section, controls), time.monotonic)
         cv2.setNumThreads(1)
         camera.open()
     except (DriverError, ValueError) as error:
@@ -290,13 +286,6 @@ def opened_eye(section: Section, factory: CaptureFactory, controls: Controls) ->
         yield CameraEye(camera, time.monotonic)
     finally:
         camera.close()
-
-
-def _settings(section: Section) -> CameraSettings:
-    """As the robot opens it, but at full resolution: the policy's picture is scaled from that."""
-    if isinstance(section, CameraSection):
-        return dataclasses.replace(connect_claw.camera_settings(section), output_size=None)
-    return overhead.camera_settings(section)
 
 
 def _kelvin(controls: Controls) -> str:

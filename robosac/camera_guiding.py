@@ -198,7 +198,7 @@ def guide_mark(
 
     def once() -> tuple[MarkResult, MarkResult]:
         images: list[Image] = []
-        person.tell("Take the board away, and turn the fingers out of the picture")
+        person.ask("Take the board away, and the fingers out of the picture, and press Enter")
         for where, _ in VALVE_PLACES:
             person.ask(f"Turn the valve's coloured end {where}, hands off, and press Enter")
             images.append(eye.picture())

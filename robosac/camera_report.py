@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,14 +41,25 @@ class CameraFindings:
 
 
 def write_report(
-    out: Path, name: str, findings: CameraFindings, camera: MeasuredCamera, evidence: Evidence
+    out: Path,
+    name: str,
+    findings: CameraFindings,
+    camera: MeasuredCamera,
+    evidence: Evidence,
+    known: Sequence[tuple[str, object]] = (),
 ) -> Path:
     """Write the page and its picture beside the calibration file `out`; the page's path.
+
+    Args:
+        out: the calibration file.
+        name: hand or tracker.
+        findings, camera, evidence: what was measured.
+        known: what else stands in its table, beside what was measured.
 
     Raises:
         ConfigError: they cannot be written.
     """
-    text = _text(findings, camera, evidence)
+    text = _text(findings, camera, evidence, known)
     return page(out, name, f"Camera {name}", partial(draw, findings), text)
 
 
@@ -126,7 +138,12 @@ def _floor(axes: Axes, floor: TrackerResult, theme: Theme) -> None:
     axes.set_title("Error of the board's shape on the floor")
 
 
-def _text(findings: CameraFindings, camera: MeasuredCamera, evidence: Evidence) -> str:
+def _text(
+    findings: CameraFindings,
+    camera: MeasuredCamera,
+    evidence: Evidence,
+    known: Sequence[tuple[str, object]],
+) -> str:
     lens, pose = findings.lens, findings.pose
     summary = (
         f"{len(lens.view_rms_px)} views, reprojection {lens.rms_px:.3f} px rms. The camera's place"
@@ -154,5 +171,6 @@ def _text(findings: CameraFindings, camera: MeasuredCamera, evidence: Evidence) 
         )
         for mark in findings.marks
     ]
+    numbers += known
     rows = [(html.escape(what), html.escape(str(value))) for what, value in numbers]
     return f"<p>{summary}</p>{table(('number', 'value'), rows)}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from robosac import cli_calibrate_camera
-from robosac.cli_calibrate_camera import Out
+from robosac.cli_calibrate_camera import DryRun, Out, Pictures
 from robosac.cli_guard import OVERRIDES, JsonFlag, TakeOver, guarded, overrides_of
 
 if TYPE_CHECKING:
@@ -23,17 +23,6 @@ calibrate_app = typer.Typer(
 )
 cli_calibrate_camera.add_to(calibrate_app)
 Preset = Annotated[str, typer.Argument(help="minitaur or claw.")]
-DryRun = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run",
-        help="The same routine on the twin, in virtual time: opens no port, writes no calibration.",
-    ),
-]
-Pictures = Annotated[
-    Path | None,
-    typer.Option(help="With --dry-run: folder of its pictures and pages; else a new one."),
-]
 
 
 @calibrate_app.command(context_settings=OVERRIDES)

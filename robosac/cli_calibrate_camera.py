@@ -17,6 +17,17 @@ Columns = Annotated[int, typer.Option(help="Squares across.")]
 Rows = Annotated[int, typer.Option(help="Squares up.")]
 Square = Annotated[float, typer.Option(help="Side of a square, as measured on the print, mm.")]
 Out = Annotated[Path, typer.Option("--out", help="The calibration file; its other parts are kept.")]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="The same routine on the twin, in virtual time: opens no port, writes no calibration.",
+    ),
+]
+Pictures = Annotated[
+    Path | None,
+    typer.Option(help="With --dry-run: folder of its pictures and pages; else a new one."),
+]
 Place = Annotated[
     Path, typer.Option("--fixture", help="YAML: where the board lies; see docs/calibration.md.")
 ]
@@ -72,16 +83,20 @@ def camera(
     square_mm: Square = 27.0,
     keep_controls: Keep = False,
     json_: JsonFlag = False,
+    dry_run: DryRun = False,
+    pictures: Pictures = None,
 ) -> None:
     """Lens, place, exposure and colours of the hand's camera, by a printed board held before it.
 
-    Opens the camera alone. Any setting is a flag, by its dotted name.
+    Opens the camera alone. With --dry-run the twin's own hands hold the board before its camera,
+    and what was found is told beside what is. Any setting is a flag, by its dotted name.
 
     Example: `robosac calibrate camera claw --robot.address serial --robot.file my_hand.yaml
     --fixture board.yaml --out my_calibration.yaml`
     """
     board_ = columns, rows, square_mm
-    _calibrate(context, "hand", preset, out, fixture, board_, keep_controls, json_)
+    target = out, dry_run, pictures
+    _calibrate(context, "hand", preset, target, fixture, board_, keep_controls, json_)
 
 
 def tracker(
@@ -94,35 +109,41 @@ def tracker(
     square_mm: Square = 80.0,
     keep_controls: Keep = False,
     json_: JsonFlag = False,
+    dry_run: DryRun = False,
+    pictures: Pictures = None,
 ) -> None:
     """Lens, exposure and place above the floor of the overhead camera, by a board held and laid.
 
-    Opens the camera alone. Any setting is a flag, by its dotted name.
+    Opens the camera alone. With --dry-run the twin's own hands hold the board before its camera,
+    and what was found is told beside what is. Any setting is a flag, by its dotted name.
 
     Example: `robosac calibrate tracker minitaur --robot.address serial --robot.file my_robot.yaml
     --fixture floor.yaml --out my_calibration.yaml`
     """
     board_ = columns, rows, square_mm
-    _calibrate(context, "tracker", preset, out, fixture, board_, keep_controls, json_)
+    target = out, dry_run, pictures
+    _calibrate(context, "tracker", preset, target, fixture, board_, keep_controls, json_)
 
 
 def _calibrate(
     context: typer.Context,
     name: str,
     preset: str,
-    out: Path,
+    target_: tuple[Path, bool, Path | None],
     fixture: Path,
     board_: tuple[int, int, float],
     keep_controls: bool,
     json_: bool,
 ) -> None:
     from robosac import calibrate_camera
+    from robosac.calibrate_target import target_of
+    from robosac.camera_job import Asked
 
     overrides = list(overrides_of(context.args))
 
     def act() -> None:
-        spec = _spec(*board_)
-        asked = calibrate_camera.Asked(preset, overrides, out, fixture, spec, keep_controls)
+        spec, target = _spec(*board_), target_of(*target_)
+        asked = Asked(preset, overrides, target, fixture, spec, keep_controls)
         told = calibrate_camera.calibrate(asked, name)
         if json_:
             typer.echo(json.dumps(told))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -92,6 +92,17 @@ class RenderedCamera:
         capture = RenderedCapture(self)
         self.captures.append(capture)
         return capture
+
+    @property
+    def controls(self) -> Mapping[int, float]:
+        """What the newest capture was told and kept, by number.
+
+        Raises:
+            ValueError: nobody has opened the camera yet.
+        """
+        if not self.captures:
+            raise ValueError("a camera has no controls before it is opened")
+        return self.captures[-1].properties
 
     def ready(self) -> bool:
         """Whether a grab from the newest capture comes back at once, with a frame or a failure."""

@@ -15,6 +15,7 @@ from sim.camera_sensor import Sensor, SensorSettings
 from sim.delays import Delays
 from sim.engine import Data, Model
 from sim.ray_camera import CameraLook, Colour, Lamp, RayCamera
+from sim.room_light import RoomLight, softened
 
 MARK: Final = ("lobe_0",)
 """Geoms of models/claw.xml: the valve's coloured end."""
@@ -49,6 +50,8 @@ class ClawCameraOptions:
     randomisation: CameraRandomisation = field(default_factory=CameraRandomisation.off)
     supersample: int = 1
     """So many rays a pixel along each side."""
+    light: RoomLight | None = None
+    """Of the room, by which exposure time and white balance count, and its lens blurs; None: no."""
 
 
 class ClawCamera:
@@ -122,7 +125,10 @@ class ClawCamera:
     def _picture(self, time: float) -> Image:
         """Of the moment: the model knows no other."""
         del time
-        return self._sensor.expose(self.eye.radiance(self._data))
+        radiance, light = self.eye.radiance(self._data), self.options.light
+        if light is not None:
+            radiance = softened(radiance) * light.shares(self.device.controls)
+        return self._sensor.expose(radiance)
 
 
 def _look(nominal: CameraLook, draw: CameraDraw) -> CameraLook:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from sim.camera_sensor import Image, Sensor, SensorSettings
 from sim.engine import Data, Model, mujoco
+from sim.lens import Lens, PlacedLens
 from sim.rays import Vectors, cast, pinhole, room_for
+from sim.sheet import Held
 
 Floats = NDArray[np.float32]
 Vector = tuple[float, float, float]
@@ -62,6 +64,9 @@ class CameraLook:
     """From the model's place of the camera to the real one, along right, up and backward."""
     turn_rad: Vector = (0.0, 0.0, 0.0)
     """From the model's attitude to the real one: a rotation vector in the same axes."""
+    placed: PlacedLens | None = None
+    """A measured lens in its measured place, in that of the model's camera; `shift_m` and
+    `turn_rad` are from there on."""
 
 
 class RayCamera:
@@ -78,9 +83,12 @@ class RayCamera:
         supersample: so many rays a pixel along each side, averaged.
         reach_m: what is farther off is not seen.
 
+    Attributes:
+        held: a printed sheet in the picture; None: there is none.
+
     Raises:
-        ValueError: a size is not positive, the camera moves, a geom has no such name, or a lamp has
-            no direction.
+        ValueError: a size is not positive, the camera moves, a geom has no such name, a lamp has no
+            direction, or a lens folds its picture over.
     """
 
     def __init__(
@@ -103,6 +111,7 @@ class RayCamera:
         self._camera: int = model.camera(camera).id
         if model.body_weldid[model.cam_bodyid[self._camera]] != 0:
             raise ValueError(f"camera {camera!r} moves; valid is one that is fixed to the world")
+        self.held: Held | None = None
         self._shape = (float(width) / height if aspect is None else aspect, 1.0)
         self._samples, self._reach = supersample, reach_m
         # Kinematics of its own: pictures leave the twin's state untouched.
@@ -118,7 +127,7 @@ class RayCamera:
         """Take on another look, and the model's fixed parts as they are now.
 
         Raises:
-            ValueError: a geom has no such name, or a lamp has no direction.
+            ValueError: a geom has no such name, a lamp has no direction, or a lens folds over.
         """
         self.look = look
         self._colours = self._geom_colours(look)
@@ -152,6 +161,10 @@ class RayCamera:
         if len(nearer):
             shaded = self._shaded(hits.geoms[nearer], hits.normals[nearer])
             fine.reshape(-1, 3)[chosen[nearer]] = shaded
+        if self.held is not None:
+            scene_m = self._fixed_m.copy()
+            scene_m[chosen[nearer]] = hits.distances[nearer]
+            self._show(self.held, scene_m)
         mean = fine[0] if len(fine) == 1 else fine.mean(axis=0)
         return mean.reshape(self.height, self.width, 3).copy()
 
@@ -163,10 +176,32 @@ class RayCamera:
         """Where a point of the world lies in the picture: column and row, px; (0, 0): top left."""
         right, up, forward = self._axes
         ahead = np.subtract(point_m, self._eye)
+        if self.look.placed is not None:
+            lens = self.look.placed.lens
+            seen = lens.project(np.array([[ahead @ right, -ahead @ up, ahead @ forward]]))[0]
+            column, row = ((seen + 0.5) * (self.width, self.height) / lens.size).tolist()
+            return column, row
         depth = float(ahead @ forward) * self._half_height
         column = float(ahead @ right) / (depth * self._shape[0])
         row = -float(ahead @ up) / depth
         return (column + 1.0) / 2.0 * self.width, (row + 1.0) / 2.0 * self.height
+
+    def as_drawn(self, size: tuple[int, int]) -> PlacedLens:
+        """The model's camera as it looks now, as a lens without distortion for pictures of `size`.
+
+        Args:
+            size: (width, height), px; their pixels are square if `aspect` is that of `size`.
+        """
+        width, height = size
+        right, up, forward = self._axes
+        focal = (
+            width / 2.0 / (self._half_height * self._shape[0]),
+            height / 2.0 / self._half_height,
+        )
+        lens = Lens(size, focal, ((width - 1) / 2.0, (height - 1) / 2.0))
+        return PlacedLens(
+            lens, (_vector(right), _vector(-up), _vector(forward)), _vector(self._eye)
+        )
 
     def _geom_colours(self, look: CameraLook) -> Floats:
         colours = self.model.geom_rgba[:, :3].copy()
@@ -179,21 +214,48 @@ class RayCamera:
 
     def _point(self, look: CameraLook) -> None:
         """Aim the rays."""
-        frame = self._scene.cam_xmat[self._camera].reshape(3, 3)
-        self._eye = self._scene.cam_xpos[self._camera] + frame @ look.shift_m
+        placed = look.placed
+        if placed is None:
+            frame = self._scene.cam_xmat[self._camera].reshape(3, 3)
+            place = self._scene.cam_xpos[self._camera]
+        else:
+            frame = np.array(placed.axes).T * [1.0, -1.0, -1.0]
+            place = np.array(placed.position_m)
+        self._eye = place + frame @ look.shift_m
         right, up, backward = (frame @ _rotation(look.turn_rad)).T
         self._axes = (right, up, -backward)
         self._half_height = math.tan(math.radians(self.model.cam_fovy[self._camera]) / 2)
         width, height, samples = self.width, self.height, self._samples
-        size = (width * samples, height * samples)
-        rays = pinhole(self._axes, self._half_height, size, self._shape)
+        rays = self._directions((width * samples, height * samples))
         # All first samples of the pixels, then all second ones: a mean over the leading axis.
         split = rays.reshape(height, samples, width, samples, 3).transpose(1, 3, 0, 2, 4)
         self._rays = np.ascontiguousarray(split.reshape(-1, 3))
-        middles = pinhole(self._axes, self._half_height, (width, height), self._shape)
+        self._rays32 = self._rays.astype(np.float32)
+        middles = self._directions((width, height))
         self._middles = np.ascontiguousarray(middles.T, np.float32)
-        cell = (self._half_height / width * self._shape[0], self._half_height / height)
-        self._margin = 0.0 if samples == 1 else math.hypot(*cell)
+        if placed is None:
+            cell = (self._half_height / width * self._shape[0], self._half_height / height)
+            self._margin = 0.0 if samples == 1 else math.hypot(*cell)
+        else:
+            apart = split.reshape(samples**2, -1, 3) - middles
+            self._margin = 1.01 * float(np.linalg.norm(apart, axis=2).max())
+
+    def _directions(self, size: tuple[int, int]) -> Vectors:
+        """Rays through a picture of the whole view, (width, height) px, row by row from the top."""
+        placed, (right, up, forward) = self.look.placed, self._axes
+        if placed is None:
+            return pinhole(self._axes, self._half_height, size, self._shape)
+        axes = (_vector(right), _vector(-up), _vector(forward))
+        return replace(placed, axes=axes).directions(size)
+
+    def _show(self, held: Held, scene_m: NDArray[np.float64]) -> None:
+        """Draw a sheet where nothing is nearer; `scene_m`: how far each ray goes without it, m."""
+        spread = math.acos(min(1.0, float(self._rays[0] @ self._rays[1]))) / self._samples
+        seen, normal = held.sheet.seen(self._rays32, self._eye, held, spread)
+        free = np.flatnonzero(seen.distances < scene_m[seen.rays])
+        light = np.maximum(normal @ self._towards, 0.0) @ self._strengths + self.look.ambient
+        shown = seen.albedo[free] * np.float32(light)
+        self._fine.reshape(-1, 3)[seen.rays[free]] = shown[:, None]
 
     def _trace_fixed(self, look: CameraLook) -> None:
         """Everything that does not move, with its distance along each ray."""
@@ -237,6 +299,11 @@ class RayCamera:
 
 def _linear(colours: NDArray[np.float64]) -> Floats:
     return np.asarray(colours**_GAMMA, np.float32)
+
+
+def _vector(array: Vectors) -> Vector:
+    x, y, z = array.tolist()
+    return x, y, z
 
 
 def _rotation(vector: Vector) -> Vectors:

@@ -50,6 +50,7 @@ ONLY_HERE_SIM = {
     "robosac/dry_run.py",
     "robosac/actuator_twin.py",
     "robosac/twin_person.py",
+    "robosac/camera_twin.py",
 }
 """The files that may name the twin, and only inside a function."""
 

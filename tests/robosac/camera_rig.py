@@ -98,7 +98,7 @@ class Studio:
         if self._mode == "grey":
             return FACE, np.array([0.0, -0.01, 0.42]) - FACE @ middle
         if self._mode == "placed":
-            return self.rotation.T, self.rotation.T @ (PLACE - self.centre)
+            return self.rotation.T, self.rotation.T @ (ABOVE - self.centre)
         if self._mode == "laid":
             across, up = (self._number % 3 - 1) * 0.07, (self._number // 3 - 1) * 0.05
             turned = turn(np.array([0.0, 0.0, 0.0 if self._number == 0 else 0.2 * across]))
@@ -127,5 +127,6 @@ class Studio:
         return np.clip(image + noise, 0, 255).astype(np.uint8)
 
 
-PLACE = np.array([-0.10, -0.08, 0.0])
-"""Where the board's lower left corner lies, its axes along those of the base or the floor."""
+PLACE, ABOVE = np.array([-0.10, -0.08, 0.0]), np.array([-0.10, -0.08, 0.13])
+"""Where the board's lower left corner lies, its axes along those of the frame: on the floor, and
+above the hand's valve."""

@@ -16,22 +16,25 @@ from calibration.camera_record import MeasuredCamera
 from calibration.file import load
 from calibration.record import DeviceTag
 from robosac import calibrate_camera, camera_guiding
-from robosac.calibrate_camera import Asked, GuidedConsole, Job
+from robosac.board_deeds import Face, Lay, Put, TakeAway, TurnMark, board_deed_of
+from robosac.calibrate_camera import GuidedConsole
+from robosac.calibrate_target import Target
 from robosac.camera_fixture import CameraFixture, LyingBoard, load_camera_fixture
 from robosac.camera_guiding import Controls
+from robosac.camera_job import Asked, Job
 from robosac.cli import app
 from robosac.errors import ConfigError, RobotError
 from robosac.robots.claw_file import load_claw_file
 from robosac.robots.robot_file import load_robot_file
 from robosac.robots.sections import CameraCalibration, Marker, TrackerSection
-from tests.robosac.camera_rig import PLACE, RIGHT_K, RIGHT_S, SIZE, SPEC, Studio
+from tests.robosac.camera_rig import ABOVE, PLACE, RIGHT_K, RIGHT_S, SIZE, SPEC, Studio
 
 run = CliRunner().invoke
 TAG = DeviceTag(model="HD Webcam", serial="A1")
 
 
-def lying() -> CameraFixture:
-    x, y, z = PLACE.tolist()
+def lying(place: np.ndarray) -> CameraFixture:
+    x, y, z = place.tolist()
     return CameraFixture(board=LyingBoard(origin_m=(x, y, z)))
 
 
@@ -40,7 +43,7 @@ def hand_job(studio: Studio, lines: list[str]) -> Job:
     assert file.camera is not None
     section = msgspec.structs.replace(file.camera, size=SIZE, exposure_s=0.005)
     return Job(
-        "hand", file, section, "/dev/video0", TAG, lying(), SPEC, studio, lines.append,
+        "hand", file, section, TAG, lying(ABOVE), SPEC, studio, lines.append,
         studio.open_eye, keep_controls=False,
     )  # fmt: skip
 
@@ -54,7 +57,7 @@ def tracker_job(studio: Studio, lines: list[str]) -> Job:
     )  # fmt: skip
     file = load_robot_file(None)
     return Job(
-        "tracker", file, section, "/dev/video0", TAG, lying(), SPEC, studio, lines.append,
+        "tracker", file, section, TAG, lying(PLACE), SPEC, studio, lines.append,
         studio.open_eye, keep_controls=True,
     )  # fmt: skip
 
@@ -71,9 +74,9 @@ def test_a_hands_camera_from_the_box_to_the_file(
 ) -> None:
     studio, lines = Studio(3, floor=False), list[str]()
     job = hand_job(studio, lines)
-    monkeypatch.setattr(calibrate_camera, "_job", lambda asked, name: job)
+    monkeypatch.setattr(calibrate_camera, "_job", lambda asked, name: (job, None))
     out = tmp_path / "calibration.yaml"
-    asked = Asked("claw", [], out, tmp_path / "board.yaml", SPEC, keep_controls=False)
+    asked = Asked("claw", [], Target(out), tmp_path / "board.yaml", SPEC, keep_controls=False)
     told = calibrate_camera.calibrate(asked, "hand")
     found = load(out).cameras["hand"]
     assert (found.device, found.size) == (TAG, SIZE)
@@ -90,6 +93,9 @@ def test_a_hands_camera_from_the_box_to_the_file(
     assert any("set exposure_s to" in line for line in studio.told)
     assert "of 4 tilts; show the board at the" in lines[0]
     assert lines[-1].endswith("the lens is known")
+    turns = [TurnMark(angle * math.tau / 3.0) for angle in range(3)]
+    understood = [board_deed_of(line) for line in studio.asked]
+    assert understood == [Face(), Face(), Put(), TakeAway(), *turns]
     page = Path(str(told["report"]))
     assert page == out.with_name(f"{out.name}.hand.html")
     assert "mark_margin" in page.read_text()
@@ -107,7 +113,8 @@ def test_a_tracker_above_its_floor(tmp_path: Path) -> None:
     assert len(findings.floor.shape_m) == camera_guiding.FLOOR_PLACES
     assert float(np.linalg.norm(findings.pose.position_m - studio.centre)) < 0.003
     assert evidence.residuals["worst_shape_mm"] < 1.0
-    assert sum("flat on the floor" in line for line in studio.asked) == 9
+    understood = [board_deed_of(line) for line in studio.asked]
+    assert understood == [Face(), *(Lay(number) for number in range(9))]
     page = calibrate_camera.write_report(
         tmp_path / "c.yaml", "tracker", findings,
         calibrate_camera.measured_camera(findings.lens, findings.pose, TAG, controls, "2026-02-01"),
@@ -162,9 +169,9 @@ def test_interrupted_it_leaves_the_file_as_it_was(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(studio, "picture", interrupted)
-    monkeypatch.setattr(calibrate_camera, "_job", lambda asked, name: job)
+    monkeypatch.setattr(calibrate_camera, "_job", lambda asked, name: (job, None))
     out = tmp_path / "calibration.yaml"
-    asked = Asked("claw", [], out, tmp_path / "board.yaml", SPEC, keep_controls=True)
+    asked = Asked("claw", [], Target(out), tmp_path / "board.yaml", SPEC, keep_controls=True)
     with pytest.raises(KeyboardInterrupt):
         calibrate_camera.calibrate(asked, "hand")
     assert not list(tmp_path.iterdir())
