@@ -125,4 +125,4 @@ def _bilinear(level: Floats, u: Floats, v: Floats) -> Floats:
     top = flat[first] * (1 - right) + flat[first + 1] * right
     first = first + np.int32(columns)
     bottom = flat[first] * (1 - right) + flat[first + 1] * right
-    return top * (1 - lower) + bottom * lower
+    return (top * (1 - lower) + bottom * lower).astype(np.float32, copy=False)

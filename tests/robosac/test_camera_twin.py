@@ -138,17 +138,17 @@ def test_a_dry_run_recovers_the_hidden_camera_of_the_twin(tmp_path: Path) -> Non
 def test_a_dry_run_of_the_tracker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = msgspec.structs.replace(
         camera_twin.NOMINAL_TRACKER,
-        size=(480, 270),
+        size=(800, 450),
         calibration=msgspec.structs.replace(
             camera_twin.NOMINAL_TRACKER.calibration,
-            matrix=((341.0, 0.0, 240.0), (0.0, 341.0, 135.0), (0.0, 0.0, 1.0)),
+            matrix=((569.0, 0.0, 400.0), (0.0, 569.0, 225.0), (0.0, 0.0, 1.0)),
             distortion=(-0.1, 0.02, 0.0, 0.0, 0.0),
-            position=(0.0, 0.0, 1.4),
+            position=(0.0, 0.0, 1.6),
         ),
     )
     monkeypatch.setattr(camera_twin, "NOMINAL_TRACKER", small)
     # So few pixels tell less than 1280 by 720.
-    monkeypatch.setattr(calibrate_camera, "FAR", LensGoal(0.002, 1.0))
+    monkeypatch.setattr(calibrate_camera, "FAR", LensGoal(0.001, 0.6))
     (tmp_path / "floor.yaml").write_text("board: {origin_m: [-0.36, -0.24, 0.0]}\n")
     assert load_robot_file(None).tracker is None
     told = run(app, [

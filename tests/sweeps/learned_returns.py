@@ -76,7 +76,7 @@ def ours(name: str, env: gymnasium.Env[Any, Any], seed: int, steps: int) -> Act:
 
 def reference(env: gymnasium.Env[Any, Any], seed: int, steps: int) -> Act:
     """stable-baselines3's SAC as it comes, but for as many random steps; the policy's mean."""
-    from stable_baselines3 import SAC
+    from stable_baselines3 import SAC  # pyright: ignore[reportMissingImports]
 
     model = SAC("MlpPolicy", env, learning_starts=RANDOM_STEPS, seed=seed, device="cpu")
     model.learn(steps)
