@@ -16,7 +16,7 @@ from robosac.observation import IMAGE, STATE, Spaces, has_picture, shape_of
 from robosac.replay import Batch
 from robosac.sac import Losses, PixelPolicy, PixelSac, Policy, Sac, SacSettings
 from robosac.sac.graphed import CudaRecorder, GraphedLearner
-from robosac.sac.native.agent import NativeSac, fastest_library, library_with_units
+from robosac.sac.native.agent import NativeSac, library_with_units
 from robosac.sac.native.core import Library
 from robosac.sac.settings import (
     PAPER_VECTORS,
@@ -121,8 +121,6 @@ def _native(config: TrainConfig) -> Library | None:
     if config.learner_core == "torch" or not config.native_fits:
         return None
     try:
-        if config.learner_products == "auto":
-            return fastest_library()
         return library_with_units(config.learner_products)
     except NativeUnavailable as error:
         if config.learner_core == "auto":
@@ -137,7 +135,7 @@ def _learner(
 ) -> Sac | PixelSac:
     torch.set_num_threads(config.learner_threads)
     rounded = config.learner_products == "bfloat16"
-    # On a processor that has no unit for it torch goes on in float32.
+    # Where the processor has no means for it torch goes on in float32, or does as if.
     torch.set_float32_matmul_precision("medium" if rounded else "highest")
     section, space = config.sac, env.observation_space
     settings = SacSettings(**{f.name: getattr(section, f.name) for f in fields(SacSettings)})

@@ -208,12 +208,12 @@ class TrainConfig(Section, frozen=True):
         ),
     ] = "auto"
     learner_products: Annotated[
-        Literal["auto", "float32", "bfloat16"],
+        Literal["float32", "bfloat16"],
         Meta(
-            description="what a CPU multiplies matrices in; auto: bfloat16 in the native core where"
-            " there is AMX, else float32"
+            description="what a CPU multiplies matrices in; bfloat16: in the native core only where"
+            " the processor has AMX"
         ),
-    ] = "auto"
+    ] = "float32"
     learner_replay: Annotated[
         Literal["host", "device"],
         Meta(description="device: a copy of the replay on the GPU; pays for pictures above 32 px"),
@@ -236,8 +236,7 @@ class TrainConfig(Section, frozen=True):
             raise ValueError("learner_replay device needs learner_device cuda; valid here is host")
         if self.learner_products == "bfloat16" and self.learner_device != "cpu":
             raise ValueError(
-                "learner_products bfloat16 is the CPU's; with learner_device cuda valid are auto"
-                " and float32"
+                "learner_products bfloat16 is the CPU's; with learner_device cuda valid is float32"
             )
         if self.learner_core == "native" and not self.native_fits:
             raise ValueError(

@@ -7,17 +7,20 @@ arithmetic are tested on any computer. Each product by itself: test_native_produ
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from gymnasium.spaces import Box
 
-from robosac.errors import NativeUnavailable
+from robosac.config import load_preset
+from robosac.errors import ConfigError, NativeUnavailable
+from robosac.learners import make_learner
 from robosac.sac import FastVectors, PaperVectors, SacSettings
 from robosac.sac.native import agent, compiler
-from robosac.sac.native.agent import NativeSac, fastest_library, library_with_units
+from robosac.sac.native.agent import NativeSac, library_with_units
 from robosac.sac.native.core import Library
+from robosac.told_spaces import ToldSpaces
 from tests.robosac.native_rig import (
     Vectors,
     autograd,
@@ -33,6 +36,7 @@ RECIPES: dict[str, Vectors] = {
     "fast": FastVectors(normalise=False),
     "mean": FastVectors(target_q="mean", critic_layer_norm=False, normalise=False),
 }
+VECTORS = ToldSpaces(Box(-np.inf, np.inf, (3,)), Box(-1.0, 1.0, (2,)))
 SMALL = SacSettings(hidden_units=(24, 40), batch_size=32)
 
 
@@ -124,23 +128,30 @@ def test_it_has_a_name_of_its_own_and_gives_way(
     assert native.core == "torch"
 
 
-def test_without_the_unit_it_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = library_or_skip()
+def test_without_the_unit_a_run_is_not_made_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    library_or_skip()
     monkeypatch.setattr(agent, "has_tiles", lambda: False)
-    assert fastest_library().products == plain.products == "float32"
+    assert library_with_units("float32").products == "float32"
     with pytest.raises(NativeUnavailable, match="no unit for products in bfloat16"):
         library_with_units("bfloat16")
+    asked = ["learner_products=bfloat16", "sac.hidden_units=[8]"]
+    assert make_learner(load_preset("gym:Pendulum-v1", asked), VECTORS).core == "torch"
+    with pytest.raises(ConfigError, match="core is native, but this processor has no unit"):
+        make_learner(load_preset("gym:Pendulum-v1", [*asked, "learner_core=native"]), VECTORS)
+    with pytest.raises(ConfigError, match=r"learner_products bfloat16 is the CPU's"):
+        load_preset("gym:Pendulum-v1", [*asked, "learner_device=cuda"])
 
 
-def test_with_the_unit_it_is_chosen_where_the_compiler_knows_it(
+def test_with_the_unit_it_must_be_known_to_the_compiler(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chosen: dict[str, Any] = {"bfloat16": library._replace(has_units=True), "float32": "float32"}
+    has = library._replace(has_units=True)
     monkeypatch.setattr(agent, "has_tiles", lambda: True)
-    monkeypatch.setattr(agent, "native_library", lambda _, products="float32": chosen[products])
-    assert fastest_library() is chosen["bfloat16"]
-    chosen["bfloat16"] = library._replace(has_units=False)
-    assert fastest_library() == "float32"
+    monkeypatch.setattr(agent, "native_library", lambda *_: has)
+    assert library_with_units("bfloat16") is has
+    monkeypatch.setattr(agent, "native_library", lambda *_: library._replace(has_units=False))
+    with pytest.raises(NativeUnavailable, match="the compiler knows no unit"):
+        library_with_units("bfloat16")
 
 
 def test_each_precision_is_a_library_of_its_own() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,17 +74,6 @@ def library_with_units(products: Products, environment: Mapping[str, str] = os.e
     if not library.has_units:
         raise NativeUnavailable(f"the compiler knows no unit for products in {products} (AMX)")
     return library
-
-
-def fastest_library(environment: Mapping[str, str] = os.environ) -> Library:
-    """The native core with products in bfloat16 where the processor has a unit for them.
-
-    Raises:
-        NativeUnavailable: there is none at all.
-    """
-    with suppress(NativeUnavailable):
-        return library_with_units("bfloat16", environment)
-    return native_library(environment)
 
 
 def check(library: Library, vectors: PaperVectors | FastVectors) -> None:
