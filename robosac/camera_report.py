@@ -130,12 +130,13 @@ def _tilts(axes: Axes, lens: CameraResult, theme: Theme) -> None:
 def _floor(axes: Axes, floor: TrackerResult, theme: Theme) -> None:
     x, y = floor.middles_m.T
     drawn = axes.scatter(x, y, c=1e3 * np.array(floor.shape_m), cmap="viridis", s=90)
-    axes.figure.colorbar(drawn, ax=axes, label="mm")
+    axes.figure.colorbar(drawn, ax=axes, label="error [mm]")
     axes.plot(*floor.pose.position_m[:2], "+", color=theme.red, ms=12)
     axes.set_aspect("equal")
     axes.set_xlabel("x [m]")
     axes.set_ylabel("y [m]")
-    axes.set_title("Error of the board's shape on the floor")
+    axes.margins(0.15)
+    axes.set_title("The board's shape")
 
 
 def _text(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import msgspec
 import numpy as np
 import pytest
@@ -71,8 +72,6 @@ def test_the_twin_sees_a_known_point_where_the_calibration_projects_it() -> None
     ball = tip + 0.021 * np.column_stack([np.zeros_like(turn), np.cos(turn), np.sin(turn)])
     zero = np.zeros(3)
     inside = (ball - camera.position_m) @ camera.rotation
-    import cv2
-
     pixels, _ = cv2.projectPoints(inside, zero, zero, camera.matrix, np.array(camera.distortion))
     farthest = float(np.asarray(pixels)[:, 0, 0].max())
     # The last warm column's right edge is where the tip ends.
@@ -110,6 +109,7 @@ def claw_file(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_dry_run_recovers_the_hidden_camera_of_the_twin(tmp_path: Path) -> None:
     (tmp_path / "board.yaml").write_text("board: {origin_m: [-0.10, -0.08, 0.13]}\n")
     out = tmp_path / "measured.yaml"
@@ -135,6 +135,7 @@ def test_a_dry_run_recovers_the_hidden_camera_of_the_twin(tmp_path: Path) -> Non
     assert "place off the twin" in page
 
 
+@pytest.mark.slow
 def test_a_dry_run_of_the_tracker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = msgspec.structs.replace(
         camera_twin.NOMINAL_TRACKER,
