@@ -80,14 +80,14 @@ def test_what_was_lent_is_given_back(
     switch_s, policy = sys.getswitchinterval(), os.sched_getscheduler(0)
     with punctual(50) as refused:
         assert refused == ()
-        assert asked == [(0, os.SCHED_FIFO, 50), (helper.native_id, os.SCHED_FIFO, HELPER_PRIORITY)]
+        # Threads of other tests may still be about.
+        assert asked[0] == (0, os.SCHED_FIFO, 50)
+        assert (helper.native_id, os.SCHED_FIFO, HELPER_PRIORITY) in asked
         assert not gc.isenabled()
         assert gc.get_freeze_count() > 0
         asked.clear()
-    assert {(pid, kind) for pid, kind, _ in asked} == {
-        (threading.get_native_id(), policy),
-        (helper.native_id, policy),
-    }
+    assert {kind for _, kind, _ in asked} == {policy}
+    assert {threading.get_native_id(), helper.native_id} <= {pid for pid, _, _ in asked}
     assert gc.isenabled()
     assert gc.get_freeze_count() == 0
     assert sys.getswitchinterval() == switch_s
