@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from calibration.coverage import COLUMNS, ROWS, TILTS, place_name
 from robosac.camera_guiding import VALVE_PLACES
+from robosac.deeds import Makers, made_of
 from robosac.errors import RobotError
 
 
@@ -73,7 +73,7 @@ def _turn(found: Mapping[str, str]) -> BoardDeed:
     return TurnMark(_ANGLES[where])
 
 
-_LINES: Final[tuple[tuple[str, Callable[[Mapping[str, str]], BoardDeed]], ...]] = (
+_LINES: Final[Makers[BoardDeed]] = (
     (r"Lay the board where the robot works, .* its grey patch in the picture", lambda _: Face()),
     (r"Hold the board before the camera, and press Enter", lambda _: Face()),
     (r"Put the board into its place, nothing before it", lambda _: Put()),
@@ -89,11 +89,7 @@ def board_deed_of(line: str) -> BoardDeed:
     Raises:
         RobotError: it asks for nothing that is known here.
     """
-    for pattern, make in _LINES:
-        found = re.search(pattern, line)
-        if found is not None:
-            return make(found.groupdict())
-    raise RobotError(f"nobody's hands know what to do when asked: {line}")
+    return made_of(line, _LINES)
 
 
 def wanted_view(line: str) -> Show | None:

@@ -10,9 +10,13 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from robosac.errors import RobotError
+
+T = TypeVar("T")
+Makers = tuple[tuple[str, Callable[[Mapping[str, str]], T]], ...]
+"""Patterns of lines, and what makes a deed of the parts that a pattern names."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def _turn(found: Mapping[str, str]) -> Deed:
 
 
 _ANGLE, _SECONDS = r"(?P<angle>-?[\d.]+) degrees", r"within (?P<seconds>[\d.]+) s"
-_LINES: Final[tuple[tuple[str, Callable[[Mapping[str, str]], Deed]], ...]] = (
+_LINES: Final[Makers[Deed]] = (
     (rf"Rest (?P<joint>\w+) (?:on its \w+ stop|in the jig), at {_ANGLE}", _rest),
     (rf"then guide (?P<joint>\w+) to its upper stop, at {_ANGLE}.* {_SECONDS}", _guide),
     (rf"Let (?P<joint>\w+) be .* push it some {_ANGLE} to greater angles,.* {_SECONDS}", _push),
@@ -95,7 +99,16 @@ def deed_of(line: str) -> Deed:
     Raises:
         RobotError: it asks for nothing that is known here.
     """
-    for pattern, make in _LINES:
+    return made_of(line, _LINES)
+
+
+def made_of(line: str, makers: Makers[T]) -> T:
+    """What the first pattern that `line` matches makes of it.
+
+    Raises:
+        RobotError: it matches none.
+    """
+    for pattern, make in makers:
         found = re.search(pattern, line)
         if found is not None:
             return make(found.groupdict())

@@ -38,18 +38,19 @@ class Peer(msgspec.Struct, frozen=True):
     """Whether it takes part only on processors that multiply in bfloat16 (AMX)."""
 
 
+_BASELINES = Peer(REFERENCE, "stable_baselines3", "stable-baselines3==2.9.2")
 LEARNERS = (
     Peer(OURS),
     Peer(OURS + IN_BFLOAT16, needs_tiles=True),
     Peer(NATIVE),
     Peer(NATIVE + IN_BFLOAT16, needs_tiles=True),
-    Peer(REFERENCE, "stable_baselines3", "stable-baselines3==2.9.2"),
+    _BASELINES,
     Peer(PLAIN),
     Peer("SBX", "sbx", "sbx-rl==0.28.0"),
     Peer(f"SBX, {UPDATES_PER_CALL} a call", "sbx", "sbx-rl==0.28.0"),
     Peer("TorchRL", "torchrl", "torchrl==0.14.1"),
 )
-REPLAYS = (LEARNERS[0], Peer(REFERENCE, "stable_baselines3", "stable-baselines3==2.9.2"))
+REPLAYS = (LEARNERS[0], _BASELINES)
 INSTALL = "python -m pip install " + " ".join(
     dict.fromkeys(f"'{peer.distribution}'" for peer in LEARNERS if peer.distribution)
 )

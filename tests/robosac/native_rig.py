@@ -63,6 +63,24 @@ def pair(
     return plain, native
 
 
+def assert_200_updates_stay_near(
+    library: Library, settings: SacSettings, vectors: Vectors, losses: float, actions: float
+) -> None:
+    """Torch and core over the same batches: their last losses, and what they then do."""
+    rows = settings.batch_size
+    plain, native = pair(library, settings, 9, 3, vectors)
+    for seed in range(199):
+        batch = make_batch(seed, rows, 9, 3)
+        plain.update(batch)
+        native.update(batch)
+    last = make_batch(199, rows, 9, 3)
+    expected, found = plain.update(last).floats(), native.update(last).floats()
+    assert found == pytest.approx(expected, rel=losses, abs=losses)
+    seen = make_batch(999, 64, 9, 3).observation
+    apart = native.act(seen, deterministic=True) - plain.act(seen, deterministic=True)
+    assert np.abs(apart).max() < actions
+
+
 def cosine(one: Tensor, other: Tensor) -> float:
     """Of the angle between two gradients, flat."""
     first, second = one.double().flatten(), other.double().flatten()

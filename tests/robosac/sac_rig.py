@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-import pytest
 import torch
 from numpy.typing import NDArray
 
@@ -36,15 +34,6 @@ RECIPES: dict[str, PaperVectors | FastVectors] = {
     "symmetry of three": replace(NOTHING, symmetry=THIRDS),
     "fast": FastVectors(symmetry=SYMMETRY),
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are slowed down by a second thread, badly so on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def make_agent(recipe: str, seed: int, dtype: torch.dtype = torch.float32) -> Sac:

@@ -20,9 +20,9 @@ from sim.served import ServedTwin, served
 
 pytestmark = pytest.mark.realtime
 
-ATTEMPTS = 3
+ATTEMPTS = 5
 """A busy computer is now and then too late for its motors, which ends a calibration."""
-TOO_LATE = ("stopped while calibrating", "the limiter made", "busy")
+TOO_LATE = ("stopped while calibrating", "the limiter made")
 """What it says then: the motors heard nothing for too long, or the gate let nothing through."""
 FILE = "my_robot.yaml"
 Wire = Callable[[dict, ServedTwin], None]
@@ -87,8 +87,7 @@ def test_latency_is_measured_on_the_ports_of_a_served_twin(
         if code == 0:
             break
         assert any(sign in told for sign in TOO_LATE), told
-    if code:
-        pytest.skip(f"this computer was too late {ATTEMPTS} times: {told.strip()[-200:]}")
+    assert code == 0, told
     found = load("found.yaml").latency
     assert 0.0 < found["command_to_motion"].mean_s < latest_s
     assert 0.0 < found["bus"].p50_s < 0.01

@@ -333,7 +333,7 @@ def test_a_header_in_another_form_is_refused() -> None:
 @pytest.mark.parametrize("spoilt", [np.nan, np.inf, 3e38])
 def test_a_policy_that_is_no_good_is_not_sealed(spoilt: float) -> None:
     weights = vector_weights(0)
-    # Large ones overflow to both infinities in the second layer, in whatever order a processor adds:
+    # Large ones overflow to both infinities in the second layer, whatever the order of a sum:
     # half of the first one's units are positive for any input, and go on with either sign.
     weights["weight0"][:] = weights["weight1"][:] = spoilt
     weights["weight0"][:, ::2] *= -1

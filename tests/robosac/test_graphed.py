@@ -6,7 +6,7 @@ memory they were recorded with, and touch nothing but memory. With a GPU the sam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +30,9 @@ from robosac.sac.graphed import CudaRecorder, GraphedLearner, Recorder
 from robosac.sac.learner import Learner
 from robosac.sac.staging import Staging
 from robosac.symmetry import Image, Reordering, Symmetry
+from tests.robosac.threads import one_thread
+
+__all__ = ["one_thread"]
 
 OBSERVATION, ACTION, ROWS = 4, 2, 12
 IMAGE = (16, 24, 3)
@@ -44,15 +47,6 @@ BLOCK = 3
 ON_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 DEVICES = ("cpu", pytest.param("cuda", marks=ON_GPU))
 State = dict[str, NDArray[Any]]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are slowed down by a second thread, badly so on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class MemoryRecorder:

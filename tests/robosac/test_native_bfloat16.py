@@ -23,6 +23,7 @@ from robosac.sac.native.core import Library
 from robosac.told_spaces import ToldSpaces
 from tests.robosac.native_rig import (
     Vectors,
+    assert_200_updates_stay_near,
     autograd,
     cosine,
     library_or_skip,
@@ -63,17 +64,7 @@ def test_a_whole_batch_at_full_size(library: Library, recipe: str) -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_200_updates_stay_near(library: Library, recipe: str) -> None:
-    plain, native = pair(library, SMALL, 9, 3, RECIPES[recipe])
-    for seed in range(199):
-        batch = make_batch(seed, 32, 9, 3)
-        plain.update(batch)
-        native.update(batch)
-    last = make_batch(199, 32, 9, 3)
-    expected, found = plain.update(last).floats(), native.update(last).floats()
-    assert found == pytest.approx(expected, rel=0.05, abs=0.05)
-    seen = make_batch(999, 64, 9, 3).observation
-    apart = native.act(seen, deterministic=True) - plain.act(seen, deterministic=True)
-    assert np.abs(apart).max() < 0.1
+    assert_200_updates_stay_near(library, SMALL, RECIPES[recipe], losses=0.05, actions=0.1)
 
 
 def test_it_repeats_to_the_bit_and_goes_on_from_its_state(library: Library) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +17,7 @@ from robosac.sac.native.core import MOST_LAYERS, Library
 from robosac.symmetry import Image, Reordering, Symmetry
 from tests.robosac.native_rig import (
     Vectors,
+    assert_200_updates_stay_near,
     autograd,
     cosine,
     library_or_skip,
@@ -25,6 +25,9 @@ from tests.robosac.native_rig import (
     pair,
     written,
 )
+from tests.robosac.threads import one_thread
+
+__all__ = ["one_thread"]
 
 PAPER, FAST = PaperVectors(), FastVectors()
 RECIPES: dict[str, Vectors] = {
@@ -39,14 +42,6 @@ SMALL = SacSettings(hidden_units=(24, 40), batch_size=32)
 @pytest.fixture(scope="module")
 def library() -> Library:
     return library_or_skip()
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def assert_near(plain: Sac, native: Sac) -> None:
@@ -119,17 +114,7 @@ def test_gradients_are_autograds_in_float64(
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_200_updates_stay_near(library: Library, recipe: str) -> None:
-    plain, native = pair(library, SMALL, 9, 3, RECIPES[recipe])
-    for seed in range(199):
-        batch = make_batch(seed, 32, 9, 3)
-        plain.update(batch)
-        native.update(batch)
-    last = make_batch(199, 32, 9, 3)
-    expected, found = plain.update(last).floats(), native.update(last).floats()
-    assert found == pytest.approx(expected, rel=0.02, abs=0.02)
-    seen = make_batch(999, 64, 9, 3).observation
-    apart = native.act(seen, deterministic=True) - plain.act(seen, deterministic=True)
-    assert np.abs(apart).max() < 0.02
+    assert_200_updates_stay_near(library, SMALL, RECIPES[recipe], losses=0.02, actions=0.02)
 
 
 def test_symmetry_and_normaliser_are_the_same(library: Library) -> None:

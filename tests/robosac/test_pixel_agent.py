@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +14,9 @@ from robosac.errors import ConfigError
 from robosac.replay import Batch
 from robosac.sac import FastPixels, PaperPixels, PixelSac, SacSettings
 from tests.robosac.plain_pixel_sac import PlainPixelSac, plain_weights
+from tests.robosac.threads import one_thread
+
+__all__ = ["one_thread"]
 
 IMAGE, STATE, ACTION, ROWS = (16, 24, 3), 5, 2, 12
 SMALL = SacSettings(hidden_units=(16, 16), batch_size=ROWS, initial_alpha=0.3)
@@ -33,15 +35,6 @@ RECIPES = {
         entropy_backup=False,
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are slowed down by a second thread, badly so on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def make_batch(seed: int = 0, rows: int = ROWS) -> Batch:

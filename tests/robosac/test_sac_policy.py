@@ -16,9 +16,9 @@ from tests.robosac.sac_rig import (
     SMALL,
     make_agent,
     make_batch,
-    one_thread,
     same,
 )
+from tests.robosac.threads import one_thread
 
 __all__ = ["one_thread"]
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from robosac.replay import Replay
 from robosac.sac import FastVectors, PaperVectors, Sac, SacSettings
-from tests.robosac.sac_rig import ACTION, OBSERVATION, SMALL, one_thread, same, trained
+from tests.robosac.sac_rig import ACTION, OBSERVATION, SMALL, same, trained
+from tests.robosac.threads import one_thread
 
 __all__ = ["one_thread"]
 
