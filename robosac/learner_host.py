@@ -145,7 +145,10 @@ def _learn(
         witness.look(board, learning.step)
         return stopped()
 
-    LearnerService(run, learning, inbox, shelf.publish, board, witness.means).run(looked)
+    try:
+        LearnerService(run, learning, inbox, shelf.publish, board, witness.means).run(looked)
+    finally:
+        learning.close()
 
 
 def _open_inbox(path: Path, stopped: Callable[[], bool]) -> InboxThread:

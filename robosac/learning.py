@@ -20,6 +20,7 @@ from robosac.generators import generator_state
 from robosac.governor import RatioGovernor
 from robosac.learner_averages import LEARNER_ROW_STEPS, LearnerAverages, Losses
 from robosac.messages import LearnerMeans
+from robosac.prefetch import Prefetch
 from robosac.replay import Batch
 from robosac.run_state import SAMPLING, load_state, save_state
 from robosac.sac import PixelPolicy, Policy
@@ -60,7 +61,7 @@ class Learning:
     Args:
         config: the run's settings.
         learner: critics, policy and temperature.
-        replay: empty, of the run's shapes.
+        replay: empty, of the run's shapes; this object's alone from now on.
         clock: monotonic seconds, for rates only.
         warn: tells a person; on standard error by default.
     """
@@ -74,12 +75,18 @@ class Learning:
         warn: Callable[[str], object] = _say,
     ) -> None:
         self._settings, self._seed, self._warn = config.sac, config.seed, warn
-        self.learner, self.replay = learner, replay
+        self._prefetch = Prefetch(replay) if config.learner_prefetch else None
+        self.learner, self.replay = learner, replay if self._prefetch is None else self._prefetch
         self.governor = RatioGovernor(config.sac.updates_per_step)
         self.step = 0
         """Transitions that were taken."""
         self._sampling = np.random.default_rng((config.seed, REPLAY_STREAM))
         self._averages, self._stopwatch = LearnerAverages(clock), Stopwatch(clock)
+
+    def close(self) -> None:
+        """Leave no thread behind. Raises: what drawing a batch ahead failed with."""
+        if self._prefetch is not None:
+            self._prefetch.close()
 
     def begin(self) -> None:
         """Count the rate of updates from now."""
@@ -90,7 +97,11 @@ class Learning:
 
         Raises:
             TransitionRefused: its shape is wrong, or a value is not finite.
+            ValueError, MemoryError: drawing a batch ahead failed.
         """
+        if self._prefetch is not None:
+            # Here, so that a batch that could not be drawn is not taken for a wrong transition.
+            self._prefetch.settle()
         if transition.rewarded:
             try:
                 self.replay.add(
@@ -120,17 +131,30 @@ class Learning:
         """Make an update that is owed, or as many of them as the learner likes to make at once.
 
         Raises:
-            ValueError: none is owed.
+            ValueError: none is owed, or a batch cannot be drawn.
+            MemoryError: there is none left.
         """
         # What is owed in part is not made yet, and one is owed whenever this is called.
         count = max(1, min(int(self.governor.owed), self.learner.updates_per_call))
-        size = self._settings.batch_size
         with self._stopwatch.phase("update", count):
-            batches = [self.replay.sample(self._sampling, size) for _ in range(count)]
-            for losses in self.learner.update_many(batches):
+            for losses in self.learner.update_many(self._batches(count)):
                 self._averages.add(losses)
         for _ in range(count):
             self.governor.updated()
+
+    def _batches(self, count: int) -> list[Batch[Any]]:
+        """Batches for so many updates; those of the next call are drawn meanwhile, if it is owed.
+
+        Ahead of what is owed there would be newer transitions to draw from.
+        """
+        size, prefetch = self._settings.batch_size, self._prefetch
+        if prefetch is None:
+            return [self.replay.sample(self._sampling, size) for _ in range(count)]
+        batches = prefetch.sample_many(self._sampling, size, count)
+        following = min(int(self.governor.owed - count), self.learner.updates_per_call)
+        if following > 0:
+            prefetch.draw_ahead(self._sampling, size, following)
+        return batches
 
     @property
     def means_are_due(self) -> bool:

@@ -79,6 +79,13 @@ class LockstepTraining:
         """Train to the end of the episode in which the configured steps are reached."""
         self._progress.start(self.step)
         self.learning.begin()
+        try:
+            self._run_episodes()
+        finally:
+            self.learning.close()
+
+    def _run_episodes(self) -> None:
+        """Episodes, and what is due between them."""
         while self.step < self.config.steps:
             before = self.step
             self._run_episode()

@@ -218,6 +218,10 @@ class TrainConfig(Section, frozen=True):
         Literal["host", "device"],
         Meta(description="device: a copy of the replay on the GPU; pays for pictures above 32 px"),
     ] = "host"
+    learner_prefetch: Annotated[
+        bool,
+        Meta(description="draw batches by a thread while the learner makes the updates before"),
+    ] = False
     run_root: Annotated[str, Meta(min_length=1, description="folder that run folders go in")] = (
         "runs"
     )
@@ -234,6 +238,10 @@ class TrainConfig(Section, frozen=True):
             raise ValueError(f"sac.vectors.symmetry: {self.preset} has no like sides")
         if self.learner_replay == "device" and self.learner_device == "cpu":
             raise ValueError("learner_replay device needs learner_device cuda; valid here is host")
+        if self.learner_prefetch and self.learner_replay == "device":
+            raise ValueError(
+                "learner_prefetch draws on the host; with learner_replay device valid is false"
+            )
         if self.learner_products == "bfloat16" and self.learner_device != "cpu":
             raise ValueError(
                 "learner_products bfloat16 is the CPU's; with learner_device cuda valid is float32"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,8 +22,9 @@ from robosac.learner_service import LearnerService
 from robosac.learning import Learning
 from robosac.messages import encode, experience_of
 from robosac.policy_shelf import PolicyShelf
+from robosac.prefetch import THREAD
 from robosac.replay import Batch, Replay
-from robosac.run_state import KEPT_CHECKPOINTS
+from robosac.run_state import KEPT_CHECKPOINTS, SAMPLING
 from robosac.runs import RunFolder
 from robosac.schema import schema_of
 from robosac.store.inbox import Arrival, Stream
@@ -146,7 +148,10 @@ def served(
         idle = inbox.newest_arrival < learning.step and not learning.may_update
         return idle and looked > 3
 
-    service.run(stopped)
+    try:
+        service.run(stopped)
+    finally:
+        learning.close()
     return service
 
 
@@ -245,9 +250,16 @@ def test_while_it_is_behind_policies_come_all_the_same(folder: Path) -> None:
     assert [sealed.version for sealed in offers.told] == [0, 100, 200, 300, 400, 500]
 
 
-def test_a_learner_that_is_killed_while_it_is_behind_catches_up_all_the_same(folder: Path) -> None:
+@pytest.mark.parametrize("prefetch", ["false", "true"])
+def test_a_learner_that_is_killed_while_it_is_behind_catches_up_all_the_same(
+    folder: Path, prefetch: str
+) -> None:
     inbox, now = MemoryInbox([row(number) for number in range(150)]), 0.0
-    overrides = ("sac.updates_per_step=3", "learner_process.checkpoint_s=20")
+    overrides = (
+        "sac.updates_per_step=3",
+        "learner_process.checkpoint_s=20",
+        f"learner_prefetch={prefetch}",
+    )
 
     def live_half_a_minute(turn: int) -> None:
         nonlocal now
@@ -271,8 +283,70 @@ def test_a_learner_that_is_killed_while_it_is_behind_catches_up_all_the_same(fol
     assert caught_up is not None
     assert kills > 3
     assert reached == sorted(set(reached)), "each life came further than the one before"
-    never = served(folder.with_name("never"), inbox, *overrides, learner=Remembering)
+    # Drawn on the spot: a checkpoint that was written while a batch was drawn ahead is as good.
+    never = served(folder.with_name("never"), inbox, *overrides[:2], learner=Remembering)
     assert caught_up.learning.learner.state() == never.learning.learner.state()
+
+
+@pytest.mark.parametrize("ratio", [0.5, 2.5, 4.0])
+@pytest.mark.parametrize("every", [1, 2, 7])
+def test_batches_drawn_ahead_are_the_same_while_transitions_come(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, ratio: float, every: int
+) -> None:
+    """A row comes every so many turns: before, while and after what is owed is made up for."""
+    drawn: list[bool] = []
+    sample = Replay.sample
+
+    def counting(replay: Replay, rng: np.random.Generator, size: int) -> Batch[Any]:
+        drawn.append(threading.current_thread().name.startswith(THREAD))
+        return sample(replay, rng, size)
+
+    monkeypatch.setattr(Replay, "sample", counting)
+    found: list[tuple[dict[str, Any], bytes]] = []
+    for prefetch in ("false", "true"):
+        inbox = MemoryInbox([row(number) for number in range(105)])
+        more = [row(number, end=EpisodeEnd.TRUNCATED) for number in range(105, 140)]
+
+        def come(turn: int, inbox: MemoryInbox = inbox, more: list[bytes] = more) -> None:
+            if turn % every == 0 and more:
+                inbox.rows.append(more.pop(0))
+
+        service = served(
+            folder / prefetch, inbox, f"sac.updates_per_step={ratio}",
+            f"learner_prefetch={prefetch}", turns=400, before_turn=come, learner=Remembering,
+        )  # fmt: skip
+        newest = checkpoint.latest(folder / prefetch)
+        assert newest is not None
+        tensors, _ = checkpoint.load(newest)
+        found.append((service.learning.learner.state(), tensors[SAMPLING].tobytes()))
+        assert any(drawn) == (prefetch == "true")
+        drawn.clear()
+    assert found[0] == found[1]
+    assert found[0][0]["updates"] == int(ratio * 41)
+
+
+@pytest.mark.parametrize("more_come", [False, True])
+@pytest.mark.parametrize("error", [MemoryError("none left"), ValueError("out of range")])
+def test_a_batch_that_cannot_be_drawn_is_no_fault_of_the_transition(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, more_come: bool
+) -> None:
+    sample = Replay.sample
+
+    def failing(replay: Replay, rng: np.random.Generator, size: int) -> Batch[Any]:
+        if threading.current_thread().name.startswith(THREAD):
+            raise error
+        return sample(replay, rng, size)
+
+    monkeypatch.setattr(Replay, "sample", failing)
+    inbox = MemoryInbox([row(number) for number in range(110)])
+
+    def come(turn: int) -> None:
+        if turn == 1 and more_come:
+            inbox.rows.append(row(110))
+
+    with pytest.raises(type(error)) as raised:
+        served(folder, inbox, "learner_prefetch=true", before_turn=come)
+    assert raised.value is error
 
 
 def test_a_disk_that_refuses_while_it_is_behind_is_asked_again_later(

@@ -83,6 +83,11 @@ def test_a_copy_of_the_replay_needs_a_gpu_to_lie_on() -> None:
         settings("learner_replay=device")
 
 
+def test_batches_of_a_copy_on_the_gpu_are_not_drawn_ahead() -> None:
+    with pytest.raises(ConfigError, match="learner_prefetch draws on the host"):
+        settings("learner_device=cuda", "learner_replay=device", "learner_prefetch=true")
+
+
 def test_the_copy_is_made_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 

@@ -1,8 +1,10 @@
 """Lock-step training: repeatable, resumable to the bit, and it learns from what was executed."""
 
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +13,14 @@ from robosac import checkpoint, commands
 from robosac.actor import Actor
 from robosac.assembly import Stage, make_stage
 from robosac.config import load_preset
+from robosac.frame_replay import FrameReplay
 from robosac.learners import make_learner
 from robosac.lockstep import LockstepTraining
 from robosac.metrics import EpisodeRow, LearnerRow
+from robosac.prefetch import THREAD
 from robosac.progress import Progress
+from robosac.replay import Replay
+from robosac.run_state import KEPT_CHECKPOINTS
 from robosac.runs import RunFolder
 from robosac.transition import Transition
 from tests.robosac.turn_rig import quick
@@ -35,6 +41,7 @@ ALONE = (
     "task.get_up_retries=0",
 )
 CLAW = (*SMALL, "sac.random_steps=10", "task.episode_steps=8", *quick())
+AHEAD = ("learner_prefetch=true", "sac.updates_per_step=3")
 PENDULUM = (*SMALL, "sac.random_steps=100")
 
 
@@ -60,7 +67,12 @@ def whole(folder: Path) -> tuple[dict[str, bytes], dict[str, object]]:
     """The newest checkpoint, comparable to the bit; wall time is not part of the result."""
     newest = checkpoint.latest(folder)
     assert newest is not None
-    tensors, document = checkpoint.load(newest)
+    return bits(newest)
+
+
+def bits(path: Path) -> tuple[dict[str, bytes], dict[str, object]]:
+    """A checkpoint likewise."""
+    tensors, document = checkpoint.load(path)
     document.pop("wall_s")
     return {name: value.tobytes() for name, value in tensors.items()}, document
 
@@ -73,6 +85,7 @@ def whole(folder: Path) -> tuple[dict[str, bytes], dict[str, object]]:
         ("minitaur", ALONE, 36, 20),
         ("claw", CLAW, 28, 21),
         ("claw-pixels", CLAW, 28, 21),
+        ("claw-pixels", (*CLAW, *AHEAD), 28, 21),
         ("gym:Pendulum-v1", PENDULUM, 600, 450),
     ],
 )
@@ -101,6 +114,48 @@ def test_killed_and_resumed_equals_never_killed(
     ]
     assert returns[0] == returns[1]
     assert len(returns[0]) >= 3
+
+
+@pytest.mark.parametrize(
+    ("preset", "overrides", "ahead"),
+    [
+        ("minitaur", (*WALK, "recipe=fast", "steps=60"), 3 * 31),
+        ("claw-pixels", (*CLAW, "sac.updates_per_step=2.5", "steps=24"), 13),
+        ("gym:Pendulum-v1", (*PENDULUM, "sac.updates_per_step=3", "steps=400"), 2 * 301),
+        ("gym:Pendulum-v1", (*PENDULUM, "steps=400"), 0),
+    ],
+)
+def test_batches_drawn_ahead_change_nothing_to_the_bit(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    preset: str,
+    overrides: tuple[str, ...],
+    ahead: int,
+) -> None:
+    drawn: list[bool] = []
+
+    def counted(cls: type[Any]) -> Callable[..., Any]:
+        sample = cls.sample
+
+        def counting(buffer: Any, *arguments: Any) -> Any:
+            drawn.append(threading.current_thread().name.startswith(THREAD))
+            return sample(buffer, *arguments)
+
+        return counting
+
+    for cls in (Replay, FrameReplay):
+        monkeypatch.setattr(cls, "sample", counted(cls))
+    found: list[dict[str, object]] = []
+    for prefetch in ("false", "true"):
+        folder = tmp_path / prefetch
+        commands.train(preset, [*overrides, f"learner_prefetch={prefetch}"], folder)
+        assert len(checkpoint.checkpoints(folder)) == KEPT_CHECKPOINTS
+        # The one before the last is of the middle of the run.
+        found.append({path.name: bits(path) for path in checkpoint.checkpoints(folder)})
+        assert sum(drawn) == (ahead if prefetch == "true" else 0)
+        drawn.clear()
+    assert found[0] == found[1]
+    assert not [t for t in threading.enumerate() if t.name.startswith(THREAD)]
 
 
 def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
