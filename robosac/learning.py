@@ -99,10 +99,10 @@ class Learning:
             TransitionRefused: its shape is wrong, or a value is not finite.
             ValueError, MemoryError: drawing a batch ahead failed.
         """
-        if self._prefetch is not None:
-            # Here, so that a batch that could not be drawn is not taken for a wrong transition.
-            self._prefetch.settle()
         if transition.rewarded:
+            if self._prefetch is not None:
+                # Outside, so that a batch that cannot be drawn is not taken for a wrong transition.
+                self._prefetch.settle()
             try:
                 self.replay.add(
                     transition.observation,

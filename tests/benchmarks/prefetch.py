@@ -4,7 +4,8 @@ Run it with `python -m tests.benchmarks.prefetch --json figures.json`. A learner
 that every batch but the first can be drawn ahead, makes updates over a full replay. Both ways take
 turns in every round, and a second learner that draws on the spot does too: how far its ratio is
 from one is what the computer's own noise makes of nothing. `thread_ms` is processor time of the
-learner's own thread in one update: what drawing ahead takes off it, whatever else is running.
+learner's own thread in one update: what drawing ahead takes off it, whatever else is running; and
+`drawing_us` is that of one batch: drawn on the spot, or ordered and taken.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ from robosac.learners import make_learner
 from robosac.learning import Learning
 from robosac.peers.comparison import machine
 from robosac.peers.turns import Spread, Turn, interleave, median_rates, timed
+from robosac.prefetch import Prefetch
 from robosac.told_spaces import ToldSpaces
 
 OWED = 1e6
 """Updates: more than any turn makes."""
+DRAWS = 200
 STATE, ACTION = 27, 9
 """Beside a picture."""
 SPOT, AGAIN, AHEAD = "on the spot", "on the spot again", "ahead"
@@ -141,6 +144,31 @@ def ratio(one: list[Turn], other: list[Turn]) -> Spread:
     return Spread.of([a.rate / b.rate for a, b in zip(one, other, strict=True)])
 
 
+def draws(spot: Learning, ahead: Learning, size: int) -> tuple[float, float]:
+    """Processor time that one batch takes the learner's thread, us: drawn, or ordered and taken."""
+    prefetch, rng = ahead.replay, np.random.default_rng(0)
+    assert isinstance(prefetch, Prefetch)
+
+    def on_the_spot() -> float:
+        started = time.thread_time()
+        spot.replay.sample(rng, size)
+        return time.thread_time() - started
+
+    def drawn_ahead() -> float:
+        started = time.thread_time()
+        prefetch.draw_ahead(rng, size, 1)
+        ordered = time.thread_time() - started
+        # An update that leaves the interpreter to the worker.
+        time.sleep(0.005)
+        started = time.thread_time()
+        prefetch.sample_many(rng, size, 1)
+        return ordered + time.thread_time() - started
+
+    told = [(on_the_spot(), drawn_ahead()) for _ in range(DRAWS)]
+    drawn, handed = (1e6 * statistics.median(each) for each in zip(*told, strict=True))
+    return drawn, handed
+
+
 def measure(case: Case, device: str, rounds: int, updates: int) -> dict[str, Any]:
     """One row of figures."""
     learnings = {name: case.learning(device, name == AHEAD) for name in (SPOT, AGAIN, AHEAD)}
@@ -149,16 +177,10 @@ def measure(case: Case, device: str, rounds: int, updates: int) -> dict[str, Any
         for name, learning in learnings.items()
     }
     turns = interleave(players, rounds, updates)
+    spot_us, ahead_us = draws(learnings[SPOT], learnings[AHEAD], case.batch)
     for learning in learnings.values():
         learning.close()
     told = {name: learnings[name].learner.state() for name in (SPOT, AHEAD)}
-    rng = np.random.default_rng(0)
-    replay = learnings[AGAIN].replay
-    spent: list[float] = []
-    for _ in range(200):
-        started = time.perf_counter()
-        replay.sample(rng, case.batch)
-        spent.append(1e6 * (time.perf_counter() - started))
     return {
         "case": case.name,
         "batch": case.batch,
@@ -170,7 +192,7 @@ def measure(case: Case, device: str, rounds: int, updates: int) -> dict[str, Any
             name: statistics.median(1e3 * turn.cpu_seconds / turn.count for turn in of)
             for name, of in turns.items()
         },
-        "drawing_us": statistics.median(spent),
+        "drawing_us": {SPOT: spot_us, AHEAD: ahead_us},
         "equal_to_the_bit": all(
             told[SPOT][name].tobytes() == told[AHEAD][name].tobytes() for name in told[SPOT]
         ),

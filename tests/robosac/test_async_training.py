@@ -100,6 +100,15 @@ def check_whole(folder: Path, taken: list[Transition], ratio: float = 1.0) -> No
     assert int(tensors["learner.updates"]) == int((len(taken) - 99) * ratio)
 
 
+def test_batches_may_be_drawn_ahead_in_the_learners_process(
+    tmp_path: Path, taken: list[Transition]
+) -> None:
+    settings = ("steps=300", "sac.updates_per_step=3", "learner_prefetch=true")
+    with training(tmp_path / "run", *settings) as (made, _):
+        made.train()
+    check_whole(tmp_path / "run", taken, ratio=3.0)
+
+
 def test_a_killed_learner_costs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: list[Transition]
 ) -> None:
