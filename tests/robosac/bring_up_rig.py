@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -17,8 +17,9 @@ import pytest
 import yaml
 
 from calibration.camera import LensGoal
-from drivers.camera.frames import CameraFrame, CameraState, CameraStatus
 from drivers.camera.identity import CameraIdentity
+from drivers.camera.settings import CameraSettings
+from drivers.camera.stepped import SteppedCamera
 from drivers.tracker import PlanarFix
 from robosac import (
     armed_bench,
@@ -32,6 +33,7 @@ from robosac import (
     overhead,
 )
 from robosac.assembly_minitaur import _set_options
+from robosac.calibrate_camera_latency import film
 from robosac.check import standing
 from robosac.robots.robot_file import load_robot_file
 from robosac.robots.wiring import unmeasured
@@ -41,6 +43,7 @@ from sim.bolts import Bolts, about, product
 from sim.claw import ClawOptions, ClawTwin
 from sim.claw_plant import SHAFT_OFFSET_RAD
 from sim.minitaur import DRAWN, MinitaurTwin, TwinOptions
+from sim.overhead_camera import OverheadView, straight_down
 from sim.wire import TwinWire
 from tests.robosac.camera_rig import SIZE, Studio
 
@@ -72,6 +75,7 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
     ):  # fmt: skip
         patch.setattr(guiding, name, seconds)
     patch.setattr(calibrate_latency, "SETTLE_S", 0.05)
+    patch.setattr(film, "__defaults__", (6.0,))
     patch.setattr(calibrate_latency.step_joint, "__defaults__", (20,))
     quick = calibrate_actuators.Excitation(0.25, 10.0, 500.0, 2.0, 12.0, 0.1, 0.6, 2)
     usual = calibrate_actuators.EXCITATION
@@ -90,38 +94,24 @@ class PortWire:
 
 
 class Overhead:
-    """The camera above the floor, which sees the twin's marker, and its tracker."""
+    """The camera above the floor, which sees the twin, and the twin's own tracker."""
 
-    def __init__(self, twin: MinitaurTwin, exposures: CameraStatus) -> None:
-        self._twin, self._status = twin, exposures
-        self._image = np.full((SIZE[1], SIZE[0], 3), 110, np.uint8)
-
-    @property
-    def camera(self) -> Eye:
-        """Whose pictures are looked at."""
-        return Eye(self._status, self._image)
+    def __init__(self, twin: MinitaurTwin) -> None:
+        self._twin = twin
+        view = OverheadView(straight_down(SIZE, 400.0, 2.5), FPS, latency_s=0.04)
+        device = twin.look(view)
+        settings = CameraSettings(*SIZE, FPS, controls=None, warm_up_frames=0)
+        now = twin.clock.now
+        self.camera = SteppedCamera(device.open, settings, now, device.ready).open()
 
     def newest(self, now: float) -> PlanarFix | None:
         """As `drivers.tracker.Tracker`."""
         return self._twin.tracker.newest(now)
 
     def close(self) -> None:
-        """Nothing is open."""
-
-
-class Eye:
-    """A camera in good order."""
-
-    def __init__(self, status: CameraStatus, image: Any) -> None:
-        self._status, self._image = status, image
-
-    def newest(self, now: float) -> CameraFrame:
-        """A picture that is 10 ms old."""
-        return CameraFrame(now - 0.01, self._image, round(now * FPS))
-
-    def status(self) -> CameraStatus:
-        """In good order."""
-        return self._status
+        """Release the camera, which then sees nothing any more."""
+        self.camera.close()
+        self._twin.overhead = None
 
 
 class Attendant:
@@ -240,10 +230,8 @@ class OutOfTheBox:
             patch.setattr(room, "ConsoleAttendant", lambda *_, **__: Attendant(twin))
         for room in (calibrate_robot, armed_bench):
             patch.setattr(room, "ConsolePerson", lambda *_: Person(twin, joints))
-        status = CameraStatus(state=CameraState.LIVE, frames=100, fps=FPS)
         if isinstance(twin, MinitaurTwin):
-            above = Overhead(twin, status)
-            patch.setattr(connect, "open_tracker", lambda *_: above)
+            patch.setattr(connect, "open_tracker", lambda *_: Overhead(twin))
             patch.setattr(overhead, "overhead_of", lambda tracker: tracker and tracker.camera)
         for room in (calibrate_camera, standing):
             patch.setattr(room, "camera_identity", lambda *_: SEEN)
