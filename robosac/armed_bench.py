@@ -34,6 +34,7 @@ from robosac.robots.claw import Claw
 from robosac.robots.claw_file import ClawFile
 from robosac.robots.eye import Camera
 from robosac.robots.identity import check_ports
+from robosac.robots.measured_camera import with_measured_tracker
 from robosac.robots.minitaur import Minitaur
 from robosac.robots.robot_file import RobotFile, load_robot_file
 from robosac.settings import ClawConfig, MinitaurConfig
@@ -267,7 +268,8 @@ def _minitaur(
     custody = stack.enter_context(minitaur_custody(config, file, gate, take_over))
     # It stays where it is, so that nobody must see where it goes.
     camera = sight and file.tracker is not None
-    reached = reach(config, file, measured, custody.console, blackbox.tap, camera, film=sight)
+    followed = with_measured_tracker(file, measured) if camera else file
+    reached = reach(config, followed, measured, custody.console, blackbox.tap, camera, film=sight)
     stack.callback(reached.devices.close)
     check_ports(measured, reached.ports)
     robot: Robot = Minitaur(file, measured, reached.devices, reached.clock.now)

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from calibration.camera import LensGoal
+from drivers.camera.frames import CameraFrame, CameraState, CameraStatus
 from drivers.camera.identity import CameraIdentity
 from drivers.camera.settings import CameraSettings
 from drivers.camera.stepped import SteppedCamera
@@ -98,20 +99,61 @@ class Overhead:
 
     def __init__(self, twin: MinitaurTwin) -> None:
         self._twin = twin
-        view = OverheadView(straight_down(SIZE, 400.0, 2.5), FPS, latency_s=0.04)
-        device = twin.look(view)
-        settings = CameraSettings(*SIZE, FPS, controls=None, warm_up_frames=0)
-        now = twin.clock.now
-        self.camera = SteppedCamera(device.open, settings, now, device.ready).open()
+        self.camera = Film(twin)
+        self.glanced = Eye()
 
     def newest(self, now: float) -> PlanarFix | None:
         """As `drivers.tracker.Tracker`."""
         return self._twin.tracker.newest(now)
 
     def close(self) -> None:
-        """Release the camera, which then sees nothing any more."""
+        """Release the camera."""
         self.camera.close()
-        self._twin.overhead = None
+
+
+class Film:
+    """Pictures of the twin, which take time: only from when somebody looks at them."""
+
+    def __init__(self, twin: MinitaurTwin) -> None:
+        self._twin = twin
+        self._camera: SteppedCamera | None = None
+
+    def newest(self, now: float) -> CameraFrame | None:
+        """See `robosac.robots.eye.Camera`."""
+        return self._opened().newest(now)
+
+    def status(self) -> CameraStatus:
+        """See `robosac.robots.eye.Camera`."""
+        return self._opened().status()
+
+    def close(self) -> None:
+        """Release it."""
+        if self._camera is not None:
+            self._camera.close()
+            self._twin.overhead = None
+
+    def _opened(self) -> SteppedCamera:
+        if self._camera is None:
+            view = OverheadView(straight_down(SIZE, 400.0, 2.5), FPS, latency_s=0.04)
+            device, now = self._twin.look(view), self._twin.clock.now
+            settings = CameraSettings(*SIZE, FPS, controls=None, warm_up_frames=0)
+            self._camera = SteppedCamera(device.open, settings, now, device.ready).open()
+        return self._camera
+
+
+class Eye:
+    """A camera in good order, for whoever only wants to know that."""
+
+    def __init__(self) -> None:
+        self._image = np.full((SIZE[1], SIZE[0], 3), 110, np.uint8)
+
+    def newest(self, now: float) -> CameraFrame:
+        """A picture that is 10 ms old."""
+        return CameraFrame(now - 0.01, self._image, round(now * FPS))
+
+    def status(self) -> CameraStatus:
+        """In good order."""
+        return CameraStatus(state=CameraState.LIVE, frames=100, fps=FPS)
 
 
 class Attendant:
@@ -232,7 +274,7 @@ class OutOfTheBox:
             patch.setattr(room, "ConsolePerson", lambda *_: Person(twin, joints))
         if isinstance(twin, MinitaurTwin):
             patch.setattr(connect, "open_tracker", lambda *_: Overhead(twin))
-            patch.setattr(overhead, "overhead_of", lambda tracker: tracker and tracker.camera)
+            patch.setattr(overhead, "overhead_of", lambda tracker: tracker and tracker.glanced)
         for room in (calibrate_camera, standing):
             patch.setattr(room, "camera_identity", lambda *_: SEEN)
         studio = Studio(4 if self.robot == "minitaur" else 3, floor=self.robot == "minitaur")
