@@ -31,8 +31,6 @@ Image = NDArray[np.uint8]
 LEAST_PICTURES: Final = 100
 COMPONENTS: Final = 40
 """Of the pictures, from which the angle is told, but at most one for ten pictures."""
-LARGEST_SIDE_PX: Final = 64
-"""Larger pictures are averaged down to this; what moves is much larger than a pixel."""
 EARLIEST_S, LATEST_S = -0.05, 0.3
 """Bounds of how much later a stamp may be than its exposure."""
 GRID_S: Final = 0.002
@@ -83,11 +81,28 @@ class CameraLatency:
     """Root mean square of the angle's error, as a share of the motion's own."""
 
 
+def shrunk(image: Image, side_px: int) -> Image:
+    """A picture averaged down by area, so that its longer side is at most `side_px`; a copy.
+
+    What moves must stay larger than a pixel.
+
+    Args:
+        image: shape (height, width, 3) or (height, width).
+        side_px: at least 1.
+    """
+    height, width = image.shape[:2]
+    scale = side_px / max(height, width)
+    if scale >= 1.0:
+        return image.copy()
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def components(images: Sequence[Image]) -> FloatArray:
     """What changes from picture to picture, shape (n, `COMPONENTS`): principal components, at most.
 
     Args:
-        images: shape (height, width, 3) or (height, width), all alike.
+        images: small ones (see `shrunk`), shape (height, width, 3) or (height, width), all alike.
 
     Raises:
         Undetermined: too few, or of several shapes.
@@ -96,10 +111,7 @@ def components(images: Sequence[Image]) -> FloatArray:
         raise Undetermined(f"{len(images)} pictures; valid are at least {LEAST_PICTURES}")
     if len({image.shape for image in images}) != 1:
         raise Undetermined("the pictures are of several sizes")
-    height, width = images[0].shape[:2]
-    scale = min(1.0, LARGEST_SIDE_PX / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    rows = np.stack([_small(image, size) for image in images])
+    rows = np.stack(images).reshape(len(images), -1).astype(np.float64)
     rows -= rows.mean(axis=0)
     # Of few pictures with many pixels, the smaller of the two products.
     values, vectors = np.linalg.eigh(rows @ rows.T)
@@ -238,10 +250,3 @@ def _check(pictures: Pictures, motion: JointMotion) -> None:
             f"the joint is known from {motion.time_s[0]:.2f} to {motion.time_s[-1]:.2f} s; valid is"
             f" all of {begin:.2f} to {end:.2f}: drop the first and last pictures"
         )
-
-
-def _small(image: Image, size: tuple[int, int]) -> FloatArray:
-    height, width = image.shape[:2]
-    if size != (width, height):
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return image.astype(np.float64).reshape(-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -10,18 +11,24 @@ import numpy as np
 from calibration import Calibration
 from calibration.actuators import Drawn, Twin
 from calibration.camera_record import MeasuredCamera
+from robosac.errors import ConfigError
 from robosac.robots.claw_file import ClawFile
 from robosac.robots.measured import CAMERA, COMMAND_TO_MOTION
+from robosac.robots.measured_camera import HAND, TRACKER
 from robosac.robots.robot_file import RobotFile
+from robosac.robots.sections import TrackerSection
 from robosac.robots.wiring import directions, motor_zeros
 from robosac.settings import ClawTwinSection, MinitaurConfig, TwinSection
 from robosac.settings.claw import ClawConfig
+from robosac.settings.minitaur import TwinOverheadSection
 
 if TYPE_CHECKING:
     from sim.bolts import Bolts
     from sim.delays import Delays
     from sim.joint_dynamics import JointDynamics
     from sim.lens import PlacedLens
+    from sim.measured_eye import MeasuredEye
+    from sim.overhead_camera import OverheadView
 
 MINITAUR_TOLERANCE: Final = (0.05, 0.01, 0.01, 1e-4)
 CLAW_TOLERANCE: Final = (0.15, 0.05, 0.02, 0.004)
@@ -44,7 +51,7 @@ def measured_delays(measured: Calibration) -> Delays | None:
 
 
 def measured_camera_delays(measured: Calibration) -> Delays | None:
-    """The hand's pictures' delay that was measured; None: it was not."""
+    """The pictures' delay that was measured; None: it was not."""
     return _replayed(measured, CAMERA)
 
 
@@ -65,6 +72,70 @@ def measured_lens(camera: MeasuredCamera) -> PlacedLens:
     (rx, dx, fx), (ry, dy, fy), (rz, dz, fz) = camera.rotation.tolist()
     axes = ((rx, ry, rz), (dx, dy, dz), (fx, fy, fz))
     return PlacedLens(lens, axes, camera.position_m)
+
+
+def filed_lens(section: TrackerSection) -> PlacedLens:
+    """The tracker's camera as the robot file has it.
+
+    Raises:
+        ConfigError: its distortion has coefficients that the twin's lens has not.
+    """
+    from sim.lens import Lens, PlacedLens
+
+    filed = section.calibration
+    if any(filed.distortion[5:]):
+        raise ConfigError(
+            "tracker.calibration.distortion has more than k1, k2, p1, p2 and k3; the twin's lens"
+            " has no others"
+        )
+    k1, k2, p1, p2, k3 = (*filed.distortion, 0.0)[:5]
+    (fx, _, cx), (_, fy, cy), _ = filed.matrix
+    lens = Lens(section.size, (fx, fy), (cx, cy), (k1, k2, p1, p2, k3))
+    right, down, forward = zip(*filed.rotation, strict=True)
+    return PlacedLens(lens, (right, down, forward), filed.position)
+
+
+def measured_eye(measured: Calibration, twin: str) -> MeasuredEye:
+    """What a served twin's camera takes over: lens, place and delay, as far as measured.
+
+    Raises:
+        ConfigError: none of it was.
+    """
+    from sim.measured_eye import MeasuredEye
+
+    seen = measured.cameras.get(HAND if twin == "claw" else TRACKER)
+    delays = measured_camera_delays(measured)
+    if seen is None and delays is None:
+        raise ConfigError(
+            f"the calibration of {measured.robot} tells nothing of the camera of a {twin}; valid is"
+            " one with its lens (calibrate tracker, camera) or its delay (calibrate latency)"
+        )
+    return MeasuredEye(None if seen is None else measured_lens(seen), delays)
+
+
+def overhead_view(
+    section: TwinOverheadSection, file: RobotFile, measured: Calibration
+) -> OverheadView:
+    """The camera above the twin: as measured, or else as the robot file has it, or as drawn."""
+    from sim.overhead_camera import OverheadView
+
+    view = OverheadView(
+        fps=section.fps,
+        latency_s=section.latency_s,
+        jitter_s=section.jitter_s,
+        delays=measured_camera_delays(measured),
+    )
+    tracker, seen = file.tracker, measured.cameras.get(TRACKER)
+    if tracker is not None:
+        marker = tracker.marker
+        view = replace(
+            view,
+            placed=filed_lens(tracker),
+            marker_id=marker.id,
+            marker_side_m=marker.side_m,
+            marker_height_m=marker.height_m,
+        )
+    return view if seen is None else replace(view, placed=measured_lens(seen))
 
 
 def measured_bolts(measured: Calibration, file: RobotFile | ClawFile) -> Bolts:

@@ -34,6 +34,7 @@ from robosac.robots.claw import Claw
 from robosac.robots.claw_file import ClawFile
 from robosac.robots.eye import Camera
 from robosac.robots.identity import check_ports
+from robosac.robots.measured_camera import with_measured_tracker
 from robosac.robots.minitaur import Minitaur
 from robosac.robots.robot_file import RobotFile, load_robot_file
 from robosac.settings import ClawConfig, MinitaurConfig
@@ -96,7 +97,7 @@ class Armed:
     watching: WatchingClock
     """What `clock` waits on."""
     camera: Camera | None = None
-    """The hand's, if it was asked for."""
+    """What looks at it, if it was asked for: the hand's, or the one above the quadruped."""
 
     @property
     def kind(self) -> str:
@@ -174,7 +175,8 @@ def armed(
         take_over: stop and end whoever owns it now.
         seed: of what is drawn: a twin, and the times of ticks.
         target: where what is measured goes; a dry run is on the twin, whatever the settings say.
-        sight: open the hand's camera too, if its task learns from pictures.
+        sight: open the camera too: the hand's, if its task learns from pictures; the one above the
+            quadruped, if the robot file has it. A quadruped's twin always has.
 
     Raises:
         ConfigError: a setting, a file or a port is wrong. CalibrationMismatch: another robot's.
@@ -192,7 +194,7 @@ def armed(
     gate, blackbox = EStopGate(), Blackbox(config)
     with ExitStack() as stack:
         if isinstance(config, MinitaurConfig):
-            reached = _minitaur(config, stack, take_over, gate, blackbox)
+            reached = _minitaur(config, stack, take_over, gate, blackbox, sight)
         else:
             reached = _claw(config, stack, take_over, gate, blackbox)
         built = _driven(config, reached, stack, rng, gate, blackbox)
@@ -252,7 +254,12 @@ def _driven(
 
 
 def _minitaur(
-    config: MinitaurConfig, stack: ExitStack, take_over: bool, gate: EStopGate, blackbox: Blackbox
+    config: MinitaurConfig,
+    stack: ExitStack,
+    take_over: bool,
+    gate: EStopGate,
+    blackbox: Blackbox,
+    sight: bool,
 ) -> _Reached:
     from robosac.assembly_minitaur import reach
 
@@ -260,7 +267,9 @@ def _minitaur(
     measured = own_calibration(config.robot, "minitaur", file)
     custody = stack.enter_context(minitaur_custody(config, file, gate, take_over))
     # It stays where it is, so that nobody must see where it goes.
-    reached = reach(config, file, measured, custody.console, blackbox.tap, camera=False)
+    camera = sight and file.tracker is not None
+    followed = with_measured_tracker(file, measured) if camera else file
+    reached = reach(config, followed, measured, custody.console, blackbox.tap, camera, film=sight)
     stack.callback(reached.devices.close)
     check_ports(measured, reached.ports)
     robot: Robot = Minitaur(file, measured, reached.devices, reached.clock.now)
@@ -272,7 +281,8 @@ def _minitaur(
 
         robot = gated(robot, config, measured, reached.ports, seeing=False)
     settings = minitaur_settings(config, file)
-    return _Reached(file, measured, custody, robot, reached.clock, settings, hung, None)
+    above = reached.overhead
+    return _Reached(file, measured, custody, robot, reached.clock, settings, hung, above)
 
 
 def _claw(

@@ -6,13 +6,21 @@ simulator.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from calibration import Calibration
 from drivers.moteus import MoteusBus
 from drivers.vectornav.port import VectorNavPort
-from robosac.actuator_twin import measured_actuators, measured_bolts, measured_delays
+from robosac.actuator_twin import (
+    measured_actuators,
+    measured_bolts,
+    measured_camera_delays,
+    measured_delays,
+    overhead_view,
+)
 from robosac.channel_layout import Layout
 from robosac.check.gate import gated
 from robosac.connection import Connection
@@ -28,7 +36,7 @@ from robosac.remote_stage import has_own_process, remote_stage, start
 from robosac.robots.controller_options import wanted_options
 from robosac.robots.identity import check_ports
 from robosac.robots.measured_camera import with_measured_tracker
-from robosac.robots.minitaur import Devices, Minitaur
+from robosac.robots.minitaur import Devices, Minitaur, nothing_to_close
 from robosac.robots.robot_file import RobotFile, load_robot_file
 from robosac.robots.wiring import motor_zeros
 from robosac.settings import MinitaurConfig, TwinSection
@@ -37,6 +45,8 @@ from robosac.tasks.falls import FallCount
 from robosac.tasks.walk import MinitaurWalk
 
 if TYPE_CHECKING:
+    from drivers.camera.stepped import SteppedCamera
+    from sim.camera_capture import RenderedCamera
     from sim.firmware.moteus.bank import MoteusBank
 
 ROBOT_NAME = "minitaur"
@@ -113,21 +123,33 @@ def reach(
     console: TextIO,
     tap: Tap,
     camera: bool = True,
+    film: bool = False,
 ) -> Connection:
-    """The robot at the configured address; on ports without its overhead camera, if not `camera`.
+    """The robot at the configured address.
+
+    Args:
+        config: the settings.
+        file: the robot file.
+        measured: its calibration.
+        console: where the operator answers.
+        tap: what listens to its ports.
+        camera: on ports, whether its overhead camera is opened.
+        film: whether a twin gets one, whose pictures take time; its tracker looks at none.
 
     Raises:
         ConfigError: a port or the camera cannot be opened.
     """
     if is_twin(config.robot.address, ROBOT_NAME):
-        return _twin(config.twin, file, measured, tap)
+        return _twin(config.twin, file, measured, tap, film)
     # Only here, for it brings OpenCV along.
     from robosac.connect import connect
 
     return connect(file, console=console, tap=tap, camera=camera)
 
 
-def _twin(twin: TwinSection, file: RobotFile, measured: Calibration, tap: Tap) -> Connection:
+def _twin(
+    twin: TwinSection, file: RobotFile, measured: Calibration, tap: Tap, film: bool
+) -> Connection:
     """The twin, its controllers configured as the robot file says."""
     from sim.minitaur import MinitaurTwin, SensorNoise, TwinOptions
     from sim.randomisation import Randomisation
@@ -148,7 +170,12 @@ def _twin(twin: TwinSection, file: RobotFile, measured: Calibration, tap: Tap) -
         if twin.randomisation == "tan2018"
         else Randomisation.off(),
         tracker=TrackerSettings(
-            position_noise_m=noise.tracker_position_m, yaw_noise_rad=noise.tracker_yaw_rad
+            rate_hz=twin.overhead.fps,
+            latency_s=twin.overhead.latency_s,
+            jitter_s=twin.overhead.jitter_s,
+            delays=measured_camera_delays(measured),
+            position_noise_m=noise.tracker_position_m,
+            yaw_noise_rad=noise.tracker_yaw_rad,
         ),
         gains=(file.gains.stiffness_n_m_per_rad, file.gains.damping_n_m_s_per_rad),
         actuators=measured_actuators(measured, file.joint_names),
@@ -159,13 +186,33 @@ def _twin(twin: TwinSection, file: RobotFile, measured: Calibration, tap: Tap) -
     model = MinitaurTwin(options, ids)
     _set_options(model.bank, file, measured)
     now = model.clock.now
+    above = None
+    if film:
+        view = overhead_view(twin.overhead, file, measured)
+        above = _camera(model.look(view), file, now)
     devices = Devices(
         bus=MoteusBus(tap(model.legs, "legs", now), ids, now),
         imu=VectorNavPort(tap(model.imu, "imu", now), now),
         reopen_imu=model.imu.reopen,
         tracker=model.tracker,
+        close_tracker=nothing_to_close if above is None else above.close,
     )
-    return Connection(devices, model.clock, model, model.render, model.clock)
+    return Connection(devices, model.clock, model, model.render, model.clock, overhead=above)
+
+
+def _camera(device: RenderedCamera, file: RobotFile, now: Callable[[], float]) -> SteppedCamera:
+    """The driver of the twin's camera: the real one's settings, but neither thread nor warm-up."""
+    # Only here, for they bring OpenCV along.
+    from drivers.camera.settings import CameraSettings
+    from drivers.camera.stepped import SteppedCamera
+    from robosac.overhead import camera_settings
+
+    width, height = device.size
+    settings = CameraSettings(width, height, device.fps, controls=None)
+    if file.tracker is not None:
+        settings = camera_settings(file.tracker)
+    settings = replace(settings, width=width, height=height, fps=device.fps, warm_up_frames=0)
+    return SteppedCamera(device.open, settings, now, device.ready).open()
 
 
 def _set_options(bank: MoteusBank, file: RobotFile, measured: Calibration) -> None:

@@ -13,7 +13,7 @@ from calibration.errors import Undetermined
 from calibration.latency import Step, StepResponse, needed_history, round_trips, step_response
 from calibration.record import Calibration, Delay
 from robosac.armed_bench import Armed, Progress, armed, readings
-from robosac.calibrate_camera_latency import film_valve, timed_pictures
+from robosac.calibrate_camera_latency import film, timed_pictures
 from robosac.calibrate_pictures import latency_page
 from robosac.calibrate_target import Target
 from robosac.dithered import SHARE
@@ -21,6 +21,7 @@ from robosac.errors import RobotError
 from robosac.hal import FloatArray
 from robosac.robots.claw_file import ClawFile
 from robosac.robots.measured import with_latency
+from robosac.robots.robot_file import RobotFile
 from robosac.settings import ClawConfig, MinitaurConfig
 from robosac.ticks import Tick
 
@@ -76,7 +77,7 @@ def latency(
     with armed(preset, overrides, take_over, seed, target, sight=True) as robot:
         base = target.base(robot.file)
         stepped = step_joint(robot)
-        filmed = None if robot.camera is None else film_valve(robot)
+        filmed = None if robot.camera is None else film(robot)
         stamp = _filed_latency(robot.file)
     # The robot is at rest and its torque off: nobody feeds its watchdogs meanwhile.
     found = timed(stepped)
@@ -84,32 +85,38 @@ def latency(
     today = datetime.date.today().isoformat()
     measured = with_latency(base, found.bus, found.response, today, found.ages, camera)
     ages = found.ages if camera is None else {**found.ages, "camera": camera.delay}
-    remarks = "; ".join(filter(None, (found.remark, stamp_remark(camera, stamp))))
-    page = latency_page(target.beside, found.response.each_s, found.bus, ages, remarks)
+    remarks = "; ".join(filter(None, (found.remark, stamp_remark(camera, *stamp))))
+    each_s, pictures_s = found.response.each_s, None if camera is None else camera.each_s
+    page = latency_page(target.beside, each_s, found.bus, ages, remarks, pictures_s)
     target.write(measured)
     return document(measured, found, remarks, page)
 
 
-def stamp_remark(camera: CameraLatency | None, latency_s: float) -> str:
-    """What is wrong with the pictures' stamps; empty if nothing is.
+def stamp_remark(camera: CameraLatency | None, section: str, latency_s: float) -> str:
+    """What is wrong with the pictures' stamps; empty if nothing is that could be mended.
+
+    Stamps that seem too early are right: the joints' own readings are late by as much.
 
     Args:
         camera: what was measured, if it was.
-        latency_s: by how much the robot file corrects them already, s.
+        section: the camera's in the robot file.
+        latency_s: by how much that corrects the stamps already, s.
     """
-    if camera is None or abs(camera.stamp_s) <= STAMP_S:
+    right = 0.0 if camera is None else max(0.0, latency_s + camera.stamp_s)
+    if camera is None or abs(right - latency_s) <= STAMP_S:
         return ""
-    right = max(0.0, latency_s + camera.stamp_s)
     return (
         f"pictures are stamped {1e3 * camera.stamp_s:.1f} ms after their exposure; put"
-        f" camera.latency_s: {right:.4f} into the robot file"
+        f" {section}.latency_s: {right:.4f} into the robot file"
     )
 
 
-def _filed_latency(file: object) -> float:
-    """By how much the robot file corrects the stamps of the hand's camera, s."""
-    camera = file.camera if isinstance(file, ClawFile) else None
-    return 0.0 if camera is None else camera.latency_s
+def _filed_latency(file: RobotFile | ClawFile) -> tuple[str, float]:
+    """The camera's section in the robot file, and by how much it corrects the stamps, s."""
+    name, camera = (
+        ("camera", file.camera) if isinstance(file, ClawFile) else ("tracker", file.tracker)
+    )
+    return name, 0.0 if camera is None else camera.latency_s
 
 
 def document(measured: Calibration, found: Latency, remark: str, page: Path) -> dict[str, object]:

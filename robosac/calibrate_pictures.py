@@ -34,9 +34,26 @@ class Seen:
 
 
 def latency_page(
-    out: Path, each_s: FloatArray, bus: Delay, ages: Mapping[str, Delay], remark: str
+    out: Path,
+    each_s: FloatArray,
+    bus: Delay,
+    ages: Mapping[str, Delay],
+    remark: str,
+    pictures_s: FloatArray | None = None,
 ) -> Path:
-    """Write OUT.latency.png and .html; the page's path. Raises ConfigError: they cannot be."""
+    """Write OUT.latency.png and .html; the page's path.
+
+    Args:
+        out: the file that they lie beside.
+        each_s: of every step, from command to motion.
+        bus: round trips.
+        ages: of other values when they are used, by name.
+        remark: what is wrong; empty: nothing.
+        pictures_s: of every picture, from exposure to use; None: no camera was timed.
+
+    Raises:
+        ConfigError: they cannot be written.
+    """
     rows = [_delay_row("bus", bus), *(_delay_row(name, age) for name, age in ages.items())]
     rows.append(_row("command to motion", each_s))
     head = ("ms", "count", "mean", "median", "99 %", "longest")
@@ -44,7 +61,7 @@ def latency_page(
         out,
         "latency",
         "Latency",
-        partial(latency_figure, each_s),
+        partial(latency_figure, each_s, pictures_s),
         table(head, rows) + (f"<p>{html.escape(remark)}.</p>" if remark else ""),
     )
 
@@ -81,17 +98,21 @@ def actuators_page(out: Path, seen: Seen, found: ActuatorResult) -> Path:
     return page(out, "actuators", "Actuators", draw, text + table(head, rows))
 
 
-def latency_figure(each_s: FloatArray, theme: Theme) -> Figure:
-    """Histogram of the steps' delays."""
+def latency_figure(each_s: FloatArray, pictures_s: FloatArray | None, theme: Theme) -> Figure:
+    """Histograms of the steps' delays, and of the pictures' where there is a camera."""
     from robosac.plot_style import new_figure
 
-    figure = new_figure(3.4)
-    axes = figure.subplots()
-    axes.hist(1e3 * each_s, bins=20, color=theme.blue)
-    axes.axvline(1e3 * float(each_s.mean()), color=theme.orange)
-    axes.set_title("From command to motion seen")
-    axes.set_xlabel("ms")
-    axes.set_ylabel("steps")
+    shown = [("From command to motion seen", "steps", each_s)]
+    if pictures_s is not None:
+        shown.append(("From exposure to a picture that can be used", "pictures", pictures_s))
+    figure = new_figure(3.4 * len(shown))
+    for row, (title, what, values_s) in enumerate(shown):
+        axes = figure.add_subplot(len(shown), 1, row + 1)
+        axes.hist(1e3 * values_s, bins=20, color=theme.blue)
+        axes.axvline(1e3 * float(values_s.mean()), color=theme.orange)
+        axes.set_title(title)
+        axes.set_xlabel("ms")
+        axes.set_ylabel(what)
     return figure
 
 

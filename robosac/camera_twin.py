@@ -18,7 +18,7 @@ from calibration.camera import INTRINSICS, Lens
 from calibration.camera_record import MeasuredCamera
 from calibration.record import DeviceTag
 from drivers.camera.stepped import SteppedCamera
-from robosac.actuator_twin import measured_lens
+from robosac.actuator_twin import filed_lens, measured_lens
 from robosac.board_person import BoardPerson
 from robosac.camera_fixture import load_camera_fixture
 from robosac.camera_guiding import Controls, Eye, OpenEye
@@ -159,7 +159,7 @@ def tracker_job(asked: Asked, config: MinitaurConfig, file: RobotFile) -> tuple[
 
     section = file.tracker or NOMINAL_TRACKER
     measured = _measured(config, file).cameras.get(TRACKER)
-    placed = _filed(section) if measured is None else _placed(measured, section)
+    placed = filed_lens(section) if measured is None else _placed(measured, section)
     light = RoomLight(section.exposure_s, section.white_balance_k)
     try:
         view = FloorView(placed, light, np.random.default_rng(SEED))
@@ -250,24 +250,6 @@ def _opener(
             camera.close()
 
     return opened
-
-
-def _filed(section: TrackerSection) -> PlacedLens:
-    """The tracker's camera as the robot file has it."""
-    from sim.lens import Lens as TwinLens
-    from sim.lens import PlacedLens
-
-    filed = section.calibration
-    if any(filed.distortion[5:]):
-        raise ConfigError(
-            "tracker.calibration.distortion has more than k1, k2, p1, p2 and k3; the twin's lens"
-            " has no others"
-        )
-    k1, k2, p1, p2, k3 = (*filed.distortion, 0.0)[:5]
-    (fx, _, cx), (_, fy, cy), _ = filed.matrix
-    lens = TwinLens(section.size, (fx, fy), (cx, cy), (k1, k2, p1, p2, k3))
-    right, down, forward = zip(*filed.rotation, strict=True)
-    return PlacedLens(lens, (right, down, forward), filed.position)
 
 
 def _placed(measured: MeasuredCamera, section: Section) -> PlacedLens:

@@ -286,6 +286,12 @@ def twin(
         bool,
         typer.Option("--hung", help="Hang it up as `robosac calibrate latency|actuators` asks."),
     ] = False,
+    cameras: Annotated[
+        Path | None, typer.Option(help="Folder for the sockets of its cameras, which it then has.")
+    ] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="Whose measured lens, place and delay its camera has.")
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Serve a twin's devices on pseudo-terminals, in real time, until Ctrl-C.
@@ -298,7 +304,9 @@ def twin(
     """
     from robosac import commands
 
-    guarded(lambda: commands.twin(preset, link, seed, faults, floor, hung, json))
+    guarded(
+        lambda: commands.twin(preset, link, seed, faults, floor, hung, cameras, calibration, json)
+    )
 
 
 @app.command()

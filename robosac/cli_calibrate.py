@@ -92,8 +92,8 @@ def latency(
 
     The robot hangs on its stand, is armed, and moves through its executor's limiter; Ctrl-C and
     every stop end with torque off and the file as it was. A picture and a page lie beside the file.
-    With claw-pixels its valve turns too, and tells how late the camera's pictures are. Any setting
-    is a flag, by its dotted name.
+    Where there is a camera, the valve turns too (claw-pixels), or all legs swing (a robot file with
+    a tracker), and that tells how late its pictures are. Any setting is a flag, by its dotted name.
 
     Example: `robosac calibrate latency minitaur --robot.address serial --robot.file my_robot.yaml
     --robot.calibration my_calibration.yaml --out my_calibration.yaml`

@@ -305,12 +305,15 @@ def twin(
     faults: str,
     floor: bool,
     hung: bool,
+    cameras: Path | None,
+    calibration: Path | None,
     as_json: bool,
 ) -> None:
     """Serve a twin until interrupted."""
     from robosac.twin_server import TwinRequest, serve
 
-    serve(TwinRequest(preset, link, seed, faults, floor, hung), as_json)
+    request = TwinRequest(preset, link, seed, faults, floor, hung, cameras, calibration)
+    serve(request, as_json)
 
 
 def replay(path: Path, as_json: bool) -> bool:

@@ -76,7 +76,8 @@ def connect(
     warnings = latency_warnings((legs, wire))
     attendant = ConsoleAttendant(console, place=STAND)
     ports = {"legs": legs.usb_serial, "imu": wire.usb_serial}
-    return Connection(devices, clock, attendant, warnings=warnings, ports=ports)
+    above = None if tracker is None else tracker.camera
+    return Connection(devices, clock, attendant, warnings=warnings, ports=ports, overhead=above)
 
 
 def make_imu(section: sections.Imu, wire: Wire, now: Callable[[], float]) -> Imu:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from robosac.clock import Clock
 from robosac.robots.claw import ClawDevices
+from robosac.robots.eye import Camera
 from robosac.robots.minitaur import Devices
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Reached(Generic[DevicesT, OperatorT]):
     """What works, but not as well as it should; one line each."""
     ports: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
     """USB serial number of each port, by its name in the robot file; None: it has none."""
+    overhead: Camera | None = None
+    """The camera above the quadruped, where one was opened; the devices close it."""
 
 
 Connection = Reached[Devices, "Attendant"]

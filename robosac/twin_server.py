@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import typer
+import yaml
 from rich.console import Console
 from rich.table import Table
 
 from robosac.errors import ConfigError, RobotError
+from robosac.rehearsal.files import camera_sections
+
+if TYPE_CHECKING:
+    from sim.measured_eye import MeasuredEye
 
 ANY_BAUD = "any"
 TWIN_PRIORITY = 60
@@ -33,6 +38,10 @@ class TwinRequest:
     """On the floor rather than on a stand."""
     hung: bool
     """On a stand where each joint may move by itself; not with `floor`."""
+    cameras: Path | None = None
+    """Folder for the sockets of its cameras; None: none is served."""
+    calibration: Path | None = None
+    """Of the robot whose measured lens, place and delay the camera takes over."""
 
 
 class Served(Protocol):
@@ -49,15 +58,17 @@ def serve(request: TwinRequest, as_json: bool) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
     Raises:
-        ConfigError: no such twin, a fault it cannot have, a folder that cannot be used, or a robot
-            both on the floor and hung up.
+        ConfigError: no such twin, a fault it cannot have, a folder or a calibration that cannot be
+            used, or a robot both on the floor and hung up.
         RobotError: the serving process ended by itself.
     """
     from sim.served import ServeError, served
 
     if request.floor and request.hung:
         raise ConfigError("--floor and --hung exclude one another")
-    _make_folder(request.link)
+    _make_folder("--link", request.link)
+    _make_folder("--cameras", request.cameras)
+    eye = _eye(request)
     began = False
     try:
         with served(
@@ -65,6 +76,8 @@ def serve(request: TwinRequest, as_json: bool) -> None:
             seed=request.seed,
             faults=request.faults,
             link=request.link,
+            cameras=request.cameras,
+            eye=eye,
             floor=request.floor,
             hung=request.hung,
             status=True,
@@ -81,13 +94,25 @@ def serve(request: TwinRequest, as_json: bool) -> None:
         raise (RobotError if began else ConfigError)(str(error)) from error
 
 
-def _make_folder(link: Path | None) -> None:
-    if link is None:
+def _eye(request: TwinRequest) -> MeasuredEye | None:
+    """What its camera takes over of a calibration, if one is named."""
+    if request.calibration is None:
+        return None
+    if request.cameras is None:
+        raise ConfigError("--calibration is for the cameras, and none is served without --cameras")
+    from robosac.actuator_twin import measured_eye
+    from robosac.stage import load_calibration
+
+    return measured_eye(load_calibration(request.calibration, request.preset), request.preset)
+
+
+def _make_folder(flag: str, folder: Path | None) -> None:
+    if folder is None:
         return
     try:
-        link.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"--link {link} cannot be made: {error.strerror}") from error
+        raise ConfigError(f"{flag} {folder} cannot be made: {error.strerror}") from error
 
 
 def _show(twin: Served, request: TwinRequest, as_json: bool) -> None:
@@ -99,7 +124,7 @@ def _show(twin: Served, request: TwinRequest, as_json: bool) -> None:
         return
     console = Console()
     console.print(port_table(request.preset, twin.ports))
-    console.print(_advice(twin.ports), highlight=False)
+    console.print(advice(twin.ports), highlight=False, markup=False, soft_wrap=True)
     with console.status("serving; Ctrl-C ends it") as line:
         for status in _statuses(twin):
             line.update(status_text(status))
@@ -122,12 +147,17 @@ def port_table(preset: str, ports: Mapping[str, Mapping[str, Any]]) -> Table:
     return table
 
 
-def _advice(ports: Mapping[str, Mapping[str, Any]]) -> str:
-    lines = ["ports:", *(f"  {name}: {port['path']}" for name, port in ports.items())]
-    if set(ports) == {"servos"}:
+def advice(ports: Mapping[str, Mapping[str, Any]]) -> str:
+    """What to write into a robot file, and then to run."""
+    cameras = camera_sections(ports)
+    serial = {name: port for name, port in ports.items() if "sheet" not in port}
+    lines = ["ports:", *(f"  {name}: {port['path']}" for name, port in serial.items())]
+    if set(serial) == {"servos"}:
         # The hand has one port, and its file tells the bit rate with it.
-        port = ports["servos"]
+        port = serial["servos"]
         lines = [f"port: {{path: {port['path']}, baud: {port['baud']}}}"]
+    if cameras:
+        lines.append(yaml.safe_dump(cameras, sort_keys=False, default_flow_style=None).rstrip())
     return "\n".join(
         (
             "In a robot file:",

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from robosac.clock import Clock
 from robosac.hal import Image
 from robosac.robots.eye import Camera
@@ -57,6 +59,7 @@ class Sighting:
     stamped_s: float
     """When it is said to have been exposed."""
     image: Image
+    """What is kept of it."""
 
 
 class CameraWatch:
@@ -65,14 +68,20 @@ class CameraWatch:
     Args:
         camera: the camera.
         now: the clock, monotonic seconds.
+        kept: what is kept of a picture; it must be quick.
 
     Attributes:
         seen: what came, in order.
         lost: pictures that came after too long a gap.
     """
 
-    def __init__(self, camera: Camera, now: Callable[[], float]) -> None:
-        self._camera, self._now = camera, now
+    def __init__(
+        self,
+        camera: Camera,
+        now: Callable[[], float],
+        kept: Callable[[Image], Image] = np.copy,
+    ) -> None:
+        self._camera, self._now, self._kept = camera, now, kept
         self.seen: list[Sighting] = []
         self.lost = 0
         frame = camera.newest(now())
@@ -90,4 +99,5 @@ class CameraWatch:
         if now - before > MOST_GAP_S:
             self.lost += 1
             return
-        self.seen.append(Sighting((now + before) / 2.0, frame.time, frame.image))
+        image = self._kept(frame.image)
+        self.seen.append(Sighting((now + before) / 2.0, frame.time, image))

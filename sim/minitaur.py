@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from drivers.moteus.registers import STREAM_FLOW_POLL, STREAM_POLL, STREAM_WRITE
 from sim.actuator import DcMotor
 from sim.bolts import Bolts
+from sim.camera_capture import RenderedCamera
 from sim.clock import VirtualClock
 from sim.delays import Delays
 from sim.fallen import fall
@@ -26,6 +27,8 @@ from sim.firmware.moteus.bank import MoteusBank, MoteusConfig
 from sim.firmware.vectornav.sensor import Vn100
 from sim.joint_dynamics import JointDynamics
 from sim.latency import DelayLine
+from sim.leg_capsules import LegCapsules
+from sim.overhead_camera import OverheadView, overhead_camera
 from sim.plant import MinitaurPlant
 from sim.randomisation import Draw, Randomisation
 from sim.tracker import OverheadTracker, TrackerSettings
@@ -95,7 +98,8 @@ class MinitaurTwin:
     Attributes:
         clock: virtual; waiting on it advances the physics.
         legs, imu: the wires.
-        tracker: the overhead tracker.
+        tracker: the overhead tracker; it looks at no pictures.
+        overhead: the overhead camera, once `look` has hung one up.
         draw: what this episode's robot is like.
         adapter, bank, vn100: the firmware behind the wires.
         hands: called before each step of physics; None: nobody has hands on it.
@@ -142,7 +146,11 @@ class MinitaurTwin:
         self.adapter = legs.adapter
         self.legs = TwinWire(legs, self.clock)
         self.imu = TwinWire(self.vn100, self.clock)
-        self.tracker = OverheadTracker(self.plant.planar_pose, options.tracker)
+        tracker = options.tracker
+        if tracker.delays is not None:
+            tracker = replace(tracker, delays=tracker.delays.later(self.reading_lag_s))
+        self.tracker = OverheadTracker(self.plant.planar_pose, tracker)
+        self.overhead: RenderedCamera | None = None
         self._encoders = DelayLine(2 * JOINTS, round(options.pd_latency_s / DT) + 1)
         self._sensors = DelayLine(_CHANNELS, MAX_SENSOR_DELAY_STEPS)
         self._row = np.zeros(_CHANNELS)
@@ -151,6 +159,23 @@ class MinitaurTwin:
         self._view: RayView | None = None
         self.hands: Callable[[], None] | None = None
         self.place(0)
+
+    @property
+    def reading_lag_s(self) -> float:
+        """How old the joints' angles are when the controllers tell them, on the average, s."""
+        delays = self.options.delays
+        return self.options.sensor_latency_s if delays is None else delays.mean_s + 0.5 * DT
+
+    def look(self, view: OverheadView) -> RenderedCamera:
+        """Hang a camera above the floor, in the place of any other."""
+        if view.delays is not None:
+            # Timed against the joints' readings, so that both are as far apart as they were.
+            view = replace(view, delays=view.delays.later(self.reading_lag_s))
+        legs = LegCapsules(self.plant.model, self.plant.data)
+        clock, rng = self.clock, np.random.default_rng(0)
+        pose = self.plant.planar_pose
+        self.overhead = overhead_camera(pose, legs, view, clock.now, clock.wait_until, rng)
+        return self.overhead
 
     def place(self, seed: int, faults: tuple[str, ...] = ()) -> None:
         """Set a rested robot on its feet at the start line and hold its body; all from `seed`.
@@ -268,6 +293,8 @@ class MinitaurTwin:
         self.drive()
         self._sensors.push(self._row)
         self.tracker.step(self.clock.now())
+        if self.overhead is not None:
+            self.overhead.expose_due(self.clock.now())
         self._imu_countdown -= 1
         if self._imu_countdown == 0:
             self._imu_countdown = IMU_PERIOD_STEPS

@@ -27,6 +27,7 @@ from sim.camera_port import CameraPort
 from sim.clock import RealTimePacer
 from sim.fault_plan import Faultable, FaultPlan, FaultyPort
 from sim.fault_spec import FaultSpecError, Kind, parse_faults
+from sim.measured_eye import MeasuredEye
 from sim.pty_port import PtyPort
 from sim.punctual import be_punctual
 from sim.worlds import UnknownTwin, World, make_world
@@ -224,7 +225,7 @@ def main(arguments: list[str] | None = None) -> int:
     cameras: dict[str, CameraPort] = {}
     try:
         try:
-            world = make_world(options.preset, options.seed)
+            world = make_world(options.preset, options.seed, options.eye)
             if options.hung:
                 world.hang(options.seed)
             if options.floor:
@@ -287,6 +288,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--faults", default="")
     parser.add_argument("--link", type=Path)
     parser.add_argument("--cameras", type=Path)
+    parser.add_argument("--eye", type=MeasuredEye.of, help="see sim.measured_eye")
     stands = parser.add_mutually_exclusive_group()
     stands.add_argument("--floor", action="store_true")
     stands.add_argument("--hung", action="store_true")

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sim.measured_eye import MeasuredEye
+
 END_TIMEOUT_S = 10.0
 """How long the serving process may take to give its ports back, s."""
 
@@ -85,6 +87,7 @@ def served(
     faults: str = "",
     link: Path | None = None,
     cameras: Path | None = None,
+    eye: MeasuredEye | None = None,
     floor: bool = False,
     hung: bool = False,
     status: bool = False,
@@ -98,6 +101,7 @@ def served(
         faults: see `sim.fault_spec`.
         link: a folder for stable names of the ports; it must exist.
         cameras: a folder for the sockets of its cameras; None: no camera is served.
+        eye: what its camera takes over of a measured one.
         floor: let the body go at once; otherwise it is held as on a stand.
         hung: hang it up where each joint may move by itself; not with `floor`.
         status: the server also says once a second how it goes.
@@ -110,6 +114,7 @@ def served(
     command += [f"--priority={priority}"]
     command += [f"--link={link}"] if link is not None else []
     command += [f"--cameras={cameras}"] if cameras is not None else []
+    command += [f"--eye={eye.text()}"] if eye is not None else []
     command += ["--floor"] * floor + ["--hung"] * hung + ["--status"] * status
     # A session of its own: Ctrl-C is for whoever asked for the twin, and may need it to the end.
     process = subprocess.Popen(

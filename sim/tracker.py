@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from drivers.tracker import PlanarFix
+from sim.delays import Delays
 
 
 class Planar(Protocol):
@@ -29,14 +30,26 @@ class TrackerSettings:
     """A common 60 Hz camera looking at a fiducial marker from about 3 m."""
 
     rate_hz: float = 60.0
-    latency_s: float = 0.05
-    """From exposure to the finished fix."""
+    latency_s: float = 0.04
+    """From exposure to the picture."""
+    jitter_s: float = 0.0
+    """At most so much is added to each picture's latency."""
+    delays: Delays | None = None
+    """From exposure to the picture as measured on one camera, in the place of both."""
+    search_s: float = 0.01
+    """From the picture to the finished fix (assumed; a marker takes 2 to 30 ms to find)."""
     position_noise_m: float = 0.002
     """Standard deviation in x and in y."""
     yaw_noise_rad: float = 0.005
     """Standard deviation."""
     velocity_filter_s: float = 0.1
     """Time constant of the low-pass filter on the differenced position; the velocity lags by it."""
+
+    @property
+    def longest_s(self) -> float:
+        """From exposure to the finished fix at most, s."""
+        picture_s = self.latency_s + self.jitter_s if self.delays is None else self.delays.max_s
+        return picture_s + self.search_s
 
 
 class OverheadTracker:
@@ -47,7 +60,7 @@ class OverheadTracker:
 
     Args:
         pose: the true place, asked for at each exposure.
-        settings: rate, latency and errors.
+        settings: rate, delays and errors.
         rng: source of the errors; a later `reset` may replace it.
     """
 
@@ -71,8 +84,8 @@ class OverheadTracker:
         self._next = 0.0
         self._last_elapsed = 0.0
         # Fixes still on their way, and two more: what falls out unread has long been overtaken.
-        on_their_way = math.ceil(self.settings.latency_s * self.settings.rate_hz)
-        self._pending: deque[PlanarFix] = deque(maxlen=on_their_way + 2)
+        on_their_way = math.ceil(self.settings.longest_s * self.settings.rate_hz)
+        self._pending: deque[tuple[float, PlanarFix]] = deque(maxlen=on_their_way + 2)
         self._arrived: PlanarFix | None = None
         self._last: PlanarFix | None = None
 
@@ -87,14 +100,21 @@ class OverheadTracker:
         fix = self._measure(now, elapsed - self._last_elapsed)
         self._last_elapsed = elapsed
         self._last = fix
-        self._pending.append(fix)
+        self._pending.append((now + self._transit_s(), fix))
 
     def newest(self, now: float) -> PlanarFix | None:
         """Return the newest fix that has arrived by `now` (s); None before the first."""
-        due = now - self.settings.latency_s + 1e-9
-        while self._pending and self._pending[0].time <= due:
-            self._arrived = self._pending.popleft()
+        while self._pending and self._pending[0][0] <= now + 1e-9:
+            _, self._arrived = self._pending.popleft()
         return self._arrived
+
+    def _transit_s(self) -> float:
+        """From exposure to the finished fix, drawn for one picture, s."""
+        settings = self.settings
+        if settings.delays is not None:
+            return settings.delays.draw(self._rng) + settings.search_s
+        jitter_s = settings.jitter_s * self._rng.random() if settings.jitter_s > 0.0 else 0.0
+        return settings.latency_s + jitter_s + settings.search_s
 
     def _measure(self, now: float, elapsed: float) -> PlanarFix:
         """One exposure: errors added, velocity from this fix and the one `elapsed` (s) before."""

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from sim.clock import Steppable
 from sim.firmware.servo_hooks import ImuHooks, ServoHooks
+from sim.measured_eye import MeasuredEye
 from sim.wire import Device
 from sim.wire_framing import LINES, PACKETS, STREAM, Framing
 
@@ -78,18 +77,23 @@ class World:
     """Makes the cameras that look at it, by name; they cost time, so only where they are served."""
 
 
-def make_world(name: str, seed: int) -> World:
+def make_world(name: str, seed: int, eye: MeasuredEye | None = None) -> World:
     """The twin `name`, everything random in it from `seed`.
+
+    Args:
+        name: one of `WORLDS`.
+        seed: of everything random.
+        eye: what its camera takes over; None: it is as drawn.
 
     Raises:
         UnknownTwin: no such twin.
     """
     if name not in WORLDS:
         raise UnknownTwin(f"no twin {name!r}; valid are {', '.join(WORLDS)}")
-    return WORLDS[name](seed)
+    return WORLDS[name](seed, eye or MeasuredEye())
 
 
-def _minitaur(seed: int) -> World:
+def _minitaur(seed: int, eye: MeasuredEye) -> World:
     from sim.firmware.moteus.hooks import HookedMoteusBank
     from sim.firmware.vectornav.hooks import HookedVn100
     from sim.minitaur import MinitaurTwin, TwinOptions
@@ -110,12 +114,13 @@ def _minitaur(seed: int) -> World:
         }
 
     def cameras() -> Mapping[str, WorldCamera]:
-        from sim.overhead_camera import OverheadView, overhead_camera
+        from sim.overhead_camera import OverheadView
 
-        clock, view = twin.clock, OverheadView()
-        pose, rng = twin.plant.planar_pose, np.random.default_rng(seed)
-        device = overhead_camera(pose, view, clock.now, clock.wait_until, rng)
-        return {"overhead": WorldCamera(device, "the floor from above", view.sheet())}
+        view = replace(OverheadView(), delays=eye.delays)
+        if eye.placed is not None:
+            view = replace(view, placed=eye.placed)
+        what = "the floor and the robot from above"
+        return {"overhead": WorldCamera(twin.look(view), what, view.sheet())}
 
     return World(
         clock=twin.clock,
@@ -141,10 +146,11 @@ def _minitaur(seed: int) -> World:
     )
 
 
-def _claw(seed: int) -> World:
+def _claw(seed: int, eye: MeasuredEye) -> World:
     from drivers.dynamixel.constants import BAUD_RATES
     from sim.claw import ClawTwin
     from sim.claw_camera import ClawCameraOptions
+    from sim.ray_camera import CameraLook
 
     twin = ClawTwin()
     twin.place(seed)
@@ -162,7 +168,8 @@ def _claw(seed: int) -> World:
     )
 
     def cameras() -> Mapping[str, WorldCamera]:
-        options = ClawCameraOptions()
+        look = CameraLook(placed=eye.placed)
+        options = ClawCameraOptions(look=look, delays=eye.delays)
         size = list(options.size)
         sheet = {"size": size, "picture": size, "fps": options.fps, "exposure_s": 0.01}
         return {"hand": WorldCamera(twin.look(options).device, "the valve", sheet)}
@@ -185,8 +192,8 @@ def _claw(seed: int) -> World:
     )
 
 
-WORLDS: dict[str, Callable[[int], World]] = {"minitaur": _minitaur, "claw": _claw}
-"""What makes each twin from a seed."""
+WORLDS: dict[str, Callable[[int, MeasuredEye], World]] = {"minitaur": _minitaur, "claw": _claw}
+"""What makes each twin from a seed, with a camera as it was measured."""
 
 
 def _known(times: Mapping[int, float]) -> dict[int, float | None]:

@@ -102,9 +102,10 @@ class FrameKeeper:
 
     @property
     def fps(self) -> float:
-        """Rate of the last frames, 1/s; 0 with fewer than two."""
+        """Rate of the last frames, 1/s; 0 with fewer than two, or if all came at once."""
         times = self._delivered_at
-        return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 0.0
+        elapsed = times[-1] - times[0] if times else 0.0
+        return (len(times) - 1) / elapsed if elapsed > 0.0 else 0.0
 
     def accept(self, image: Image | None, host_s: float, kernel_s: float) -> Verdict:
         """Judge a picture: BGR as decoded (None: it could not be), arrival and stamp in s."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from calibration import Calibration
 from robosac.check.calibrated import CalibrationFacts
 from robosac.check.cameras import CameraWish
 from robosac.check.motors import MotorBounds
@@ -13,7 +14,7 @@ from robosac.check.picture import load
 from robosac.check.place import Place, place_of
 from robosac.errors import CalibrationMismatch, ConfigError
 from robosac.robots.claw_file import ClawFile, load_claw_file
-from robosac.robots.measured import CAMERA
+from robosac.robots.measured import CAMERA, COMMAND_TO_MOTION
 from robosac.robots.robot_file import RobotFile, load_robot_file
 from robosac.robots.wiring import check_calibration
 from robosac.settings import ClawConfig, MinitaurConfig, RobotConfig
@@ -70,14 +71,19 @@ def _minitaur(config: MinitaurConfig, seeing: bool) -> Subject:
     ports = {"legs": file.ports.legs, "imu": file.ports.imu}
     place = place_of(config.robot.address, "minitaur", ports.values())
     tracker = file.tracker if seeing else None
-    wish = None
+    wish, calibration = None, _calibration(config, file, "minitaur")
     if seeing and place is not Place.IN_PROCESS:
         if tracker is None:
             raise ConfigError(
                 f"the robot file of {file.name} has no section tracker;"
                 " robosac/robots/minitaur.yaml shows how one is described"
             )
-        wish = CameraWish(tracker.fps, config.task.tracker_age_s, tracker.exposure_s)
+        wish = CameraWish(
+            tracker.fps,
+            config.task.tracker_age_s,
+            tracker.exposure_s,
+            measured_s=_longest(calibration.found, late=True),
+        )
     return Subject(
         config=config,
         robot="minitaur",
@@ -85,7 +91,7 @@ def _minitaur(config: MinitaurConfig, seeing: bool) -> Subject:
         place=place,
         ports=ports,
         cameras={} if tracker is None else {"tracker": tracker.camera},
-        calibration=_calibration(config, file, "minitaur"),
+        calibration=calibration,
         bounds=_bounds(file, None),
         has_imu=True,
         wish=wish,
@@ -103,15 +109,13 @@ def _claw(config: ClawConfig) -> Subject:
     wish, calibration = None, _calibration(config, file, "claw")
     if seen is not None:
         fps = config.twin.camera.fps if place is Place.IN_PROCESS else seen.fps
-        late = None if calibration.found is None else calibration.found.latency.get(CAMERA)
-        longest = None if late is None else late.max_s
         kept = config.robot.picture
         reference = None if kept is None else load(Path(kept), file.name)
         wish = CameraWish(
             fps,
             config.task.frame_age_s,
             seen.exposure_s,
-            measured_s=longest,
+            measured_s=_longest(calibration.found, late=False),
             learned=True,
             reference=reference,
             twin=place is Place.IN_PROCESS,
@@ -139,6 +143,21 @@ def _calibration(config: RobotConfig, file: RobotFile | ClawFile, robot: str) ->
     except (ConfigError, CalibrationMismatch) as error:
         return CalibrationFacts(where, None, str(error))
     return CalibrationFacts(where, found)
+
+
+def _longest(found: Calibration | None, late: bool) -> float | None:
+    """From a picture's exposure to its use at most, s; None: it was not measured.
+
+    Args:
+        found: the calibration.
+        late: the joints' readings, against which it was measured, may themselves be late: by the
+            whole way from command to motion.
+    """
+    if found is None or CAMERA not in found.latency:
+        return None
+    motion = found.latency.get(COMMAND_TO_MOTION)
+    lag_s = motion.max_s if late and motion is not None else 0.0
+    return found.latency[CAMERA].max_s + lag_s
 
 
 def _bounds(file: RobotFile | ClawFile, model: str | None) -> MotorBounds:

@@ -43,17 +43,23 @@ def write_robot(
     document: dict[str, Any] = yaml.safe_load(text)
     if robot == "minitaur":
         document["ports"] = {name: ports[name]["path"] for name in ("legs", "imu")}
-        overhead = ports["overhead"]
-        document["tracker"] = {"camera": overhead["path"], **overhead["sheet"]}
     else:
         port = ports["servos"]
         document["port"] = {"path": port["path"], "baud": port["baud"]}
         document.pop("camera")
-        if "hand" in ports:
-            hand = ports["hand"]
-            document["camera"] = {"path": hand["path"], **hand["sheet"]}
+    document |= camera_sections(ports)
     file, measured = folder / ROBOT_FILE, folder / CALIBRATION_FILE
     write_whole(file, yaml.safe_dump(document, sort_keys=False).encode())
     nominal = resources.files("calibration") / "nominal" / f"{robot}.yaml"
     write_whole(measured, nominal.read_bytes())
     return file, measured
+
+
+def camera_sections(ports: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What a robot file says of the cameras among a served twin's ports, by section."""
+    found: dict[str, dict[str, Any]] = {}
+    if "overhead" in ports:
+        found["tracker"] = {"camera": ports["overhead"]["path"], **ports["overhead"]["sheet"]}
+    if "hand" in ports:
+        found["camera"] = {"path": ports["hand"]["path"], **ports["hand"]["sheet"]}
+    return found

@@ -117,7 +117,7 @@ def with_latency(
 
     Args:
         ages: of other sensors' values when they are used, by name.
-        camera: the hand's, if it was timed; else what was measured of it before stays.
+        camera: the robot's, if it was timed; else what was measured of it before stays.
     """
     found = {"bus": round_trip, COMMAND_TO_MOTION: response.delay, **(ages or {})}
     residuals = {"step_misfit": response.misfit}

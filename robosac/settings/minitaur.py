@@ -98,6 +98,16 @@ class NoiseSection(Section, frozen=True):
     tracker_yaw_rad: Annotated[float, Meta(ge=0, description="rad, overhead tracker")] = 0.005
 
 
+class TwinOverheadSection(Section, frozen=True):
+    """The twin's overhead camera: when its tracker has fixes, and its pictures come."""
+
+    fps: Annotated[float, Meta(gt=0, le=120, description="pictures a second")] = 60.0
+    latency_s: Annotated[float, Meta(ge=0, le=0.5, description="s from exposure to picture")] = 0.04
+    jitter_s: Annotated[
+        float, Meta(ge=0, le=0.5, description="s, at most so much is added to a picture's latency")
+    ] = 0.0
+
+
 class TwinSection(Section, frozen=True):
     """The simulated robot behind a twin:// address."""
 
@@ -117,6 +127,7 @@ class TwinSection(Section, frozen=True):
         Meta(description="dynamics drawn anew each episode: off, tan2018 (arXiv 1804.10332)"),
     ] = "off"
     noise: NoiseSection = NoiseSection()
+    overhead: TwinOverheadSection = TwinOverheadSection()
 
 
 class MinitaurConfig(RobotConfig, frozen=True):

@@ -163,3 +163,13 @@ def test_a_new_stream_makes_nothing_new_of_an_old_picture() -> None:
     assert keeper.accept(picture(1), host, kernel - 0.5) is Verdict.DELIVERED
     assert keeper.newest is not None
     assert keeper.newest.time == kernel - 0.5
+
+
+def test_frames_that_all_came_at_once_have_no_rate() -> None:
+    """Whoever has not looked for a while takes them in one go; without stamps that is one time."""
+    keeper = FrameKeeper(SETTINGS)
+    for number in range(2):
+        assert keeper.accept(picture(number), 50.0, 0.0) is Verdict.DELIVERED
+    assert keeper.fps == 0.0
+    keeper.accept(picture(2), 50.0 + PERIOD, 0.0)
+    assert keeper.fps == pytest.approx(2 / PERIOD)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -19,6 +19,8 @@ import yaml
 from calibration.camera import LensGoal
 from drivers.camera.frames import CameraFrame, CameraState, CameraStatus
 from drivers.camera.identity import CameraIdentity
+from drivers.camera.settings import CameraSettings
+from drivers.camera.stepped import SteppedCamera
 from drivers.tracker import PlanarFix
 from robosac import (
     armed_bench,
@@ -32,6 +34,7 @@ from robosac import (
     overhead,
 )
 from robosac.assembly_minitaur import _set_options
+from robosac.calibrate_camera_latency import film
 from robosac.check import standing
 from robosac.robots.robot_file import load_robot_file
 from robosac.robots.wiring import unmeasured
@@ -41,6 +44,7 @@ from sim.bolts import Bolts, about, product
 from sim.claw import ClawOptions, ClawTwin
 from sim.claw_plant import SHAFT_OFFSET_RAD
 from sim.minitaur import DRAWN, MinitaurTwin, TwinOptions
+from sim.overhead_camera import OverheadView, straight_down
 from sim.wire import TwinWire
 from tests.robosac.camera_rig import SIZE, Studio
 
@@ -72,6 +76,7 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
     ):  # fmt: skip
         patch.setattr(guiding, name, seconds)
     patch.setattr(calibrate_latency, "SETTLE_S", 0.05)
+    patch.setattr(film, "__defaults__", (6.0,))
     patch.setattr(calibrate_latency.step_joint, "__defaults__", (20,))
     quick = calibrate_actuators.Excitation(0.25, 10.0, 500.0, 2.0, 12.0, 0.1, 0.6, 2)
     usual = calibrate_actuators.EXCITATION
@@ -90,30 +95,57 @@ class PortWire:
 
 
 class Overhead:
-    """The camera above the floor, which sees the twin's marker, and its tracker."""
+    """The camera above the floor, which sees the twin, and the twin's own tracker."""
 
-    def __init__(self, twin: MinitaurTwin, exposures: CameraStatus) -> None:
-        self._twin, self._status = twin, exposures
-        self._image = np.full((SIZE[1], SIZE[0], 3), 110, np.uint8)
-
-    @property
-    def camera(self) -> Eye:
-        """Whose pictures are looked at."""
-        return Eye(self._status, self._image)
+    def __init__(self, twin: MinitaurTwin) -> None:
+        self._twin = twin
+        self.camera = Film(twin)
+        self.glanced = Eye()
 
     def newest(self, now: float) -> PlanarFix | None:
         """As `drivers.tracker.Tracker`."""
         return self._twin.tracker.newest(now)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Release the camera."""
+        self.camera.close()
+
+
+class Film:
+    """Pictures of the twin, which take time: only from when somebody looks at them."""
+
+    def __init__(self, twin: MinitaurTwin) -> None:
+        self._twin = twin
+        self._camera: SteppedCamera | None = None
+
+    def newest(self, now: float) -> CameraFrame | None:
+        """See `robosac.robots.eye.Camera`."""
+        return self._opened().newest(now)
+
+    def status(self) -> CameraStatus:
+        """See `robosac.robots.eye.Camera`."""
+        return self._opened().status()
+
+    def close(self) -> None:
+        """Release it."""
+        if self._camera is not None:
+            self._camera.close()
+            self._twin.overhead = None
+
+    def _opened(self) -> SteppedCamera:
+        if self._camera is None:
+            view = OverheadView(straight_down(SIZE, 400.0, 2.5), FPS, latency_s=0.04)
+            device, now = self._twin.look(view), self._twin.clock.now
+            settings = CameraSettings(*SIZE, FPS, controls=None, warm_up_frames=0)
+            self._camera = SteppedCamera(device.open, settings, now, device.ready).open()
+        return self._camera
 
 
 class Eye:
-    """A camera in good order."""
+    """A camera in good order, for whoever only wants to know that."""
 
-    def __init__(self, status: CameraStatus, image: Any) -> None:
-        self._status, self._image = status, image
+    def __init__(self) -> None:
+        self._image = np.full((SIZE[1], SIZE[0], 3), 110, np.uint8)
 
     def newest(self, now: float) -> CameraFrame:
         """A picture that is 10 ms old."""
@@ -121,7 +153,7 @@ class Eye:
 
     def status(self) -> CameraStatus:
         """In good order."""
-        return self._status
+        return CameraStatus(state=CameraState.LIVE, frames=100, fps=FPS)
 
 
 class Attendant:
@@ -240,11 +272,9 @@ class OutOfTheBox:
             patch.setattr(room, "ConsoleAttendant", lambda *_, **__: Attendant(twin))
         for room in (calibrate_robot, armed_bench):
             patch.setattr(room, "ConsolePerson", lambda *_: Person(twin, joints))
-        status = CameraStatus(state=CameraState.LIVE, frames=100, fps=FPS)
         if isinstance(twin, MinitaurTwin):
-            above = Overhead(twin, status)
-            patch.setattr(connect, "open_tracker", lambda *_: above)
-            patch.setattr(overhead, "overhead_of", lambda tracker: tracker and tracker.camera)
+            patch.setattr(connect, "open_tracker", lambda *_: Overhead(twin))
+            patch.setattr(overhead, "overhead_of", lambda tracker: tracker and tracker.glanced)
         for room in (calibrate_camera, standing):
             patch.setattr(room, "camera_identity", lambda *_: SEEN)
         studio = Studio(4 if self.robot == "minitaur" else 3, floor=self.robot == "minitaur")

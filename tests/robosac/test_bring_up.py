@@ -166,6 +166,8 @@ def truth_was_found(box: OutOfTheBox) -> None:
     assert np.degrees(np.abs(wrong)).max() < 0.2
     assert {"joints", "latency", "actuators"} <= set(found.evidence)
     if box.robot == "minitaur":
+        # The overhead camera's pictures, counted from the twin's readings.
+        assert found.latency["camera"].mean_s == pytest.approx(0.04 - 0.015, abs=0.001)
         between = abs(float(np.dot(found.imu_mounting, box.bolts.mounting)))
         assert 2.0 * np.degrees(np.arccos(min(1.0, between))) < 0.5
         np.testing.assert_allclose(found.gyro_bias_rad_s, box.bolts.gyro_bias_rad_s, atol=0.002)

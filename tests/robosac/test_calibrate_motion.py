@@ -17,6 +17,7 @@ from calibration.record import FORMAT, NOMINAL, Calibration, Delay
 from robosac import armed_bench, calibrate_actuators, calibrate_latency
 from robosac.actuator_twin import measured_actuators, measured_delays
 from robosac.armed_bench import Armed, armed
+from robosac.calibrate_camera_latency import film
 from robosac.calibration_file import save
 from robosac.cli import app
 from robosac.dithered import SHARE, DitheredClock
@@ -33,6 +34,7 @@ run = CliRunner().invoke
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibrate_latency, "STEPS", 20)
+    monkeypatch.setattr(film, "__defaults__", (4.0,))
     monkeypatch.setattr(calibrate_latency, "SETTLE_S", 0.05)
     monkeypatch.setattr(
         calibrate_actuators,
@@ -55,7 +57,7 @@ def test_latency_is_measured_written_and_told(
     assert told["latency"]["command_to_motion"]["mean_s"] == motion.mean_s
     assert told["needed_history"] == 1
     assert told["remark"] == ""
-    assert {"bus", "command_to_motion", "imu_age"} == set(found.latency)
+    assert {"bus", "command_to_motion", "imu_age", "camera"} == set(found.latency)
     assert found.evidence["latency"].samples > 20
     assert (tmp_path / "found.yaml.latency.png").read_bytes().startswith(b"\x89PNG")
     assert "command to motion" in (tmp_path / "found.yaml.latency.html").read_text()

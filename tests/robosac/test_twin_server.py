@@ -6,16 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import resources
 from pathlib import Path
 
 import pytest
+import yaml
 from rich.console import Console
 from typer.testing import CliRunner
 
 from drivers.moteus import MoteusBus
 from drivers.wire import SerialWire
 from robosac.cli import app
-from robosac.twin_server import port_table, status_text
+from robosac.twin_server import advice, port_table, status_text
 
 STATUS = {
     "time_s": 12.3,
@@ -79,3 +81,30 @@ def test_a_robot_is_not_on_the_floor_and_hung_up() -> None:
     done = CliRunner().invoke(app, ["twin", "minitaur", "--floor", "--hung"])
     assert done.exit_code == 2
     assert "exclude one another" in done.output
+
+
+def test_the_advice_is_what_a_robot_file_needs() -> None:
+    sheet = {"size": [320, 240], "marker": {"id": 7}}
+    ports = {
+        "legs": {"path": "/dev/pts/7"},
+        "imu": {"path": "/dev/pts/8"},
+        "overhead": {"path": "unix:/tmp/eye", "sheet": sheet},
+    }
+    text = advice(ports).partition("\n")[2].rpartition("\n")[0]
+    assert yaml.safe_load(text) == {
+        "ports": {"legs": "/dev/pts/7", "imu": "/dev/pts/8"},
+        "tracker": {"camera": "unix:/tmp/eye", **sheet},
+    }
+    hand = {"servos": {"path": "/dev/pts/9", "baud": 1_000_000}}
+    assert "port: {path: /dev/pts/9, baud: 1000000}" in advice(hand)
+
+
+def test_a_calibration_is_for_cameras_and_must_tell_of_one(tmp_path: Path) -> None:
+    nominal = resources.files("calibration") / "nominal" / "minitaur.yaml"
+    named = ["twin", "minitaur", "--calibration", str(nominal)]
+    done = CliRunner().invoke(app, named)
+    assert done.exit_code == 2
+    assert "none is served without --cameras" in done.output
+    done = CliRunner().invoke(app, [*named, "--cameras", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "tells nothing of the camera of a minitaur" in done.output

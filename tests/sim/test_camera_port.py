@@ -1,6 +1,5 @@
 """A twin's camera on a Unix socket, and the capture that opens it."""
 
-import math
 import socket
 import threading
 import time
@@ -11,16 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drivers.aruco.geometry import CameraModel, MarkerMount
-from drivers.aruco.tracker import ArucoSettings, ArucoTracker
 from drivers.camera import properties as cp
-from drivers.camera.frames import CameraFrame
 from drivers.camera.unix_socket import SocketCamera, SocketCapture, frame_message
 from drivers.errors import ProtocolError, WireClosed
 from sim.camera_capture import Image, RenderedCamera
 from sim.camera_port import CameraPort
-from sim.overhead_camera import ROTATION, OverheadScene, OverheadView
-from sim.plant import PlanarPose
 
 SIZE = (8, 6)
 FPS = 100.0
@@ -165,34 +159,3 @@ def test_only_pictures_are_sent(shape: tuple[int, ...]) -> None:
 def test_a_socket_is_named_by_its_scheme(path: str) -> None:
     with pytest.raises(ValueError, match="unix:PATH"):
         SocketCamera(path)
-
-
-def test_the_tracker_finds_the_robot_where_it_is() -> None:
-    """Drawn and found by two programs that know nothing of each other's projection."""
-    view, rng = OverheadView(), np.random.default_rng(1)
-    pose = [PlanarPose(0.0, 0.0, 0.0)]
-    scene = OverheadScene(lambda: pose[0], view, rng)
-    position = np.array([0.0, 0.0, view.height_m])
-    camera = CameraModel(
-        np.array(view.matrix), np.zeros(5), np.array(ROTATION), position, view.size
-    )
-    mount = MarkerMount(side_m=view.marker_side_m, height_m=view.marker_height_m)
-    tracker = ArucoTracker(camera, ArucoSettings(view.marker_id, mount))
-    errors: list[tuple[float, float, float]] = []
-    for step in range(40):
-        true = PlanarPose(0.5 * math.sin(0.1 * step), 0.4 * math.cos(0.07 * step), 0.1 * step)
-        pose[0] = true
-        fix = tracker.process(CameraFrame(step / view.fps, scene.picture(0.0), step + 1))
-        if fix is not None:
-            yaw = math.remainder(fix.yaw - true.yaw, math.tau)
-            errors.append((fix.x - true.x, fix.y - true.y, yaw))
-    assert len(errors) >= 35
-    assert np.abs(errors).max(axis=0) == pytest.approx([0.0, 0.0, 0.0], abs=0.05)
-    assert np.abs(np.mean(errors, axis=0)) == pytest.approx([0.0, 0.0, 0.0], abs=0.005)
-
-
-def test_a_robot_outside_the_picture_is_not_drawn() -> None:
-    scene = OverheadScene(
-        lambda: PlanarPose(5.0, 0.0, 0.0), OverheadView(), np.random.default_rng(0)
-    )
-    assert np.ptp(scene.picture(0.0).astype(int)) < 40

@@ -20,7 +20,7 @@ from sim.pty_port import PtyPort
 from sim.serve import Server
 from sim.served import ServedTwin, ServeError, served
 from sim.wire_framing import LINES
-from sim.worlds import WORLDS, World, WorldPort
+from sim.worlds import WORLDS, World, WorldPort, make_world
 
 pytestmark = pytest.mark.realtime
 
@@ -309,7 +309,7 @@ def local_server(tmp_path: Path) -> Iterator[LocalServer]:
     opened: list[PtyPort | CameraPort] = []
 
     def make(preset: str, *, cameras: bool = False) -> Server:
-        world, folder = WORLDS[preset](0), tmp_path
+        world, folder = make_world(preset, 0), tmp_path
         ports = {name: PtyPort(folder / name) for name in world.ports}
         eyes = {
             name: CameraPort(
