@@ -73,9 +73,10 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(guiding, name, seconds)
     patch.setattr(calibrate_latency, "SETTLE_S", 0.05)
     patch.setattr(calibrate_latency.step_joint, "__defaults__", (20,))
-    quick = calibrate_actuators.Excitation(0.25, 10.0, 500.0, 2.0, 12.0, 0.1, 0.6, 2)
-    usual = calibrate_actuators.EXCITATION
-    patch.setattr(calibrate_actuators, "EXCITATION", {**usual, "minitaur": quick})
+    excitation = calibrate_actuators.Excitation
+    legs = excitation(0.25, 10.0, 500.0, 2.0, 12.0, 0.1, 0.6, 2)
+    fingers = excitation(0.3, 4.0, 80.0, 1.0, 6.0, 0.1, 1.0, 2, 0.25)
+    patch.setattr(calibrate_actuators, "EXCITATION", {"minitaur": legs, "claw": fingers})
 
 
 class PortWire:
