@@ -30,7 +30,6 @@ from robosac import (
     connect_claw,
     guiding,
     overhead,
-    twin_person,
 )
 from robosac.assembly_minitaur import _set_options
 from robosac.check import standing
@@ -66,20 +65,17 @@ def hidden(robot: str, rng: np.random.Generator) -> Bolts:
 
 def hurry(patch: pytest.MonkeyPatch) -> None:
     """Let everybody be quicker than a person is."""
-    patch.setattr(calibrate_robot, "SETTLE_S", 0.05)
-    patch.setattr(hands, "SETTLE_S", 0.2)
-    patch.setattr(hands, "SPEED_RAD_S", 8.0)
-    patch.setattr(twin_person, "REACTION_S", 0.1)
+    patch.setattr(calibrate_robot, "SETTLE_S", 0.1)
+    patch.setattr(hands, "SETTLE_S", 0.3)
     for name, seconds in (
-        ("REST_S", 0.2), ("WAY_S", 1.0), ("PUSH_S", 0.6), ("STILL_S", 0.6), ("TURN_S", 1.3)
+        ("REST_S", 0.2), ("WAY_S", 1.8), ("PUSH_S", 1.2), ("STILL_S", 0.6), ("TURN_S", 1.3)
     ):  # fmt: skip
         patch.setattr(guiding, name, seconds)
     patch.setattr(calibrate_latency, "SETTLE_S", 0.05)
     patch.setattr(calibrate_latency.step_joint, "__defaults__", (20,))
-    excitation = calibrate_actuators.Excitation
-    legs = excitation(0.25, 10.0, 500.0, 2.0, 12.0, 0.1, 0.6, 2)
-    fingers = excitation(0.3, 4.0, 80.0, 1.0, 6.0, 0.1, 1.0, 2, 0.25)
-    patch.setattr(calibrate_actuators, "EXCITATION", {"minitaur": legs, "claw": fingers})
+    quick = calibrate_actuators.Excitation(0.25, 10.0, 500.0, 2.0, 12.0, 0.1, 0.6, 2)
+    usual = calibrate_actuators.EXCITATION
+    patch.setattr(calibrate_actuators, "EXCITATION", {**usual, "minitaur": quick})
 
 
 class PortWire:
