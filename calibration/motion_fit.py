@@ -283,8 +283,19 @@ class Fit:
 
     def spread(self, point: Point, matrix: FloatArray) -> FloatArray:
         """Covariance of each joint's ratios, shape (n, 4, 4); infinite where nothing is told."""
-        wrong = self._wrong(self._places(point.ratios), point.delay_s)
         joints, kinds = point.ratios.shape
+        scale = np.tile(self._scale, joints)
+        found = self._covariance(point, matrix)[:-1, :-1] * scale * scale[:, None]
+        blocks = [slice(kinds * joint, kinds * (joint + 1)) for joint in range(joints)]
+        return np.array([found[block, block] for block in blocks])
+
+    def delay_error(self, point: Point, matrix: FloatArray) -> float:
+        """Standard error of the delay, s; infinite where nothing tells it."""
+        return 1e-3 * math.sqrt(float(self._covariance(point, matrix)[-1, -1]))
+
+    def _covariance(self, point: Point, matrix: FloatArray) -> FloatArray:
+        """Of the numbers by their tolerances, and of the delay in ms, which is last."""
+        wrong = self._wrong(self._places(point.ratios), point.delay_s)
         freedom = max(1, int(self.seen.sum()) - matrix.shape[1])
         variance = alike(wrong) * float((wrong**2).sum()) / freedom
         system = np.concatenate((matrix, self._belief(point, wrong)[0]))
@@ -294,10 +305,7 @@ class Fit:
         found = part.T @ part * variance
         blind = np.flatnonzero((turned[~told] ** 2).sum(axis=0) > 1e-6)
         found[blind, blind] = np.inf
-        scale = np.tile(self._scale, joints)
-        found = found[:-1, :-1] * scale * scale[:, None]
-        blocks = [slice(kinds * joint, kinds * (joint + 1)) for joint in range(joints)]
-        return np.array([found[block, block] for block in blocks])
+        return found
 
 
 def alike(wrong: FloatArray) -> float:

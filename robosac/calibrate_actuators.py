@@ -108,21 +108,24 @@ def wanted(robot: Armed) -> FloatArray:
     """Goals, rad, one a tick; other ones at each call.
 
     Raises:
-        RobotError: some lie outside the robot's limits.
+        RobotError: some lie outside the robot's limits, or the executor's period is too long.
     """
     limits, excitation = robot.executor.limits, EXCITATION[robot.kind]
     if (limits.velocity < excitation.velocity_rad_s).any() or (
         limits.acceleration < excitation.acceleration_rad_s2
     ).any():
         raise RobotError(
-            f"actuators: the motion takes {excitation.velocity_rad_s:g} rad/s and"
+            f"the motion takes {excitation.velocity_rad_s:g} rad/s and"
             f" {excitation.acceleration_rad_s2:g} rad/s^2; the robot file allows less"
         )
-    goals = excite(robot.centre, excitation, robot.executor.period, robot.rng)
+    try:
+        goals = excite(robot.centre, excitation, robot.executor.period, robot.rng)
+    except ValueError as error:
+        raise RobotError(f"executor.period_s: {error}") from error
     outside = ((goals < limits.lower) | (goals > limits.upper)).any(axis=0)
     if outside.any():
         name = limits.names[int(np.argmax(outside))]
-        raise RobotError(f"actuators: the motion of {name} leaves its limits in the robot file")
+        raise RobotError(f"the motion of {name} leaves its limits in the robot file")
     return goals
 
 

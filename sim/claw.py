@@ -190,7 +190,7 @@ class ClawTwin:
         self.motors.configure(self.draw.motor_strength * gain)
         self.motors.reset()
         self.line.power_cycle(self.plant.position)
-        self._past.fill(self.line.state.ravel())
+        self._past.fill(self.line.uncounted(self.plant.position).ravel())
         self._sense()
 
     def hang(self, seed: int) -> None:
@@ -237,6 +237,8 @@ class ClawTwin:
         if self.hands is not None:
             self.hands()
         drive = self.line.control(plant.position, plant.velocity, supply, DT)
+        if self.options.delays is not None:
+            self._past.push(self.line.uncounted(plant.position).ravel())
         torque = self.motors.step(drive, plant.velocity, supply, DT)
         plant.step(torque, DT)
         self._sense()
@@ -248,7 +250,6 @@ class ClawTwin:
     def _sense(self) -> None:
         motors, delays = self.motors, self.options.delays
         if delays is not None:
-            self._past.push(self.line.state.ravel())
             # The servos have looked before this step's motion, so they tell it a step late; and it
             # is all there at the step's end, on the average half a step too early.
             age = min(max(0.0, delays.draw(self._rng) / DT - 0.5), MOST_DELAY_STEPS)

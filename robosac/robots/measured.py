@@ -17,6 +17,7 @@ from calibration.camera_latency import CameraLatency
 from calibration.imu import ImuResult
 from calibration.joints import JointResult, correction
 from calibration.latency import StepResponse, shifted
+from calibration.motion_delay import MotionDelay
 from calibration.record import ActuatorCalibration, Delay, DeviceTag, Evidence
 from robosac.errors import CalibrationMismatch
 from robosac.robots.wiring import Wiring, check_calibration
@@ -112,15 +113,19 @@ def with_latency(
     date: str,
     ages: Mapping[str, Delay] | None = None,
     camera: CameraLatency | None = None,
+    motion: MotionDelay | None = None,
 ) -> Calibration:
     """`base` with the bus's round trip and the way from command to motion, on the date `date`.
 
     Args:
         ages: of other sensors' values when they are used, by name.
         camera: the robot's, if it was timed; else what was measured of it before stays.
+        motion: by which the mean of `response` was found, if it was.
     """
     found = {"bus": round_trip, COMMAND_TO_MOTION: response.delay, **(ages or {})}
     residuals = {"step_misfit": response.misfit}
+    if motion is not None:
+        residuals |= {"motion_misfit": motion.misfit, "motion_uncertain_s": motion.error_s}
     if camera is not None:
         found[CAMERA] = camera.delay
         residuals |= {
@@ -148,8 +153,8 @@ def with_actuators(
 ) -> Calibration:
     """`base` with the actuators of the joints `names` as identified, on the date `date`.
 
-    A delay that was measured by steps gets the mean that was found with them: the twin knows how
-    friction delays the beginning of a motion, and the steps' own fit does not.
+    A delay that was measured before gets the mean that was found with them, of all joints' motion;
+    its spread, which single steps tell, stays.
     """
     latency = dict(base.latency)
     if COMMAND_TO_MOTION in latency:

@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibration.errors import Undetermined
-from calibration.latency import Step, dither, needed_history, round_trips, shifted, step_response
+from calibration.latency import (
+    Step,
+    dither,
+    moved_to,
+    needed_history,
+    round_trips,
+    shifted,
+    step_response,
+)
 
 FREQUENCY, DECAY = 60.0, 36.0
 
@@ -155,3 +163,12 @@ def test_a_mean_found_otherwise_keeps_the_spread(base: float, spread: float, mea
         assert later.max_s - later.p50_s == pytest.approx(delay.max_s - delay.p50_s, abs=1e-9)
     with pytest.raises(ValueError, match="valid is at least 0"):
         shifted(delay, -1e-3)
+
+
+def test_steps_whose_mean_was_found_otherwise_keep_their_spread() -> None:
+    found = step_response(steps(0.010 + 0.004 * (np.arange(40) % 5 == 0)))
+    later = moved_to(found, found.delay.mean_s + 0.002)
+    assert later.delay.mean_s == pytest.approx(found.delay.mean_s + 0.002)
+    np.testing.assert_allclose(later.each_s, found.each_s + 0.002)
+    assert later.misfit == found.misfit
+    assert (moved_to(found, 0.0).each_s >= 0.0).all()

@@ -11,24 +11,32 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from calibration import nominal
+from calibration.actuators import Motion
 from calibration.excitation import Excitation
 from calibration.file import load
+from calibration.latency import StepResponse
+from calibration.motion_delay import MotionDelay
 from calibration.record import FORMAT, NOMINAL, Calibration, Delay
 from robosac import armed_bench, calibrate_actuators, calibrate_latency
-from robosac.actuator_twin import measured_actuators, measured_delays
+from robosac.actuator_twin import comparison, measured_actuators, measured_delays
 from robosac.armed_bench import Armed, armed
 from robosac.calibrate_camera_latency import film
 from robosac.calibration_file import save
 from robosac.cli import app
+from robosac.config import load_preset
 from robosac.dithered import SHARE, DitheredClock
 from robosac.errors import ConfigError, RobotError
 from robosac.estop import EStopGate
+from robosac.robots.robot_file import load_robot_file
+from robosac.settings import MinitaurConfig
 from robosac.states import SafetyState
 from tests.calibration.specimens import MEASURED
 from tests.calibration.test_record import ACTUATOR
 from tests.robosac.fake_robot import ManualClock
 
 run = CliRunner().invoke
+LATE = Delay(count=20, mean_s=0.016, p50_s=0.016, p99_s=0.017, max_s=0.0175)
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +61,8 @@ def test_latency_is_measured_written_and_told(
     told = json.loads(done.stdout)
     found = load(out)
     motion = found.latency["command_to_motion"]
-    assert motion.mean_s == pytest.approx(0.015, abs=0.002)
+    assert motion.mean_s == pytest.approx(0.015, abs=0.001)
+    assert found.evidence["latency"].residuals["motion_uncertain_s"] < 0.0003
     assert told["latency"]["command_to_motion"]["mean_s"] == motion.mean_s
     assert told["needed_history"] == 1
     assert told["remark"] == ""
@@ -61,6 +70,32 @@ def test_latency_is_measured_written_and_told(
     assert found.evidence["latency"].samples > 20
     assert (tmp_path / "found.yaml.latency.png").read_bytes().startswith(b"\x89PNG")
     assert "command to motion" in (tmp_path / "found.yaml.latency.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("swung_s", "says"),
+    [(0.0235, "ms by steps, but 23.5 ms by the motion of front_left_front"), (0.0153, "")],
+)
+def test_steps_and_motion_must_tell_about_the_same(
+    swung_s: float, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    response = StepResponse(LATE, np.full(20, LATE.mean_s), 0.01)
+    found = calibrate_latency.Latency(LATE, response, {}, 0.05, 0.02, 1)
+    told = MotionDelay(swung_s, 1e-4, 0.01)
+    monkeypatch.setattr(calibrate_latency, "motion_delay", lambda *_: told)
+    motion = Motion(*(np.zeros((0, 8)) for _ in range(4)))
+    config = load_preset("minitaur", [])
+    assert isinstance(config, MinitaurConfig)
+    twin, drawn = comparison(config, load_robot_file(None), nominal("minitaur"))
+    if says:
+        with pytest.raises(RobotError, match=says):
+            calibrate_latency.placed(found, motion, "minitaur", twin, drawn)
+        return
+    better = calibrate_latency.placed(found, motion, "minitaur", twin, drawn)
+    assert better.response.delay.mean_s == swung_s
+    spread = LATE.max_s - LATE.mean_s
+    assert better.response.delay.max_s == pytest.approx(swung_s + spread)
+    assert better.motion is told
 
 
 def test_torque_is_off_before_anything_is_reckoned(

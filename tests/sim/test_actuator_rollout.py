@@ -9,6 +9,7 @@ from calibration.excitation import Excitation, excite
 from sim.actuator_rollout import ARMATURE, ClawRollout, MinitaurRollout
 from sim.claw import ClawOptions, ClawTwin
 from sim.delays import Delays
+from sim.firmware.dynamixel.control import COUNTS_PER_RAD
 from sim.joint_dynamics import JointDynamics
 from sim.minitaur import MinitaurTwin, TwinOptions
 from sim.plant import MinitaurPlant
@@ -85,13 +86,35 @@ def test_measured_delays_are_replayed() -> None:
     seen = []
     for _ in range(40):
         hand.plant.data.qvel[9] = 1.0
+        looked = hand.line.uncounted(hand.plant.position)[1, 9]
         hand.clock.wait_until(hand.clock.now() + hand.clock.dt)
         told = hand.line._sensors.late
         assert told is not None
-        seen.append((hand.line.state[1, 9], told[1, 9]))
+        seen.append((looked, told[1, 9]))
     now, then = np.array(seen).T
     # 20 ms are ten steps; the present state is half a one old already.
     np.testing.assert_allclose(then[15:], (now[6:-9] + now[5:-10]) / 2, atol=1e-9)
+
+
+@pytest.mark.parametrize("late_s", [0.0054, 0.0062, 0.0081])
+def test_a_slow_motion_of_the_hand_is_told_as_late_as_a_quick_one(late_s: float) -> None:
+    """Between two steps of 2 ms lies less than a count: what is late is not rounded to either."""
+    hand = ClawTwin(ClawOptions(delays=Delays(late_s, late_s, late_s, late_s)))
+    speed = 0.3
+    hand.place(1)
+    dt, off = hand.clock.dt, list[float]()
+    for step in range(1, 400):
+        # The joint is moved by hand, so that its speed is known.
+        hand.plant.data.qvel[9] = 0.0
+        hand.plant.data.qpos[9] += speed * dt
+        hand.clock.wait_until(hand.clock.now() + dt)
+        told = hand.line._sensors.late
+        assert told is not None
+        if step > 50:
+            ahead = hand.line.uncounted(hand.plant.position)[1, 9] - np.rint(told[1, 9])
+            off.append(ahead / COUNTS_PER_RAD / speed)
+    # A step older, for the servos look before it; half a step younger (`ClawTwin._sense`).
+    assert np.mean(off) == pytest.approx(late_s + 0.5 * dt, abs=2e-4)
 
 
 def test_a_robot_on_its_stand_touches_nothing_once_its_legs_are_drawn_up() -> None:

@@ -1,13 +1,14 @@
 """Whether actuators and latency that are hidden in robots are found by the commands that seek them.
 
     python -m tests.sweeps.actuator_recovery --robots 100
+    python -m tests.sweeps.actuator_recovery --robots 100 --latency-only --state latency.jsonl
 
-from the repository's root. Each robot is a twin whose every joint has friction, armature and torque
-constant of its own, and whose readings are late by some time, drawn from a seed that the routines
-cannot see. It is armed on its stand and moved through its executor, over bytes, as `robosac
-calibrate` does it. How well the twin then follows a motion that nothing was learned from is told
-twice: against the noisy readings, as the command does, and against where the joints truly were,
-which only the sweep can see.
+from the repository's root; with `--state` a run that ended goes on where it was. Each robot is a
+twin whose every joint has friction, armature and torque constant of its own, and whose readings are
+late by some time, drawn from a seed that the routines cannot see. It is armed on its stand, moved
+through its executor, over bytes, as `robosac calibrate latency` and `actuators` do it. How well the
+twin then follows a motion that nothing was learned from is told twice: against the noisy readings,
+as the command does, and against where the joints truly were, which only the sweep can see.
 
 Exit code 0 if every robot's held-out error fell by at least the bound, and every delay was found.
 """
@@ -21,18 +22,18 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.actuators import Motion, Twin, identify, predicted
+from calibration.actuators import Drawn, Motion, Twin, identify, predicted
 from robosac import assembly_claw, assembly_minitaur
 from robosac.actuator_twin import comparison
 from robosac.armed_bench import Armed, armed
 from robosac.calibrate_actuators import motion_of, wanted
-from robosac.calibrate_latency import step_joint, timed
+from robosac.calibrate_latency import Latency, placed, step_joint, swing_joints, timed
 from robosac.errors import RobosacError, RobotError
 from tests.sweeps.hidden_actuators import (
     HiddenActuators,
@@ -47,11 +48,23 @@ FloatArray = NDArray[np.float64]
 FOLD_BOUND, LATENCY_BOUND_MS = 5.0, 1.0
 STEPS = 40
 SERVOS = "xh430"
+Found = dict[str, float | None]
+"""By row; None: it was refused."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One hidden robot, and what of it is sought."""
+
+    kind: str
+    seed: int
+    servos: str
+    latency_only: bool
 
 
 @dataclass
 class Row:
-    """One quantity over all robots."""
+    """One quantity over all robots of a kind."""
 
     name: str
     bound: float
@@ -67,42 +80,39 @@ class Row:
             return False
         return min(self.found) >= self.bound if self.least else max(self.found) <= self.bound
 
-    def line(self) -> str:
+    def line(self, kind: str) -> str:
         """For the table."""
         found = np.array(self.found or [math.nan])
         edge, worst = (1.0, found.min()) if self.least else (99.0, found.max())
         verdict = "ok" if self.good else "NOT MET"
         return (
-            f"{self.name:50} {len(self.found):5d} {np.median(found):9.3f}"
+            f"{kind + ' ' + self.name:50} {len(self.found):5d} {np.median(found):9.3f}"
             f" {np.percentile(found, edge):9.3f} {worst:9.3f} {self.bound:7.2f}"
             f" {self.failed:6d}  {verdict}"
         )
 
 
-def rows(kinds: list[str]) -> dict[str, Row]:
+STEPPED, LATENCY = "command to motion by steps alone, mean, ms", "command to motion, mean, ms"
+TRUE, READ = "held-out error, true motion, times smaller", "held-out error, readings, times smaller"
+DELAY = "delay by the twin, ms"
+GAIN, VISCOUS = "torque gain, worst joint, share", "viscous friction, worst joint, N m s/rad"
+DRY, ARMATURE = "dry friction, worst joint, N m", "armature, worst joint, share of nominal"
+BEYOND = "errors beyond 3 standard errors, share"
+
+
+def rows(latency_only: bool) -> dict[str, Row]:
     """Empty."""
-    made: list[Row] = []
-    for kind in kinds:
-        made += [
-            Row(f"{kind} held-out error, true motion, times smaller", FOLD_BOUND, least=True),
-            Row(f"{kind} held-out error, readings, times smaller", 1.0, least=True),
-            Row(f"{kind} torque gain, worst joint, share", math.inf),
-            Row(f"{kind} viscous friction, worst joint, N m s/rad", math.inf),
-            Row(f"{kind} dry friction, worst joint, N m", math.inf),
-            Row(f"{kind} armature, worst joint, share of nominal", math.inf),
-            Row(f"{kind} errors beyond 3 standard errors, share", math.inf),
-            Row(
-                f"{kind} command to motion by steps, mean, ms",
-                LATENCY_BOUND_MS if kind == "minitaur" else math.inf,
-            ),
-            Row(f"{kind} delay by the twin, ms", LATENCY_BOUND_MS),
-        ]
+    made = [Row(STEPPED, math.inf), Row(LATENCY, LATENCY_BOUND_MS)]
+    if not latency_only:
+        made += [Row(TRUE, FOLD_BOUND, least=True), Row(READ, 1.0, least=True)]
+        made += [Row(name, math.inf) for name in (GAIN, VISCOUS, DRY, ARMATURE, BEYOND)]
+        made.append(Row(DELAY, LATENCY_BOUND_MS))
     return {row.name: row for row in made}
 
 
 @contextmanager
 def hidden_robot(
-    kind: str, seed: int
+    kind: str, seed: int, servos: str = SERVOS
 ) -> Iterator[tuple[Armed, HiddenActuators, Twin, list[FloatArray]]]:
     """A robot on its stand, what is hidden in it, the nominal twin, and where its joints truly are.
 
@@ -112,8 +122,8 @@ def hidden_robot(
     reach, true, caught = room.reach, list[FloatArray](), list[HiddenActuators]()
     rng = np.random.default_rng([seed, 7])
 
-    def reached(*arguments: object) -> object:
-        found = reach(*arguments)  # pyright: ignore[reportArgumentType]
+    def reached(*arguments: object, **named: object) -> object:
+        found = reach(*arguments, **named)  # pyright: ignore[reportArgumentType]
         twin = found.operator
         nominal = nominal_table(twin)
         caught.append(HiddenActuators.drawn(kind, nominal, rng))
@@ -121,7 +131,7 @@ def hidden_robot(
         tell_true(twin, true)
         return found
 
-    overrides = [f"twin.servos={SERVOS}"] if kind == "claw" else []
+    overrides = [f"twin.servos={servos}"] if kind == "claw" else []
     setattr(room, "reach", reached)  # noqa: B010
     try:
         # The same motions for every robot, so that the nominal twin's are made once.
@@ -138,52 +148,94 @@ def true_motion(motion: Motion, true: list[FloatArray], first: int, step_s: floa
     return np.array(true)[at - 1]
 
 
-def one(kind: str, seed: int, table: dict[str, Row], memory: dict[str, Remembered]) -> None:
-    """One hidden robot: its actuators, and its latency."""
+def latency_of(robot: Armed, hidden: HiddenActuators, twin: Twin, drawn: Drawn) -> Found:
+    """What `robosac calibrate latency` is off by, ms."""
+    stepped, swung = step_joint(robot, STEPS), swing_joints(robot)
 
-    def row(name: str) -> Row:
-        return next(row for key, row in table.items() if key.startswith(f"{kind} {name}"))
+    def off(found: Latency) -> float:
+        return 1e3 * abs(found.response.delay.mean_s - hidden.latency_s)
 
-    with hidden_robot(kind, seed) as (robot, hidden, nominal, true):
-        motions, firsts = list[Motion](), list[int]()
-        for _ in range(2):
-            goals = wanted(robot)
-            robot.go(goals[0])
-            ticks = []
-            for number, goal in enumerate(goals):
-                ticks.append(robot.tick(goal))
-                if number == 0:
-                    firsts.append(len(true))
-            motions.append(motion_of(ticks))
-        try:
-            delay = timed(step_joint(robot, STEPS)).response.delay.mean_s
-            row("command to motion").found.append(1e3 * abs(delay - hidden.latency_s))
-        except RobotError as error:
-            say(f"{kind} {seed}: {error}")
-            row("command to motion").failed += 1
-        _, drawn = comparison(robot.config, robot.file, robot.measured)
-    twin = memory.setdefault(kind, Remembered(nominal))
-    found = identify(motions[0], motions[1], twin, drawn)
-    held = motions[1]
+    try:
+        steps = timed(stepped)
+    except RobotError as error:
+        say(f"refused: {error}")
+        return {STEPPED: None, LATENCY: None}
+    try:
+        return {STEPPED: off(steps), LATENCY: off(placed(steps, swung, robot.kind, twin, drawn))}
+    except RobotError as error:
+        say(f"refused: {error}")
+        return {STEPPED: off(steps), LATENCY: None}
+
+
+def actuators_of(
+    robot: Armed, hidden: HiddenActuators, twin: Twin, drawn: Drawn, true: list[FloatArray]
+) -> Found:
+    """What `robosac calibrate actuators` is off by."""
+    motions, firsts = list[Motion](), list[int]()
+    for _ in range(2):
+        goals = wanted(robot)
+        robot.go(goals[0])
+        ticks = []
+        for number, goal in enumerate(goals):
+            ticks.append(robot.tick(goal))
+            if number == 0:
+                firsts.append(len(true))
+        motions.append(motion_of(ticks))
+    found, held = identify(motions[0], motions[1], twin, drawn), motions[1]
     place = true_motion(held, true, firsts[1], twin.step_s)
     prompt = replace(held, told_s=np.tile(held.time_s[:, None], place.shape[1]))
-    wrong = [
+    before, after = (
         float(np.sqrt(np.mean((predicted(prompt, twin, numbers, 0.0) - place) ** 2)))
         for numbers in (drawn.nominal, found.table)
-    ]
-    row("held-out error, true").found.append(wrong[0] / wrong[1])
-    row("held-out error, readings").found.append(found.improvement)
-    off = np.abs(found.table - hidden.actuators.table)
-    row("torque").found.append(float(off[:, 0].max()))
-    row("viscous").found.append(float(off[:, 1].max()))
-    row("dry").found.append(float(off[:, 2].max()))
-    row("armature").found.append(float((off[:, 3] / drawn.nominal[:, 3]).max()))
-    row("delay").found.append(1e3 * abs(found.delay_s - hidden.latency_s))
-    row("errors").found.append(float((off > 3.0 * found.error).mean()))
+    )
     say(
-        f"{kind} {seed}: {1e3 * wrong[0]:.2f} to {1e3 * wrong[1]:.2f} mrad true,"
+        f"{1e3 * before:.2f} to {1e3 * after:.2f} mrad true,"
         f" {1e3 * found.before_all_rad:.2f} to {1e3 * found.after_all_rad:.2f} of readings"
     )
+    off = np.abs(found.table - hidden.actuators.table)
+    return {
+        TRUE: before / after,
+        READ: found.improvement,
+        GAIN: float(off[:, 0].max()),
+        VISCOUS: float(off[:, 1].max()),
+        DRY: float(off[:, 2].max()),
+        ARMATURE: float((off[:, 3] / drawn.nominal[:, 3]).max()),
+        DELAY: 1e3 * abs(found.delay_s - hidden.latency_s),
+        BEYOND: float((off > 3.0 * found.error).mean()),
+    }
+
+
+def one(case: Case, memory: dict[str, Remembered]) -> Found:
+    """One hidden robot: its latency, and its actuators if they are asked for."""
+    with hidden_robot(case.kind, case.seed, case.servos) as (robot, hidden, nominal, true):
+        _, drawn = comparison(robot.config, robot.file, robot.measured)
+        twin = memory.setdefault(case.kind, Remembered(nominal))
+        found: Found = {}
+        # Nothing starves in virtual time, so that it may be reckoned while the robot is armed.
+        if not case.latency_only:
+            found |= actuators_of(robot, hidden, twin, drawn, true)
+        return found | latency_of(robot, hidden, twin, drawn)
+
+
+def known(state: Path | None) -> dict[Case, Found]:
+    """What earlier runs have written, by robot."""
+    if state is None or not state.exists():
+        return {}
+    lines = [json.loads(line) for line in state.read_text().splitlines()]
+    return {Case(**line["case"]): line["found"] for line in lines}
+
+
+def swept(case: Case, memory: dict[str, Remembered], state: Path | None) -> Found:
+    """`one`; None for each row of a robot that was refused, or failed. A line of `state` more."""
+    try:
+        found = one(case, memory)
+    except (RobosacError, ValueError) as error:
+        say(f"{case.kind} {case.seed}: {error}")
+        found: Found = dict.fromkeys(rows(case.latency_only))
+    if state is not None:
+        with state.open("a") as file:
+            file.write(json.dumps({"case": asdict(case), "found": found}) + "\n")
+    return found
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -192,28 +244,30 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--robots", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0, help="of the first robot")
     parser.add_argument("--kinds", nargs="+", default=["minitaur", "claw"])
+    parser.add_argument("--servos", default=SERVOS, help="of the hand")
+    parser.add_argument("--latency-only", action="store_true", help="leave actuators out")
     parser.add_argument("--seconds", type=float, default=math.inf, help="begin no robot after")
-    parser.add_argument("--json", type=Path, help="write the table there too")
+    parser.add_argument(
+        "--state", type=Path, help="JSON lines, one a robot: kept, and gone on with"
+    )
     options = parser.parse_args(arguments)
-    table, memory, begun = rows(options.kinds), dict[str, Remembered](), time.monotonic()
+    memory, begun, done = dict[str, Remembered](), time.monotonic(), known(options.state)
+    table = {kind: rows(options.latency_only) for kind in options.kinds}
     for seed in range(options.seed, options.seed + options.robots):
-        if time.monotonic() - begun > options.seconds:
-            say(f"time is up after {seed - options.seed} of {options.robots}")
-            break
         for kind in options.kinds:
-            try:
-                one(kind, seed, table, memory)
-            except (RobosacError, ValueError) as error:
-                say(f"{kind} {seed}: {error}")
-                for row in table.values():
-                    row.failed += row.name.startswith(f"{kind} held-out error, true")
-        if options.json is not None:
-            document = {name: [row.found, row.failed] for name, row in table.items()}
-            options.json.write_text(json.dumps(document))
+            case = Case(kind, seed, options.servos, options.latency_only)
+            if case not in done and time.monotonic() - begun > options.seconds:
+                continue
+            found = done[case] if case in done else swept(case, memory, options.state)
+            say(f"{kind} {seed}: {json.dumps(found)}")
+            for name, value in found.items():
+                table[kind][name].failed += value is None
+                table[kind][name].found += [] if value is None else [value]
     say(f"{'':50} {'found':>5} {'median':>9} {'1/99 %':>9} {'worst':>9} {'bound':>7} failed")
-    for row in table.values():
-        say(row.line())
-    bounded = [row for row in table.values() if math.isfinite(row.bound)]
+    for kind, parts in table.items():
+        for row in parts.values():
+            say(row.line(kind))
+    bounded = [row for parts in table.values() for row in parts.values() if row.bound < math.inf]
     return 0 if all(row.good for row in bounded) else 1
 
 

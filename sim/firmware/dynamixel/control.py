@@ -91,6 +91,10 @@ class ServoControl:
         np.add(self.x, self._shift, self.x)
         np.multiply(velocity_rad_s, self._frame_rate, self.v)
 
+    def uncounted(self, position_rad: FloatArray) -> FloatArray:
+        """`position_rad` (of the shafts) in counts of each servo's frame, not rounded to them."""
+        return position_rad * COUNTS_PER_RAD * self.sign + self._shift
+
     def step(self, position_rad: FloatArray, velocity_rad_s: FloatArray, dt: float) -> Drive:
         """One step of `dt` (s) of every loop; rad and rad/s of the output shafts."""
         self.observe(position_rad, velocity_rad_s)

@@ -171,6 +171,14 @@ class DynamixelLine:
         """Velocity (counts/s) and position (counts) of each servo in its frame, shape (2, n)."""
         return self._control.state[:2]
 
+    def uncounted(self, position_rad: FloatArray) -> FloatArray:
+        """`state`, were the encoders as fine as one likes and the shafts at `position_rad`.
+
+        What is told late lies between two of these: of whole counts, the one in between would be
+        rounded to whichever is nearer, and the delay of a slow motion to whole steps.
+        """
+        return np.stack((self._control.v, self._control.uncounted(position_rad)))
+
     def tell(self, state: FloatArray | None) -> None:
         """Let servos tell this `state` (shape (2, n)) from now on; None: the present one."""
         self._sensors.late = state
