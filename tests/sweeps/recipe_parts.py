@@ -13,22 +13,28 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
+import torch
 
 from robosac import checkpoint
 from robosac.commands import make_stage_for
 from robosac.config import load_preset
 from robosac.learners import make_learner
 from robosac.lockstep import LockstepTraining
-from robosac.metrics import AnyRow, EpisodeRow, EvaluationRow, LearnerRow, TimingRow
+from robosac.metrics import AnyRow, EpisodeRow, EvaluationRow, LearnerRow
 from robosac.observation import shape_of
 from robosac.progress import Progress
+from robosac.replay import Batch
 from robosac.runs import RunFolder
-from robosac.sac import Sac
+from robosac.sac import FastVectors, Sac, SacSettings
 from robosac.tasks.ends import EpisodeEnd
 from tests.sweeps.recipe_crossq import CrossqSac
 from tests.sweeps.recipe_dropout import DropoutSac
@@ -131,20 +137,18 @@ def train(run: RunFolder, part: Part) -> None:
 
 
 def judged(run: RunFolder) -> dict[str, Any]:
-    """What a finished run showed: its evaluations, its falls while training, an update's time."""
+    """What a finished run showed: its evaluations, and its training before each."""
     rows, names = run.rows(), MEASURES[run.config.preset]
-    updates = [row.update_us for row in rows if isinstance(row, TimingRow) and row.update_us]
     learned = [row for row in rows if isinstance(row, LearnerRow)]
     return {
         "evaluations": [
-            {"step": row.step, "episodes": row.episodes, **{n: getattr(row, n) for n in names}}
+            {name: getattr(row, name) for name in ("step", "episodes", "return_mean", *names)}
             | practice(rows, row.step)
             for row in rows
             if isinstance(row, EvaluationRow)
         ],
         "updates": learned[-1].updates if learned else 0,
         "q_mean": learned[-1].q_mean if learned else None,
-        "update_us": min(updates, default=None),
         "wall_s": rows[-1].wall_s,
     }
 
@@ -162,20 +166,20 @@ def practice(rows: Sequence[AnyRow], step: int) -> dict[str, Any]:
 
 
 def table(results: Sequence[dict[str, Any]]) -> str:
-    """Results of one preset as Markdown, a line for each part, seed and evaluation."""
+    """Results of one preset as Markdown: a line for each part, seed and evaluation."""
     head = {"minitaur": "speed (slowest), falls", "claw": "within 0.1 / 0.2 rad, median rad"}
     preset = results[0]["preset"]
     lines = [
-        f"| part | seed | step | {head[preset]} | training: falls, reward a step | ms an update |",
+        f"| part | seed | steps | {head[preset]} | return | training: falls, reward a step |",
         "|---|---|---|---|---|---|",
     ]
     for row in sorted(results, key=lambda row: (list(PARTS).index(row["part"]), row["seed"])):
-        time = "" if row["update_us"] is None else f"{row['update_us'] / 1e3:.1f}"
         for found in row["evaluations"]:
             reward = found["training_reward"]
             practised = f"{found['training_falls']}, {'' if reward is None else f'{reward:.2f}'}"
-            cells = (row["part"], row["seed"], f"{found['step']:,}", _told(preset, found))
-            lines.append(f"| {' | '.join(map(str, cells))} | {practised} | {time} |")
+            returned = f"{found['return_mean']:.0f}"
+            cells = (f"{found['step']:,}", _told(preset, found), returned, practised)
+            lines.append(f"| {row['part']} | {row['seed']} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -185,6 +189,28 @@ def _told(preset: str, found: Mapping[str, Any]) -> str:
     if preset == "claw":
         return f"{one:.0%} / {two:.0%}, {'-' if three is None else f'{three:.2f}'}"
     return f"{one:.2f} ({two:.2f}), {three} of {found['episodes']}"
+
+
+def costs(seen: int = 112, done: int = 8, rows: int = 128, rounds: int = 40) -> str:
+    """CPU time of one update by each part, ms: the least of interleaved rounds, as Markdown."""
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(0)
+    observation, following = rng.standard_normal((2, rows, seen))
+    action, reward = rng.uniform(-1, 1, (rows, done)), rng.standard_normal(rows)
+    batch = Batch(observation, action, reward, following, np.zeros(rows))
+    learners = {
+        name: part.learner(SacSettings(), seen, done, 0, vectors=FastVectors())
+        for name, part in PARTS.items()
+    }
+    found = dict.fromkeys(PARTS, math.inf)
+    for _ in range(rounds):
+        for name, learner in learners.items():
+            # Three, since CrossQ's policy has its turn at every third.
+            started = time.thread_time()
+            learner.update_many([batch] * 3)
+            found[name] = min(found[name], (time.thread_time() - started) / 3)
+    lines = [f"| {name} | {seconds * 1e3:.1f} |" for name, seconds in found.items()]
+    return "\n".join(["| part | ms an update |", "|---|---|", *lines, ""])
 
 
 def _named(plan: Plan) -> dict[str, Any]:
@@ -201,8 +227,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--steps", type=int, default=6000, help="of the robot, in each run")
-    parser.add_argument("--state", type=Path, required=True, help="a line a run; gone on with")
+    parser.add_argument("--state", type=Path, help="a line a run; gone on with")
+    parser.add_argument("--costs", action="store_true", help="tell an update's CPU time, no more")
     wanted = parser.parse_args(arguments)
+    if wanted.costs:
+        sys.stdout.write(costs())
+        return 0
+    if wanted.state is None:
+        parser.error("say with --state FILE where results go")
     state: Path = wanted.state
     state.parent.mkdir(parents=True, exist_ok=True)
     text = state.read_text("utf-8") if state.exists() else ""
