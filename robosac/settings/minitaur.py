@@ -19,6 +19,9 @@ class RewardSection(Section, frozen=True):
     velocity_cap_m_s: Annotated[
         float, Meta(gt=0, description="m/s of forward velocity beyond which nothing more is earned")
     ] = 1.0
+    overspeed: Annotated[
+        float, Meta(ge=0, description="cost per m/s beyond that, as a share of what one m/s earns")
+    ] = 0.0
     acceleration: Annotated[
         float,
         Meta(ge=0, description="cost per unit of the actions' second difference, mean of joints"),

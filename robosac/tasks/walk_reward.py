@@ -33,14 +33,11 @@ def walk_reward(
     swing, _ = legs_from_joints(joint_position)
     under_body = np.maximum(-swing[list(FRONT_LEGS)] - weights.front_swing_bound_rad, 0.0)
     large_pitch = max(abs(pitch) - weights.pitch_bound_rad, 0.0)
-    earned = (
-        {}
-        if forward_velocity is None
-        else {
-            "forward_velocity": weights.forward_velocity
-            * min(forward_velocity, weights.velocity_cap_m_s)
-        }
-    )
+    earned: dict[str, float] = {}
+    if forward_velocity is not None:
+        cap = weights.velocity_cap_m_s
+        paid_for = min(forward_velocity, cap) - weights.overspeed * max(forward_velocity - cap, 0.0)
+        earned["forward_velocity"] = weights.forward_velocity * paid_for
     return earned | {
         "acceleration": -weights.acceleration * float(np.abs(acceleration).mean()),
         "pitch": -weights.pitch * large_pitch,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from robosac.settings import RewardSection
 from robosac.tasks.legs import joints_from_legs
@@ -27,6 +28,13 @@ def test_standing_still_earns_nothing() -> None:
 @pytest.mark.parametrize(("speed", "reward"), [(-0.5, -1.0), (0.5, 1.0), (1.0, 2.0), (9.0, 2.0)])
 def test_velocity_is_paid_up_to_the_cap(speed: float, reward: float) -> None:
     terms = walk_reward(WEIGHTS, speed, 0.0, STANCE, STILL)
+    assert terms["forward_velocity"] == pytest.approx(reward)
+
+
+@pytest.mark.parametrize(("speed", "reward"), [(-0.5, -1.0), (1.0, 2.0), (1.5, 1.5), (3.0, 0.0)])
+def test_speed_beyond_the_cap_costs_if_it_shall(speed: float, reward: float) -> None:
+    dear = replace(WEIGHTS, overspeed=0.5)
+    terms = walk_reward(dear, speed, 0.0, STANCE, STILL)
     assert terms["forward_velocity"] == pytest.approx(reward)
 
 
