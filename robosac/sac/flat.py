@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from numpy.typing import NDArray
@@ -80,6 +80,9 @@ class FlatAdam:
     Fill `gradient`, then `step()`. Padding has no gradient, so it stays zero.
     """
 
+    beta1: ClassVar[float] = 0.9
+    """Share of the mean gradient that each step keeps."""
+
     def __init__(self, parameters: Tensor, learning_rate: float) -> None:
         self.parameters = parameters
         self.learning_rate = learning_rate
@@ -100,7 +103,7 @@ class FlatAdam:
             [],
             [self._count] * len(self._split[0]),
             lr=self.learning_rate,
-            beta1=0.9,
+            beta1=self.beta1,
             beta2=0.999,
             weight_decay=0.0,
             eps=1e-8,

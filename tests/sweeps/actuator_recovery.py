@@ -41,6 +41,7 @@ from tests.sweeps.hidden_actuators import (
     nominal_table,
     tell_true,
 )
+from tests.sweeps.kept import keep, kept
 from tests.sweeps.saying import say
 
 FloatArray = NDArray[np.float64]
@@ -113,10 +114,10 @@ def rows(latency_only: bool) -> dict[str, Row]:
 @contextmanager
 def hidden_robot(
     kind: str, seed: int, servos: str = SERVOS
-) -> Iterator[tuple[Armed, HiddenActuators, Twin, list[FloatArray]]]:
-    """A robot on its stand, what is hidden in it, the nominal twin, and where its joints truly are.
+) -> Iterator[tuple[Armed, HiddenActuators, Twin, Drawn, list[FloatArray]]]:
+    """A robot on its stand, what is hidden in it, the nominal twin and what is known before.
 
-    The last is a row a step of physics.
+    The last, where its joints truly are, is a row a step of physics.
     """
     room = {"minitaur": assembly_minitaur, "claw": assembly_claw}[kind]
     reach, true, caught = room.reach, list[FloatArray](), list[HiddenActuators]()
@@ -136,8 +137,8 @@ def hidden_robot(
     try:
         # The same motions for every robot, so that the nominal twin's are made once.
         with armed(kind, overrides, take_over=False, seed=1) as robot:
-            twin, _ = comparison(robot.config, robot.file, robot.measured)
-            yield robot, caught[0], twin, true
+            twin, drawn = comparison(robot.config, robot.file, robot.measured)
+            yield robot, caught[0], twin, drawn, true
     finally:
         setattr(room, "reach", reach)  # noqa: B010
 
@@ -207,8 +208,7 @@ def actuators_of(
 
 def one(case: Case, memory: dict[str, Remembered]) -> Found:
     """One hidden robot: its latency, and its actuators if they are asked for."""
-    with hidden_robot(case.kind, case.seed, case.servos) as (robot, hidden, nominal, true):
-        _, drawn = comparison(robot.config, robot.file, robot.measured)
+    with hidden_robot(case.kind, case.seed, case.servos) as (robot, hidden, nominal, drawn, true):
         twin = memory.setdefault(case.kind, Remembered(nominal))
         found: Found = {}
         # Nothing starves in virtual time, so that it may be reckoned while the robot is armed.
@@ -219,10 +219,7 @@ def one(case: Case, memory: dict[str, Remembered]) -> Found:
 
 def known(state: Path | None) -> dict[Case, Found]:
     """What earlier runs have written, by robot."""
-    if state is None or not state.exists():
-        return {}
-    lines = [json.loads(line) for line in state.read_text().splitlines()]
-    return {Case(**line["case"]): line["found"] for line in lines}
+    return {Case(**line["case"]): line["found"] for line in kept(state)}
 
 
 def swept(case: Case, memory: dict[str, Remembered], state: Path | None) -> Found:
@@ -232,9 +229,7 @@ def swept(case: Case, memory: dict[str, Remembered], state: Path | None) -> Foun
     except (RobosacError, ValueError) as error:
         say(f"{case.kind} {case.seed}: {error}")
         found: Found = dict.fromkeys(rows(case.latency_only))
-    if state is not None:
-        with state.open("a") as file:
-            file.write(json.dumps({"case": asdict(case), "found": found}) + "\n")
+    keep(state, {"case": asdict(case), "found": found})
     return found
 
 

@@ -19,7 +19,6 @@ or 2 without stamps.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +31,7 @@ from robosac.calibrate_camera_latency import MOTION_S, film, timed_pictures
 from robosac.errors import RobotError
 from tests.sweeps.calibration_recovery import Row
 from tests.sweeps.hidden_delays import Hidden, Kind, spied
+from tests.sweeps.kept import keep, kept
 from tests.sweeps.saying import say
 
 BOUND_MS: Final = 1.0
@@ -104,16 +104,11 @@ def table(results: list[Found]) -> list[Row]:
 
 def results(wanted: list[tuple[Kind, int]], state: Path | None) -> Iterator[Found]:
     """Each twin's, those first that were measured before; new ones go into `state` at once."""
-    before: list[Found] = []
-    if state is not None and state.exists():
-        before = [json.loads(line) for line in state.read_text("utf-8").splitlines()]
-    known = {(each["kind"], each["seed"]): each for each in before}
+    known = {(each["kind"], each["seed"]): each for each in kept(state)}
     yield from (known[key] for key in wanted if key in known)
     for kind, seed in (key for key in wanted if key not in known):
         found = one(Hidden.drawn(seed, kind))
-        if state is not None:
-            with state.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(found) + "\n")
+        keep(state, found)
         yield found
 
 

@@ -13,7 +13,6 @@ again.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -30,6 +29,7 @@ from numpy.typing import NDArray
 from robosac.replay import Replay
 from robosac.sac import Sac, SacSettings
 from robosac.sac.native.agent import NativeSac, native_library
+from tests.sweeps.kept import keep, kept
 
 ENVIRONMENTS: Final = ("HalfCheetah-v5", "Hopper-v5", "Walker2d-v5")
 REFERENCE: Final = "stable-baselines3"
@@ -146,9 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = parser.parse_args(arguments)
     torch.set_num_threads(1)
     there = [x for x in wanted.learners if x != REFERENCE or find_spec("stable_baselines3")]
-    rows: list[dict[str, Any]] = []
-    if wanted.state and wanted.state.exists():
-        rows = [json.loads(line) for line in wanted.state.read_text("utf-8").splitlines()]
+    rows = kept(wanted.state)
     keys = ("environment", "learner", "seed", "steps")
     known = {tuple(row[key] for key in keys) for row in rows}
     for seed in wanted.seeds:
@@ -159,9 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 row = lived(env_id, name, seed, wanted.steps)
                 rows.append(row)
                 sys.stderr.write(f"{env_id} {name} seed {seed}: {row['mean']:.0f}\n")
-                if wanted.state:
-                    with wanted.state.open("a", encoding="utf-8") as file:
-                        file.write(json.dumps(row) + "\n")
+                keep(wanted.state, row)
     sys.stdout.write(table(rows))
     return 0
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from robosac.sac import Losses, Policy, Sac
-from robosac.sac.flat import FlatAdam, fused_adam_
+from robosac.sac.flat import FlatAdam
 from robosac.sac.gaussian import squash
 from robosac.sac.learner import Batch
 from robosac.sac.networks import CRITICS
@@ -27,7 +27,6 @@ from tests.sweeps.recipe_modules import Ensemble, Learned, LivePolicy, flattened
 
 POLICY_DELAY: Final = 3
 """Updates of the critics for each of the policy and the temperature."""
-BETA1: Final = 0.5
 NEWEST: Final = 0.01
 """Share of the newest batch in the running statistics; the release calls 0.99 its momentum."""
 EPSILON: Final = 1e-3
@@ -50,21 +49,7 @@ def normalised(sizes: Sequence[int], generator: torch.Generator) -> nn.Sequentia
 class QuickAdam(FlatAdam):
     """Adam with a mean of the gradients that is halved at each step."""
 
-    def step(self) -> None:
-        """Move `parameters` against `gradient`."""
-        self._count.add_(1)
-        fused_adam_(
-            *self._split,
-            [],
-            [self._count] * len(self._split[0]),
-            lr=self.learning_rate,
-            beta1=BETA1,
-            beta2=0.999,
-            weight_decay=0.0,
-            eps=1e-8,
-            amsgrad=False,
-            maximize=False,
-        )
+    beta1 = 0.5
 
 
 class CrossqSac(Sac):
@@ -124,13 +109,8 @@ class CrossqSac(Sac):
 
     def policy(self) -> Policy:
         """The newest policy by its running statistics; it follows the learner."""
-
-        def head(rows: Tensor) -> Tensor:
-            seen = rows if self._normaliser is None else self._normaliser(rows)
-            return self.policy_module.eval()(seen)
-
-        arrays = self.policy_module.state_dict
-        return LivePolicy(head, self.observation_dim, self.action_dim, arrays)
+        sizes = self.observation_dim, self.action_dim
+        return LivePolicy(self.policy_module, self._normaliser, *sizes)
 
     def _tensor_state(self) -> dict[str, Tensor]:
         modules = {"critics": self.critic_module, "policy": self.policy_module}

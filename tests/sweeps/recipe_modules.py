@@ -6,7 +6,6 @@ product's do, so its optimiser, its states and its checkpoints serve them as the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from robosac.sac import Policy
 from robosac.sac.flat import FlatAdam, Layout
+from robosac.sac.normaliser import Normaliser
 from robosac.sac.policy import LOG_STD_MAX, LOG_STD_MIN
 
 Array = NDArray[np.floating[Any]]
@@ -108,39 +108,43 @@ class Network:
 
 
 class LivePolicy(Policy):
-    """A policy that asks a torch function for its head each time: it follows the learner.
+    """A policy that asks a torch module for its head each time: it follows the learner.
 
     Args:
-        head: mean and log std (rows, 2a) of observations (rows, o).
+        module: mean and log std (rows, 2a) of observations (rows, o); asked by its running
+            statistics, where it has any.
+        normaliser: what observations go through first; None: nothing.
         observation_dim: o.
         action_dim: a.
-        arrays: what is kept of it beside an evaluation; no product reads that.
     """
 
     def __init__(
         self,
-        head: Callable[[Tensor], Tensor],
+        module: nn.Module,
+        normaliser: Normaliser | None,
         observation_dim: int,
         action_dim: int,
-        arrays: Callable[[], Mapping[str, Tensor]],
     ) -> None:
-        self._head, self._arrays = head, arrays
+        self._module, self._normaliser = module, normaliser
         self.observation_dim, self.action_dim = observation_dim, action_dim
 
     def weights(self) -> dict[str, Array]:
         """Copies of every array, by name."""
-        return {name: x.detach().numpy().copy() for name, x in self._arrays().items()}
+        state = self._module.state_dict()
+        return {name: x.detach().numpy().copy() for name, x in state.items()}
 
     @property
     def normalises(self) -> bool:
-        """Its function does what there is to do."""
+        """It does by itself what there is to do."""
         return False
 
     def distribution(self, observation: Array) -> tuple[Array, Array]:
         """Mean and clamped log std before squashing, each (..., a), for observations (..., o)."""
         rows = np.ascontiguousarray(observation, np.float32).reshape(-1, self.observation_dim)
         with torch.no_grad():
-            head = self._head(torch.from_numpy(rows)).numpy()
+            seen = torch.from_numpy(rows)
+            seen = seen if self._normaliser is None else self._normaliser(seen)
+            head = self._module.eval()(seen).numpy()
         head = head.reshape(*observation.shape[:-1], -1)
         mean, log_std = np.split(head, 2, axis=-1)
         return mean, np.clip(log_std, LOG_STD_MIN, LOG_STD_MAX)

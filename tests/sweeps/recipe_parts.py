@@ -12,12 +12,11 @@ run folders and checkpoints lie beside it, and whoever was stopped goes on from 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +35,7 @@ from robosac.replay import Batch
 from robosac.runs import RunFolder
 from robosac.sac import FastVectors, Sac, SacSettings
 from robosac.tasks.ends import EpisodeEnd
+from tests.sweeps.kept import keep, kept
 from tests.sweeps.recipe_crossq import CrossqSac
 from tests.sweeps.recipe_dropout import DropoutSac
 from tests.sweeps.recipe_nstep import NStepReplay
@@ -103,7 +103,7 @@ def training(plan: Plan, folder: Path, extra: Sequence[str] = ()) -> dict[str, A
         config = load_preset(plan.preset, [*common, *part.settings, *extra])
         run = RunFolder.create(folder, config)
     train(run, part)
-    return {**_named(plan), **judged(run)}
+    return {**asdict(plan), **judged(run)}
 
 
 def train(run: RunFolder, part: Part) -> None:
@@ -213,10 +213,6 @@ def costs(seen: int = 112, done: int = 8, rows: int = 128, rounds: int = 40) -> 
     return "\n".join(["| part | ms an update |", "|---|---|", *lines, ""])
 
 
-def _named(plan: Plan) -> dict[str, Any]:
-    return {"preset": plan.preset, "part": plan.part, "seed": plan.seed, "steps": plan.steps}
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0: every run was made, and the table is written."""
     parser = argparse.ArgumentParser(
@@ -237,16 +233,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("say with --state FILE where results go")
     state: Path = wanted.state
     state.parent.mkdir(parents=True, exist_ok=True)
-    text = state.read_text("utf-8") if state.exists() else ""
-    results: list[dict[str, Any]] = [json.loads(line) for line in text.splitlines()]
+    results = kept(state)
     for seed in wanted.seeds:
         for part in wanted.parts:
             plan = Plan(wanted.preset, part, seed, wanted.steps)
-            if any(_named(plan).items() <= row.items() for row in results):
+            if any(asdict(plan).items() <= row.items() for row in results):
                 continue
             results.append(training(plan, state.with_suffix(".runs") / plan.name))
-            with state.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(results[-1]) + "\n")
+            keep(state, results[-1])
     sys.stdout.write(table([row for row in results if row["preset"] == wanted.preset]))
     return 0
 

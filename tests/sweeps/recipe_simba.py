@@ -83,10 +83,5 @@ class SimbaSac(Sac):
 
     def policy(self) -> Policy:
         """The newest policy; it follows the learner."""
-        module = self.policy_network.module
-
-        def head(rows: Tensor) -> Tensor:
-            seen = rows if self._normaliser is None else self._normaliser(rows)
-            return module(seen)
-
-        return LivePolicy(head, self.observation_dim, self.action_dim, module.state_dict)
+        sizes = self.observation_dim, self.action_dim
+        return LivePolicy(self.policy_network.module, self._normaliser, *sizes)
