@@ -89,6 +89,8 @@ class Perceptron:
         self._affine = torch.baddbmm if self._ensemble else torch.addmm
         # On an H200 a policy's head takes 27 us transposed and 7 us upright; on a CPU it gains.
         self._upright = not self._ensemble and first.device.type != "cpu"
+        # One output is the sum of a row's products; BLAS took four times as long for two critics.
+        self._by_rows = self._weight(-1).shape[-1] == 1 and first.device.type == "cpu"
         self._norms = [LayerNorm() for _ in range(self._layers - 1)] if layer_norm else []
         self._inputs: list[Tensor] = []
         self._scratch: list[Tensor] = []
@@ -114,6 +116,9 @@ class Perceptron:
             x = self._hidden(index, x)
         if self._upright:
             return self._affine(self._bias(-1)[0], x, self._weight(-1))
+        if self._by_rows:
+            products = torch.mul(x, self._weight(-1).mT, out=self._scratch[-1])
+            return products.sum(dim=-1, keepdim=True).add_(self._bias(-1))
         # Transposed, because BLAS is several times slower for a right factor of one column.
         return self._affine(self._bias(-1).mT, self._weight(-1).mT, x.mT).mT
 
