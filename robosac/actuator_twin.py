@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import numpy as np
 
 from calibration import Calibration
@@ -21,6 +22,7 @@ from robosac.robots.wiring import directions, motor_zeros
 from robosac.settings import ClawTwinSection, MinitaurConfig, TwinSection
 from robosac.settings.claw import ClawConfig
 from robosac.settings.minitaur import TwinOverheadSection
+from robosac.stage import is_twin
 
 if TYPE_CHECKING:
     from sim.bolts import Bolts
@@ -156,7 +158,8 @@ def comparison(
     """The twin of a robot on its stand, and what is known of it before.
 
     Args:
-        config: its settings; the twin's own are those of its nominal build.
+        config: its settings; the twin's own are those of its nominal build, but that a hand behind
+            a port is not taken for ROBEL's soft model.
         file: the robot file.
         measured: its calibration, for the delay.
     """
@@ -165,7 +168,11 @@ def comparison(
         assert isinstance(file, RobotFile)
         return _minitaur(config.twin, file, None if delay is None else delay.mean_s)
     assert isinstance(file, ClawFile)
-    return _claw(config.twin, file, None if delay is None else delay.mean_s)
+    section = config.twin
+    if section.servos == "robel" and not is_twin(config.robot.address, "claw"):
+        # No servo is as soft as ROBEL's model: behind a port there are the hand's own.
+        section = msgspec.structs.replace(section, servos="xh430")
+    return _claw(section, file, None if delay is None else delay.mean_s)
 
 
 def _minitaur(section: TwinSection, file: RobotFile, delay_s: float | None) -> tuple[Twin, Drawn]:

@@ -62,18 +62,16 @@ def calibrated(robot: str, wire: Wire, command: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    ("robot", "wire", "latest_s", "flags"),
+    ("robot", "wire", "latest_s"),
     [
-        ("minitaur", wire_legs, 0.025, ""),
-        # A served hand has the servos as they are, and the preset's twin those of ROBEL's model.
-        ("claw", wire_hand, 0.012, " --twin.servos xh430"),
+        ("minitaur", wire_legs, 0.025),
+        ("claw", wire_hand, 0.012),
     ],
 )
 def test_latency_is_measured_on_the_ports_of_a_served_twin(
     robot: str,
     wire: Wire,
     latest_s: float,
-    flags: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -83,7 +81,7 @@ def test_latency_is_measured_on_the_ports_of_a_served_twin(
     monkeypatch.setattr(calibrate_latency.step_joint, "__defaults__", (20,))
     command = (
         f"calibrate latency {robot} --robot.address serial --robot.file {FILE}"
-        f" --executor.period-s 0.01 --out found.yaml{flags}"
+        f" --executor.period-s 0.01 --out found.yaml"
     )
     policy, code, told = os.sched_getscheduler(0), -1, ""
     for attempt in range(ATTEMPTS):
