@@ -59,7 +59,7 @@ class ActuatorResult:
     samples: int
     """Readings it went by."""
     noise_rad: float
-    """Of a reading at rest; standard deviation."""
+    """Of a reading, at rest and by the encoder's counts; standard deviation."""
     before_rad: FloatArray
     """Root mean square of the held-out motion's error with nominal numbers, shape (n,)."""
     after_rad: FloatArray

@@ -24,6 +24,8 @@ GOOD_ENOUGH: Final = 2e-3
 """Share by which the squares must still fall for another round."""
 LEAST_READINGS: Final = 100
 LONGEST_DELAY_S: Final = 0.1
+SAME_DIGITS: Final = 9
+"""Decimals of a radian, by which readings of one and the same count are alike."""
 
 
 class Twin(Protocol):
@@ -119,12 +121,22 @@ class Fit:
         self._told = np.where(self.seen, motion.told_rad, 0.0)
 
     def noise(self) -> float:
-        """Standard deviation of a reading at rest, rad: before the first command moves anything."""
+        """Standard deviation of a reading, rad: at rest, before anything moves, and of its counts.
+
+        A joint at rest may show one and the same count throughout.
+        """
         commanded = self._motion.commanded_rad
         moved = np.flatnonzero((commanded != commanded[0]).any(axis=1))
         rest = slice(int(moved[0]) // 2 if len(moved) else 0, int(moved[0]) if len(moved) else None)
         told = np.where(self.seen, self._told, np.nan)[rest]
-        return float(np.nanmedian(np.nanstd(told, axis=0))) if len(told) > 2 else 0.0
+        rests = float(np.nanmedian(np.nanstd(told, axis=0))) if len(told) > 2 else 0.0
+        return math.hypot(rests, self._count_rad() / math.sqrt(12.0))
+
+    def _count_rad(self) -> float:
+        """What one count of the encoders is: the least by which two readings of a joint differ."""
+        columns = zip(self._told.T, self.seen.T, strict=True)
+        gaps = [np.diff(np.unique(told[seen].round(SAME_DIGITS))) for told, seen in columns]
+        return float(np.median([gap.min() if len(gap) else 0.0 for gap in gaps]))
 
     def _places(self, ratios: FloatArray) -> FloatArray:
         return self._twin.trajectory(whole(ratios), self._motion.time_s, self._motion.commanded_rad)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -87,6 +88,20 @@ def test_a_nominal_robot_stays_nominal() -> None:
     same = identify(moved(1, NOMINAL), moved(2, NOMINAL), Pendulums(), DRAWN)
     assert (np.abs(same.table - NOMINAL) < 0.3 * np.array(TOLERANCE)).all()
     assert 0.8 < same.improvement < 1.2
+
+
+def test_coarse_counts_are_no_reason_to_refuse_a_nominal_robot() -> None:
+    """At rest such an encoder shows no noise at all; where it moves, half a count either way."""
+    count = 2.0 * np.pi / 4096
+
+    def counted(seed: int) -> Motion:
+        motion = moved(seed, NOMINAL, noise=0.0)
+        return replace(motion, told_rad=np.round(motion.told_rad / count) * count)
+
+    for seed in (1, 3, 5):
+        found = identify(counted(seed), counted(seed + 1), Pendulums(), DRAWN)
+        assert found.noise_rad == pytest.approx(count / math.sqrt(12.0), rel=1e-3)
+        assert (found.after_rad < 1.5 * found.noise_rad).all()
 
 
 def test_readings_that_did_not_come_are_left_out() -> None:
