@@ -23,7 +23,7 @@ from robosac.backpressure import LinkState, Verdict, judge, may_begin, must_save
 from robosac.envelope import Sealed
 from robosac.errors import LearnerLost
 from robosac.evaluation import recorder_for
-from robosac.exploration import RandomActions
+from robosac.exploration import RandomActions, SmoothNormals
 from robosac.learner_averages import LEARNER_ROW_STEPS
 from robosac.messages import Acknowledged, LearnerMeans
 from robosac.metrics import MetricsWriter
@@ -285,12 +285,13 @@ class AsyncTraining:
             # The learner goes on meanwhile; what it says is heard between episodes.
             self._log.evaluate(self.acting.policy, self.step, self.robot_s)
 
-    def _explorers(self, episode: int) -> tuple[np.random.Generator, RandomActions]:
+    def _explorers(self, episode: int) -> tuple[SmoothNormals, RandomActions]:
         """Of one episode, so that it is the same whatever happened before it."""
         name = int.from_bytes(self.actor.actor_id.encode(), "big")
         rng = np.random.default_rng((self.config.seed, EXPLORATION_STREAM, episode, name))
-        correlation = self.config.sac.random_correlation
-        return rng, RandomActions(rng, self._actions, correlation)
+        sac = self.config.sac
+        normals = SmoothNormals(rng, sac.noise_correlation)
+        return normals, RandomActions(rng, self._actions, sac.random_correlation)
 
     def _action(self) -> NDArray[np.floating]:
         if self.step < self.config.sac.random_steps:

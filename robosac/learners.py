@@ -56,6 +56,10 @@ class Learner(Protocol):
         """An update for each batch, in their order; best `updates_per_call` at once."""
         ...
 
+    def begin_episode(self) -> None:
+        """The next action is an episode's first."""
+        ...
+
     def act(self, observation: Any, deterministic: bool) -> NDArray[np.float32]:
         """An action in [-1, 1], (a,)."""
         ...

@@ -108,6 +108,7 @@ class LockstepTraining:
             self.episode, episode_seed(self.config.seed, TRAINING_STREAM, self.episode)
         )
         self._random.begin()
+        self.learner.begin_episode()
         recorder = recorder_for(self.stage)
         recorder.begin(self.actor.info)
         while recorder.end is None:

@@ -115,7 +115,7 @@ class Sac(Learner[Policy]):
         policy = self._newest_policy()
         if deterministic:
             return policy.mean_action(observation)
-        return policy.sample_action(observation, self._acting)
+        return policy.sample_action(observation, self._acting_noise)
 
     def policy(self) -> Policy:
         """The policy for inference; on the CPU it shares the learner's memory and follows it."""

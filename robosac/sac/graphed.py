@@ -134,6 +134,10 @@ class GraphedLearner(Generic[PolicyT]):
             losses += self._replay(rest[:count])
         return losses
 
+    def begin_episode(self) -> None:
+        """As the learner's."""
+        self._learner.begin_episode()
+
     def act(self, observation: Any, deterministic: bool) -> NDArray[np.float32]:
         """As the learner's."""
         return self._learner.act(observation, deterministic)

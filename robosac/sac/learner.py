@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from robosac.exploration import SmoothNormals
 from robosac.generators import generator_state, restore_generator
 from robosac.sac.flat import FlatAdam
 from robosac.sac.settings import Core, SacSettings
@@ -95,6 +96,7 @@ class Learner(ABC, Generic[PolicyT]):
         noise_seed, acting_seed = np.random.SeedSequence(seed).generate_state(2)
         self._noise = torch.Generator(self.device).manual_seed(int(noise_seed))
         self._acting = np.random.default_rng(acting_seed)
+        self._acting_noise = SmoothNormals(self._acting, settings.noise_correlation)
         self._log_alpha = self._zeros(1).fill_(math.log(settings.initial_alpha))
         self._alpha_adam = FlatAdam(self._log_alpha, settings.learning_rate)
         self._acting_policy: tuple[int, PolicyT] | None = None
@@ -111,6 +113,10 @@ class Learner(ABC, Generic[PolicyT]):
     def act(self, observation: Any, deterministic: bool) -> NDArray[np.float32]:
         """An action in [-1, 1], (a,) or (n, a), for one observation or n of them."""
 
+    def begin_episode(self) -> None:
+        """The next action is an episode's first: its noise has none to be like."""
+        self._acting_noise.begin()
+
     @abstractmethod
     def policy(self) -> PolicyT:
         """The policy for inference; on the CPU it shares the learner's memory and follows it."""
@@ -121,7 +127,11 @@ class Learner(ABC, Generic[PolicyT]):
         return self._noise
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Copies of everything that determines later updates and actions, by name."""
+        """Copies of everything that determines later updates and actions, by name.
+
+        Actions of an episode to come: with `noise_correlation` those of one that has begun also
+        hang on the last one's noise.
+        """
         return {
             name: tensor.cpu().numpy().copy() for name, tensor in self._tensor_state().items()
         } | {
@@ -156,6 +166,7 @@ class Learner(ABC, Generic[PolicyT]):
             )
         self._noise.set_state(noise)
         restore_generator(self._acting, state["acting"])
+        self._acting_noise.begin()
         for name, tensor in tensors.items():
             tensor.copy_(loaded[name])
         self.updates = int(state["updates"])

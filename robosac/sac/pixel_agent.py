@@ -121,7 +121,7 @@ class PixelSac(Learner[PixelPolicy]):
         policy = self._newest_policy()
         if deterministic:
             return policy.mean_action(observation)
-        return policy.sample_action(observation, self._acting)
+        return policy.sample_action(observation, self._acting_noise)
 
     def policy(self) -> PixelPolicy:
         """The policy for inference; on the CPU it shares the learner's memory and follows it."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robosac.sac.eyes import ConvolutionEye, PatchEye
-from robosac.sac.policy import Policy
+from robosac.sac.policy import Normals, Policy
 
 Array = NDArray[Any]
 Observation = Mapping[str, Array]
@@ -76,9 +76,9 @@ class PixelPolicy:
         """The deterministic action tanh(mean), (..., a) in [-1, 1]: how the paper evaluates."""
         return self._head.mean_action(self._view(observation))
 
-    def sample_action(self, observation: Observation, rng: np.random.Generator) -> Array:
+    def sample_action(self, observation: Observation, normals: Normals) -> Array:
         """An action drawn from the policy, (..., a) in [-1, 1]: how it explores."""
-        return self._head.sample_action(self._view(observation), rng)
+        return self._head.sample_action(self._view(observation), normals)
 
     def _view(self, observation: Observation) -> Array:
         """What the perceptron reads: features of the picture, then the state."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,14 @@ OBSERVATION_MEAN, OBSERVATION_SCALE = "observation_mean", "observation_scale"
 NORMALISED_BOUND = 10.0
 """Of a normalised number, either way: ten deviations are an outlier."""
 _NORMALISER = (OBSERVATION_MEAN, OBSERVATION_SCALE)
+
+
+class Normals(Protocol):
+    """Where a sampled action's noise comes from; a `numpy.random.Generator` is one."""
+
+    def standard_normal(self, shape: tuple[int, ...], /) -> NDArray[np.float64]:
+        """Standard normal numbers."""
+        ...
 
 
 class Policy:
@@ -77,10 +86,10 @@ class Policy:
         """The deterministic action tanh(mean), (..., a) in [-1, 1]: how the paper evaluates."""
         return np.tanh(self.distribution(observation)[0])
 
-    def sample_action(self, observation: Array, rng: np.random.Generator) -> Array:
+    def sample_action(self, observation: Array, normals: Normals) -> Array:
         """An action drawn from the policy, (..., a) in [-1, 1]: how it explores."""
         mean, log_std = self.distribution(observation)
-        noise = rng.standard_normal(mean.shape).astype(mean.dtype, copy=False)
+        noise = normals.standard_normal(mean.shape).astype(mean.dtype, copy=False)
         return np.tanh(mean + np.exp(log_std) * noise)
 
 

@@ -36,6 +36,8 @@ class SacSettings:
     random_steps: int = 10_000
     """Environment steps with uniform random actions before the policy acts. Not in Table 1: the
     authors' release explores for ten episodes of 1000 steps."""
+    noise_correlation: float = 0.0
+    """Of a sampled action's noise with that of the one before, in [0, 1). Not in the paper."""
     target_entropy: float | None = None
     """Entropy the temperature aims at, nats; None: minus the number of action dimensions."""
     initial_alpha: float = 1.0
@@ -53,6 +55,7 @@ class SacSettings:
             "batch_size": (self.batch_size > 0, "positive"),
             "replay_capacity": (self.replay_capacity >= self.batch_size, "at least batch_size"),
             "updates_per_step": (0 < self.updates_per_step < math.inf, "positive"),
+            "noise_correlation": (0 <= self.noise_correlation < 1, "in [0, 1)"),
             "random_steps": (self.random_steps >= 0, "zero or more"),
             "target_entropy": (
                 self.target_entropy is None or math.isfinite(self.target_entropy),

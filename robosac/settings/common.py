@@ -108,6 +108,10 @@ class SacSection(Section, frozen=True):
             ge=0, lt=1, description="of one random action with the next: smooth is kind to motors"
         ),
     ] = 0.0
+    noise_correlation: Annotated[
+        float,
+        Meta(ge=0, lt=1, description="of a sampled action's noise with the one's before it"),
+    ] = 0.0
     target_entropy: Annotated[
         float | None, Meta(description="nats; null: minus the number of action dimensions")
     ] = None
