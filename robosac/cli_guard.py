@@ -69,5 +69,5 @@ def overrides_of(arguments: list[str]) -> Iterator[str]:
         if not found:
             value = next(rest, None)
             if value is None:
-                usage(f"{argument} needs a value")
+                usage(f"{argument} needs a value, as every setting; the command has no such switch")
         yield f"{key}={value}"
