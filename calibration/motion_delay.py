@@ -68,13 +68,13 @@ def motion_delay(motion: Motion, joints: Sequence[int], twin: Twin, drawn: Drawn
         drawn, names=names, groups=(range(len(columns)),), nominal=drawn.nominal[columns]
     )
     fit = Fit(own, _Alone(twin, columns, drawn.nominal, motion.commanded_rad), alone)
-    size = np.nanstd(own.told_rad, axis=0)
-    if not (size > LEAST_SIGNAL * fit.noise()).all():
+    size, noise = np.nanstd(own.told_rad, axis=0), fit.noise()
+    if not (size > LEAST_SIGNAL * noise).all():
         raise Undetermined(f"{names[int(np.argmin(size))]}: it did not move")
     point, slopes = fit.descended(Point(by_gain(alone.nominal), drawn.delay_s))
     missed, error = fit.missed(point) / size, fit.delay_error(point, slopes)
     worst = int(np.argmax(missed))
-    most = fit.noise() / float(size[worst]) + MOST_MISFIT
+    most = noise / float(size[worst]) + MOST_MISFIT
     if not missed[worst] <= most:
         raise Undetermined(
             f"{names[worst]}: the twin follows its motion with {missed[worst]:.3f} of it left over;"

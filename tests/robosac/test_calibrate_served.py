@@ -62,11 +62,7 @@ def calibrated(robot: str, wire: Wire, command: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    ("robot", "wire", "latest_s"),
-    [
-        ("minitaur", wire_legs, 0.025),
-        ("claw", wire_hand, 0.012),
-    ],
+    ("robot", "wire", "latest_s"), [("minitaur", wire_legs, 0.025), ("claw", wire_hand, 0.012)]
 )
 def test_latency_is_measured_on_the_ports_of_a_served_twin(
     robot: str,
