@@ -35,7 +35,7 @@ from robosac.sac import FastVectors, PaperVectors, Sac, SacSettings
 from robosac.sac.native import compiler
 from robosac.sac.native.agent import NativeSac, library_with_units, native_library
 from robosac.sac.native.core import Library
-from tests.robosac.native_rig import Vectors, autograd, cosine, make_batch, pair, written
+from tests.robosac.native_rig import Vectors, autograd, cosine, followed, make_batch, pair
 
 SIZES = ((17, 6), (112, 8))
 """Observations and actions of HalfCheetah and of the quadruped."""
@@ -101,7 +101,7 @@ def cosines(library: Library, observation: int, action: int, vectors: Vectors) -
     _, native = pair(library, settings, observation, action, vectors)
     before, batch = native.state(), make_batch(7, settings.batch_size, observation, action)
     native.update(batch)
-    expected, found = autograd(native, before, batch), written(native)
+    expected, found = autograd(native, before, batch), followed(native, before)
     return {
         owner: 1
         - cosine(

@@ -24,5 +24,8 @@ EXPORTED void layer(int size, float *memory) {
   float *in = memory, *out = in + size * (long)stride, *weight = out + size * (long)stride;
   float *bias = weight + size * (long)size, *panel = bias + size + 64;
   const robosac::Room room = {panel, panel};
-  robosac::affine<true>(size, in, stride, size, weight, bias, size, out, stride, room);
+  robosac::affine(size, in, stride, size, weight, bias, size, room,
+                  [=](int row, int j, robosac::Floats x, robosac::Floats y) {
+                    robosac::put(out + row * (long)stride + j, robosac::relu(x), robosac::relu(y));
+                  });
 }

@@ -13,6 +13,7 @@ from torch import Tensor
 from robosac.errors import NativeUnavailable
 from robosac.replay import Batch
 from robosac.sac import FastVectors, PaperVectors, Sac, SacSettings
+from robosac.sac.flat import FlatAdam
 from robosac.sac.gaussian import squash
 from robosac.sac.native.agent import NativeSac, native_library
 from robosac.sac.native.core import Library
@@ -133,9 +134,20 @@ def autograd(
     }
 
 
-def written(native: NativeSac) -> dict[str, dict[str, Tensor]]:
-    """The gradients that the core left in flat storage."""
-    return {"critics": native.critics.gradients, "policy": native.policy_network.gradients}
+def followed(native: NativeSac, before: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
+    """The gradients of the core's last update, by what they did to Adam's means.
+
+    Args:
+        native: after the update; the core keeps no gradient longer than a layer's step takes.
+        before: its state before.
+    """
+    after = native.state()
+    found: dict[str, dict[str, Tensor]] = {}
+    for owner in ("critics", "policy"):
+        old, new = (state[f"{owner}.mean"].astype(np.float64) for state in (before, after))
+        gradient = old + (new - old) / (1 - FlatAdam.beta1)
+        found[owner] = native.layouts[owner].views(torch.from_numpy(gradient))
+    return found
 
 
 def _grad(weight: Tensor) -> Tensor:

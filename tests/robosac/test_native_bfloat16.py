@@ -16,7 +16,9 @@ from gymnasium.spaces import Box
 from robosac.config import load_preset
 from robosac.errors import ConfigError, NativeUnavailable
 from robosac.learners import make_learner
-from robosac.sac import FastVectors, PaperVectors, SacSettings
+from robosac.replay import Batch
+from robosac.sac import FastVectors, PaperVectors, Sac, SacSettings
+from robosac.sac.learner import Losses
 from robosac.sac.native import agent, compiler
 from robosac.sac.native.agent import NativeSac, library_with_units
 from robosac.sac.native.core import Library
@@ -26,10 +28,10 @@ from tests.robosac.native_rig import (
     assert_200_updates_stay_near,
     autograd,
     cosine,
+    followed,
     library_or_skip,
     make_batch,
     pair,
-    written,
 )
 
 RECIPES: dict[str, Vectors] = {
@@ -51,7 +53,7 @@ def test_a_whole_batch_at_full_size(library: Library, recipe: str) -> None:
     _, native = pair(library, SacSettings(), 17, 6, RECIPES[recipe])
     before, batch = native.state(), make_batch(7, 256, 17, 6)
     native.update(batch)
-    expected, found = autograd(native, before, batch), written(native)
+    expected, found = autograd(native, before, batch), followed(native, before)
     for owner, weights in expected.items():
         for name, gradient in weights.items():
             assert cosine(found[owner][name], gradient) > 0.997, f"{owner}.{name}"
@@ -148,6 +150,28 @@ def test_with_the_unit_it_must_be_known_to_the_compiler(
 def test_each_precision_is_a_library_of_its_own() -> None:
     library_or_skip()
     assert compiler.built() != compiler.built(products="bfloat16")
+
+
+def test_a_core_is_judged_by_float32_whatever_torch_does_elsewhere(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the unit torch itself rounds a run's products, and would find a right core wrong."""
+    seen: list[str] = []
+    update = Sac.update
+
+    def watched(learner: Sac, batch: Batch) -> Losses:
+        seen.append(torch.get_float32_matmul_precision())
+        return update(learner, batch)
+
+    monkeypatch.setattr(Sac, "update", watched)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        agent.check(library, PaperVectors())
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert set(seen) == {"highest"}
 
 
 def test_deep_networks_fit(library: Library) -> None:

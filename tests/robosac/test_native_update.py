@@ -20,10 +20,10 @@ from tests.robosac.native_rig import (
     assert_200_updates_stay_near,
     autograd,
     cosine,
+    followed,
     library_or_skip,
     make_batch,
     pair,
-    written,
 )
 from tests.robosac.threads import one_thread
 
@@ -103,7 +103,7 @@ def test_gradients_are_autograds_in_float64(
     _, native = pair(library, chosen, observation, action, vectors)
     before, batch = native.state(), make_batch(7, 96, observation, action)
     native.update(batch)
-    expected, found = autograd(native, before, batch), written(native)
+    expected, found = autograd(native, before, batch), followed(native, before)
     for owner, weights in expected.items():
         for name, gradient in weights.items():
             where = f"{owner}.{name}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +77,18 @@ def library_with_units(products: Products, environment: Mapping[str, str] = os.e
     return library
 
 
+@contextmanager
+def exact_torch() -> Iterator[None]:
+    """Torch multiplies in float32, whatever this process has it do elsewhere."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@exact_torch()
 def check(library: Library, vectors: PaperVectors | FastVectors) -> None:
     """Make a few small updates by the core and by torch.
 

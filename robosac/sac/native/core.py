@@ -23,7 +23,7 @@ LOSSES = 5
 
 class _Optimiser(Structure):
     _fields_ = (
-        *((name, c_void_p) for name in ("parameters", "gradient", "mean", "square", "count")),
+        *((name, c_void_p) for name in ("parameters", "mean", "square", "count")),
         ("follower", c_void_p),
         ("size", c_int64),
         ("rate", c_double),
@@ -201,7 +201,7 @@ def _places(layout: Layout) -> _Places:
 
 def _optimiser(adam: FlatAdam, follower: Follower) -> _Optimiser:
     state = adam.state()
-    tensors = [adam.parameters, adam.gradient, state["mean"], state["square"], state["count"]]
+    tensors = [adam.parameters, state["mean"], state["square"], state["count"]]
     for tensor in [*tensors, *([] if follower.tensor is None else [follower.tensor])]:
         if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
             raise ValueError(f"the native core needs float32 on the CPU, got {tensor.dtype}")

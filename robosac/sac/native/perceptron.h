@@ -1,6 +1,7 @@
 // A ReLU perceptron on the learner's flat storage: forward, and the two gradients.
 // The arithmetic is that of robosac/sac/networks.py.
 #pragma once
+#include "adam.h"
 #include "products.h"
 
 namespace robosac {
@@ -8,11 +9,9 @@ namespace robosac {
 constexpr int MOST_LAYERS = 9;
 constexpr float NORM_EPSILON = 1e-5f;
 
-// Floats from one row to the next: whole panels, and no power of two, whose rows would share sets
-// of the cache.
-static inline int stride_of(int columns) {
-  return (columns + COLUMNS - 1) / COLUMNS * COLUMNS + 16;
-}
+// Values from one row to the next: whole panels, and no power of two, whose rows would share sets of
+// the cache.
+static inline int stride_of(int columns) { return whole(columns, COLUMNS) + COLUMNS; }
 
 struct Shape {
   int layers;                  // the last one is the head
@@ -29,169 +28,198 @@ struct Weights {
 
 // Rows that go through a network. `input[i]` is what layer i gets; columns beyond its width are zero.
 struct Rows {
-  float *input[MOST_LAYERS];
+  Value *input[MOST_LAYERS];
   float *normal[MOST_LAYERS];  // what the ReLU before layer i got
   float *scale[MOST_LAYERS];   // one over the deviation, of each row of it
 };
 
+// Rows of `count` floats, to those of a network's input from a column on; zeros up to a whole panel.
+static void fill(const float *from, int rows, int count, Value *to, int stride) {
+  for (int row = 0; row < rows; row++, from += count, to += stride)
+    for (int j = 0; j < count; j += COLUMNS)
+      put(to + j, padded(from + j, count - j), padded(from + j + WIDTH, count - j - WIDTH));
+}
+
 // `x` less its mean over its deviation, in place; its ReLU to `out`. Returns one over the deviation.
-static inline float normalise(float *x, int n, float *out) {
+static inline float normalise(float *x, int n, Value *out) {
   Floats total = {}, squares = {};
-  const int whole = n / WIDTH * WIDTH;
+  const int most = n / WIDTH * WIDTH;
   float rest = 0, rest_squares = 0;
-  for (int j = 0; j < whole; j += WIDTH) total += load(x + j);
-  for (int j = whole; j < n; j++) rest += x[j];
+  for (int j = 0; j < most; j += WIDTH) total += load(x + j);
+  for (int j = most; j < n; j++) rest += x[j];
   const float mean = (sum(total) + rest) / n;
-  for (int j = 0; j < whole; j += WIDTH) {
+  for (int j = 0; j < most; j += WIDTH) {
     const Floats centred = load(x + j) - mean;
     squares += centred * centred;
   }
-  for (int j = whole; j < n; j++) rest_squares += (x[j] - mean) * (x[j] - mean);
+  for (int j = most; j < n; j++) rest_squares += (x[j] - mean) * (x[j] - mean);
   const float scale = 1.0f / __builtin_sqrtf((sum(squares) + rest_squares) / n + NORM_EPSILON);
-  for (int j = 0; j < whole; j += WIDTH) {
-    const Floats y = (load(x + j) - mean) * scale;
+  for (int j = 0; j < n; j += COLUMNS) {
+    const Floats y = (load(x + j) - mean) * scale, z = (load(x + j + WIDTH) - mean) * scale;
     store(x + j, y);
-    store(out + j, relu(y));
+    store(x + j + WIDTH, z);
+    put(out + j, relu(y), relu(z));
   }
-  for (int j = whole; j < n; j++) {
-    x[j] = (x[j] - mean) * scale;
-    out[j] = x[j] < 0 ? 0.0f : x[j];
-  }
+  for (int j = n; j < whole(n, COLUMNS); j++) out[j] = 0;
   return scale;
 }
 
 // Gradient by what `normalise` got, in place of that by what it put out.
 static inline void normalise_gradient(float *d, const float *normal, float scale, int n) {
   Floats total = {}, product = {};
-  const int whole = n / WIDTH * WIDTH;
+  const int most = n / WIDTH * WIDTH;
   float rest = 0, rest_product = 0;
-  for (int j = 0; j < whole; j += WIDTH) {
+  for (int j = 0; j < most; j += WIDTH) {
     total += load(d + j);
     product += load(d + j) * load(normal + j);
   }
-  for (int j = whole; j < n; j++) {
+  for (int j = most; j < n; j++) {
     rest += d[j];
     rest_product += d[j] * normal[j];
   }
   const float mean = (sum(total) + rest) / n, along = (sum(product) + rest_product) / n;
-  for (int j = 0; j < whole; j += WIDTH)
+  for (int j = 0; j < most; j += WIDTH)
     store(d + j, (load(d + j) - mean - load(normal + j) * along) * scale);
-  for (int j = whole; j < n; j++) d[j] = (d[j] - mean - normal[j] * along) * scale;
+  for (int j = most; j < n; j++) d[j] = (d[j] - mean - normal[j] * along) * scale;
 }
 
-static inline Floats padded(const float *from, int count) {
-  if (count >= WIDTH) return load(from);
-  Floats x = {};
-  for (int j = 0; j < count; j++) x[j] = from[j];
-  return x;
-}
-
-// `out` = `in` weight + bias.
-template <bool with_relu>
-static void affine(int rows, const float *in, int in_stride, int inner, const float *weight,
-                   const float *bias, int outer, float *out, int out_stride, Room room) {
-  const Left left = left_factor<true>(rows, inner, in, in_stride, room.left);
+// `in` weight + bias: `take(row, column, columns 0 to WIDTH from there, WIDTH to COLUMNS)` gets all of
+// it, zeros in the columns behind the last.
+template <class Take>
+static void affine(int rows, const Value *in, int in_stride, int inner, const float *weight,
+                   const float *bias, int outer, Room room, Take take) {
   for (int j = 0; j < outer; j += COLUMNS) {
     pack(weight + j, outer, inner, outer - j, room.panel);
     const Floats b = padded(bias + j, outer - j), c = padded(bias + j + WIDTH, outer - j - WIDTH);
-    product<true>(rows, inner, left, room.panel, [=](int row, Floats x, Floats y) {
-      float *to = out + row * (long)out_stride + j;
-      store(to, with_relu ? relu(x + b) : x + b);
-      store(to + WIDTH, with_relu ? relu(y + c) : y + c);
-    });
+    product<true>(rows, inner, {in, in_stride}, room.panel,
+                  [=](int row, Floats x, Floats y) { take(row, j, x + b, y + c); });
   }
 }
 
-// `d_in` = `d_out` weight^T, for `count` inputs from `from` on.
-static void affine_gradient(int rows, const float *d_out, int out_stride, int outer,
-                            const float *weight, int from, int count, float *d_in, int in_stride,
-                            Room room) {
-  const Left left = left_factor<true>(rows, outer, d_out, out_stride, room.left);
+// `d_out` weight^T, for `count` inputs from `from` on; `take` as of `affine`.
+template <class Take>
+static void affine_gradient(int rows, const Value *d_out, int out_stride, int outer,
+                            const float *weight, int from, int count, Room room, Take take) {
   for (int j = 0; j < count; j += COLUMNS) {
     pack_transposed(weight + (from + j) * (long)outer, outer, outer, count - j, room.panel);
-    product<true>(rows, outer, left, room.panel, [=](int row, Floats x, Floats y) {
-      float *to = d_in + row * (long)in_stride + j;
-      store(to, x);
-      store(to + WIDTH, y);
-    });
+    product<true>(rows, outer, {d_out, out_stride}, room.panel,
+                  [=](int row, Floats x, Floats y) { take(row, j, x, y); });
   }
 }
 
-// Gradients of weight and bias.
-static void weight_gradient(int rows, const float *in, int in_stride, int inner,
-                            const float *d_out, int out_stride, int outer, float *d_weight,
+// Gradients of weight [inner][outer] and bias [outer].
+static void weight_gradient(int rows, const Value *in, int in_stride, int inner,
+                            const Value *d_out, int out_stride, int outer, float *d_weight,
                             float *d_bias, Room room) {
-  const Left left = left_factor<false>(inner, rows, in, in_stride, room.left);
+  const Left left = mirrored(inner, rows, in, in_stride, room.left);
   for (int j = 0; j < outer; j += COLUMNS) {
-    const int count = least(COLUMNS, outer - j);
-    pack(d_out + j, out_stride, rows, COLUMNS, room.panel);
     Floats b = {}, c = {};
-    for (int k = 0; k < rows; k++) {
-      b += load(d_out + k * (long)out_stride + j);
-      c += load(d_out + k * (long)out_stride + j + WIDTH);
-    }
-    auto put = [=](float *to, Floats x, Floats y) {
-      if (count == COLUMNS) {
-        store(to, x);
-        store(to + WIDTH, y);
-        return;
-      }
-      for (int i = 0; i < count; i++) to[i] = i < WIDTH ? x[i] : y[i - WIDTH];
+    pack_and_sum(d_out + j, out_stride, rows, room.panel, &b, &c);
+    auto write = [=](float *to, Floats x, Floats y) {
+      store_some(to, x, outer - j);
+      store_some(to + WIDTH, y, outer - j - WIDTH);
     };
-    put(d_bias + j, b, c);
+    write(d_bias + j, b, c);
     product<false>(inner, rows, left, room.panel, [=](int row, Floats x, Floats y) {
-      put(d_weight + row * (long)outer + j, x, y);
+      write(d_weight + row * (long)outer + j, x, y);
     });
   }
 }
 
-// Hidden layers, from `rows.input[0]` on.
+// Hidden layers, from `at.input[0]` on.
 static void forward_hidden(const Shape &shape, const Weights &net, const Rows &at, int rows,
                            Room room) {
   for (int i = 0; i + 1 < shape.layers; i++) {
     const int n = shape.width[i + 1], stride = shape.stride(i + 1);
-    float *out = at.input[i + 1];
+    Value *out = at.input[i + 1];
+    float *raw = at.normal[i + 1];
+    auto through = [&](auto take) {
+      affine(rows, at.input[i], shape.stride(i), shape.width[i], net.weight[i], net.bias[i], n, room,
+             take);
+    };
     if (!shape.norm) {
-      affine<true>(rows, at.input[i], shape.stride(i), shape.width[i], net.weight[i], net.bias[i],
-                   n, out, stride, room);
+      through([=](int row, int j, Floats x, Floats y) {
+        put(out + row * (long)stride + j, relu(x), relu(y));
+      });
       continue;
     }
-    float *raw = at.normal[i + 1];
-    affine<false>(rows, at.input[i], shape.stride(i), shape.width[i], net.weight[i], net.bias[i], n,
-                  raw, stride, room);
+    through([=](int row, int j, Floats x, Floats y) {
+      store(raw + row * (long)stride + j, x);
+      store(raw + row * (long)stride + j + WIDTH, y);
+    });
     for (int row = 0; row < rows; row++)
       at.scale[i + 1][row] = normalise(raw + row * (long)stride, n, out + row * (long)stride);
   }
 }
 
-// From the gradient by layer `index`'s input to that by what layer `index - 1` put out, in place.
-// Row r of `d` belongs to row `which[r]` of `at`, or to row r.
-static void through_relu(const Shape &shape, const Rows &at, int index, int rows, const int *which,
-                         float *d) {
-  const int n = shape.width[index], stride = shape.stride(index);
-  for (int row = 0; row < rows; row++, d += stride) {
-    const long from = (which ? which[row] : row) * (long)stride;
-    const float *out = at.input[index] + from;
-    for (int j = 0; j < n; j += WIDTH) store(d + j, relu_gradient(load(d + j), load(out + j)));
-    if (shape.norm)
-      normalise_gradient(d, at.normal[index] + from, at.scale[index][which ? which[row] : row], n);
+// Takes the gradient by layer `index`'s input on, to that by what layer `index - 1` put out: through
+// the ReLU between them and, once all columns are there, the normalisation. Row r is of row `which[r]`
+// of what went through, or of row r.
+struct Descent {
+  Value *d;
+  const Value *out;
+  const float *normal, *scale;
+  const int *which;
+  float *wide;
+  int n, stride;
+
+  Descent(const Shape &shape, const Rows &at, int index, const int *which, Value *d, Room room)
+      : d(d), out(at.input[index]), normal(at.normal[index]), scale(at.scale[index]), which(which),
+        wide(shape.norm ? room.wide : nullptr), n(shape.width[index]), stride(shape.stride(index)) {}
+
+  long source(int row) const { return which ? which[row] : row; }
+
+  void operator()(int row, int j, Floats x, Floats y) const {
+    const Value *passed = out + source(row) * stride + j;
+    const long to = row * (long)stride + j;
+    x = relu_gradient(x, get(passed));
+    y = relu_gradient(y, get(passed + WIDTH));
+    if (!wide) {
+      put(d + to, x, y);
+      return;
+    }
+    store(wide + to, x);
+    store(wide + to + WIDTH, y);
   }
+
+  void finish(int rows) const {
+    for (int row = 0; wide && row < rows; row++) {
+      float *from = wide + row * (long)stride;
+      normalise_gradient(from, normal + source(row) * stride, scale[source(row)], n);
+      for (int j = 0; j < n; j += COLUMNS)
+        put(d + row * (long)stride + j, load(from + j), load(from + j + WIDTH));
+    }
+  }
+};
+
+// The gradient by what a layer put out, on to that by what the layer before it did.
+static void through_layer(const Shape &shape, const Weights &net, int index, int rows,
+                          const Value *d_out, const Descent &down, Room room) {
+  affine_gradient(rows, d_out, shape.stride(index + 1), shape.width[index + 1], net.weight[index], 0,
+                  shape.width[index], room, down);
+  down.finish(rows);
 }
 
-// Down through the hidden layers, given in `d[layers - 1]` the gradient by the head's input before
-// its ReLU; `gradient`: write that of the weights. Leaves in `d[1]` that of the first layer's output.
+// One layer's step, given the gradient by what it put out.
+static void learn_layer(const Shape &shape, const Weights &net, const Rows &at, int index, int rows,
+                        const Value *d_out, const Step &step, Room room) {
+  const int inner = shape.width[index], outer = shape.width[index + 1];
+  float *d_weight = room.gradient, *d_bias = d_weight + whole(inner * outer, WIDTH);
+  weight_gradient(rows, at.input[index], shape.stride(index), inner, d_out, shape.stride(index + 1),
+                  outer, d_weight, d_bias, room);
+  step(net.weight[index], d_weight, inner * (int64_t)outer);
+  step(net.bias[index], d_bias, outer);
+}
+
+// Down through the hidden layers, given in `d[layers - 1]` the gradient by what the last of them put
+// out before its ReLU; `step`: of the weights, each layer's once nobody needs the old ones. Leaves in
+// `d[1]` that of the first layer.
 static void backward_hidden(const Shape &shape, const Weights &net, const Rows &at, int rows,
-                            const int *which, float *const *d, const Weights *gradient,
-                            Room room) {
+                            const int *which, Value *const *d, const Step *step, Room room) {
   for (int i = shape.layers - 2; i >= 0; i--) {
-    const int n = shape.width[i + 1], stride = shape.stride(i + 1);
-    through_relu(shape, at, i + 1, rows, which, d[i + 1]);
-    if (gradient)
-      weight_gradient(rows, at.input[i], shape.stride(i), shape.width[i], d[i + 1], stride, n,
-                      gradient->weight[i], gradient->bias[i], room);
     if (i > 0)
-      affine_gradient(rows, d[i + 1], stride, n, net.weight[i], 0, shape.width[i], d[i],
-                      shape.stride(i), room);
+      through_layer(shape, net, i, rows, d[i + 1], Descent(shape, at, i, which, d[i], room), room);
+    if (step) learn_layer(shape, net, at, i, rows, d[i + 1], *step, room);
   }
 }
 
@@ -200,35 +228,40 @@ static void forward_one(const Shape &shape, const Weights &net, const Rows &at, 
                         float *out) {
   const int last = shape.layers - 1, n = shape.width[last], stride = shape.stride(last);
   const float *w = net.weight[last];
-  const int whole = n / WIDTH * WIDTH;
   for (int row = 0; row < rows; row++) {
-    const float *x = at.input[last] + row * (long)stride;
+    const Value *x = at.input[last] + row * (long)stride;
     Floats total = {};
-    float rest = net.bias[last][0];
-    for (int j = 0; j < whole; j += WIDTH) total += load(x + j) * load(w + j);
-    for (int j = whole; j < n; j++) rest += x[j] * w[j];
-    out[row] = sum(total) + rest;
+    for (int j = 0; j < n; j += WIDTH) total += get(x + j) * padded(w + j, n - j);
+    out[row] = sum(total) + net.bias[last][0];
   }
 }
 
-// Gradients of that head, given `d_out` (rows,): by its input to `d_in`, of its weights likewise.
-static void backward_one(const Shape &shape, const Weights &net, const Rows &at, int rows,
-                         const float *d_out, float *d_in, const Weights *gradient) {
-  const int last = shape.layers - 1, n = shape.width[last], stride = shape.stride(last);
+// Gradient by what the last hidden layer put out, given `d_out` (rows,) by that head's.
+static void backward_one(const Shape &shape, const Weights &net, int rows, const float *d_out,
+                         const Descent &down) {
+  const int last = shape.layers - 1, n = shape.width[last];
   const float *w = net.weight[last];
   for (int row = 0; row < rows; row++)
-    for (int j = 0; j < n; j += WIDTH)
-      store(d_in + row * (long)stride + j, d_out[row] * padded(w + j, n - j));
-  if (!gradient) return;
+    for (int j = 0; j < n; j += COLUMNS)
+      down(row, j, d_out[row] * padded(w + j, n - j),
+           d_out[row] * padded(w + j + WIDTH, n - j - WIDTH));
+  down.finish(rows);
+}
+
+// That head's step.
+static void learn_one(const Shape &shape, const Weights &net, const Rows &at, int rows,
+                      const float *d_out, const Step &step, Room room) {
+  const int last = shape.layers - 1, n = shape.width[last], stride = shape.stride(last);
   for (int j = 0; j < n; j += WIDTH) {
     Floats total = {};
     for (int row = 0; row < rows; row++)
-      total += d_out[row] * load(at.input[last] + row * (long)stride + j);
-    for (int i = 0; i < least(WIDTH, n - j); i++) gradient->weight[last][j + i] = total[i];
+      total += d_out[row] * get(at.input[last] + row * (long)stride + j);
+    store(room.gradient + j, total);
   }
   float total = 0;
   for (int row = 0; row < rows; row++) total += d_out[row];
-  gradient->bias[last][0] = total;
+  step(net.weight[last], room.gradient, n);
+  step(net.bias[last], &total, 1);
 }
 
 }  // namespace robosac

@@ -8,9 +8,12 @@
 
 namespace robosac {
 
-// Room that a product works in: a panel of its right factor, and its left factor.
+// Room that a product works in: a panel of its right factor, a mirrored left factor, and for what is
+// soon used up: a layer's gradient, rows on their way back.
 struct Room {
-  Packed *panel, *left;
+  Packed *panel;
+  Value *left;
+  float *gradient, *wide;
 };
 
 }  // namespace robosac

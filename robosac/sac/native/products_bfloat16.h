@@ -10,9 +10,6 @@
 #if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AVX512F__) && defined(__linux__)
 #define ROBOSAC_TILES 1
 #endif
-#if defined(ROBOSAC_TILES) || (defined(__AVX512BF16__) && defined(__AVX512BW__))
-#include <immintrin.h>
-#endif
 #ifdef ROBOSAC_TILES
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -24,21 +21,23 @@ constexpr int COLUMNS = 2 * WIDTH;  // of a panel: two tiles
 constexpr int INNER = 2 * WIDTH;    // that one step of a tile sums over, in pairs
 constexpr int ROWS = 2 * WIDTH;     // of a block of the result: two tiles
 
+// As numbers are kept that a product takes: rounded once, when they are made.
+typedef uint16_t Value;
+
 // Two neighbours of the inner dimension, the first one in the lower half.
 typedef uint32_t Packed;
 
-// The left factor, rounded: rows of so many pairs. Rows of the last block are there, whatever they hold.
+// The left factor: rows whose lines of the cache are whole. Those of the last block are there,
+// whatever they hold, and so are those of a row's last step, which hold zeros.
 struct Left {
-  const Packed *from;
-  int pairs;
+  const Value *from;
+  int stride;
 };
-
-static inline int whole(int count, int of) { return (count + of - 1) / of * of; }
 
 static inline size_t packed_size(int inner) { return (size_t)whole(inner, INNER) / 2 * COLUMNS; }
 
-static inline size_t left_size(int rows, int inner) {
-  return (size_t)whole(rows, ROWS) * (whole(inner, INNER) / 2);
+static inline size_t mirrored_size(int rows, int inner) {
+  return (size_t)whole(rows, ROWS) * whole(inner, INNER);
 }
 
 typedef uint32_t Words __attribute__((vector_size(WIDTH * 4)));
@@ -88,6 +87,23 @@ static inline Words neighbours(Floats first, Floats second) {
   memcpy(&both, halves, sizeof both);
   return both;
 #endif
+}
+
+static inline Words widened(const Value *from) {
+#if defined(__AVX512F__)
+  return (Words)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from));
+#else
+  Halves x;
+  memcpy(&x, from, sizeof x);
+  return __builtin_convertvector(x, Words);
+#endif
+}
+
+static inline Floats get(const Value *from) { return floats_of(widened(from) << 16); }
+
+static inline void put(Value *to, Floats x, Floats y) {
+  const Words both = neighbours(x, y);
+  memcpy(to, &both, sizeof both);
 }
 
 // A row of `count` numbers, as pairs; zeros up to a whole step.
@@ -141,27 +157,36 @@ static inline void pack_transposed(
     }
 }
 
-// `row_wise`: a[row][k], else a[k][row], whose rows are read up to whole vectors.
-template <bool row_wise>
-static Left left_factor(int rows, int inner, const float *a, int stride, Packed *room) {
-  const int pairs = whole(inner, INNER) / 2;
-  if (row_wise) {
-    for (int row = 0; row < rows; row++)
-      pair_row(a + row * (long)stride, inner, room + row * (long)pairs);
-    return {room, pairs};
+// Pairs of row k of `a` (count, .) and the next one, zeros behind the last.
+static inline Words paired_rows(const Value *a, int stride, int k, int count) {
+  const Value *from = a + k * (long)stride;
+  const Words low = k < count ? widened(from) : Words{};
+  return k + 1 < count ? low | widened(from + stride) << 16 : low;
+}
+
+// Panel of all COLUMNS of `d` (rows, .), and their sums over its rows.
+static inline void pack_and_sum(
+    const Value *d, int stride, int rows, Packed *panel, Floats *left, Floats *right) {
+  for (int k = 0; k < whole(rows, INNER); k += 2, panel += COLUMNS) {
+    const Words x = paired_rows(d, stride, k, rows), y = paired_rows(d + WIDTH, stride, k, rows);
+    *left += floats_of(x << 16) + floats_of(x & 0xffff0000);
+    *right += floats_of(y << 16) + floats_of(y & 0xffff0000);
+    store(panel, x);
+    store(panel + WIDTH, y);
   }
-  Packed block[WIDTH * WIDTH];
+}
+
+// The left factor whose `rows` are the columns of `a` (inner, .), read up to whole vectors.
+static Left mirrored(int rows, int inner, const Value *a, int stride, Value *room) {
+  const int to_stride = whole(inner, INNER);
+  Packed block[WIDTH * WIDTH], *to = reinterpret_cast<Packed *>(room);
   for (int row = 0; row < rows; row += WIDTH)
     for (int k = 0; k < inner; k += INNER) {
-      for (int i = 0; i < WIDTH; i++) {
-        const int first = k + 2 * i;
-        const float *from = a + first * (long)stride + row;
-        store(block + i * WIDTH, paired(first < inner ? load(from) : Floats{},
-                                        first + 1 < inner ? load(from + stride) : Floats{}));
-      }
-      transpose(block, WIDTH, room + row * (long)pairs + k / 2, pairs);
+      for (int i = 0; i < WIDTH; i++)
+        store(block + i * WIDTH, paired_rows(a + row, stride, k + 2 * i, inner));
+      transpose(block, WIDTH, to + (row * (long)to_stride + k) / 2, to_stride / 2);
     }
-  return {room, pairs};
+  return {room, to_stride};
 }
 
 #ifdef ROBOSAC_TILES
@@ -202,24 +227,28 @@ static inline void end_products() {
     _tile_release();
 }
 
-// A block of 32 rows times a panel.
-static inline void block(const Packed *left, int pairs, const Packed *panel, float *result) {
-  const long row = pairs * sizeof(Packed), line = COLUMNS * sizeof(Packed);
+// A block of 32 rows times a panel; `meanwhile` is called once in each step.
+template <class Work>
+static inline void block(
+    Left left, int inner, const Packed *panel, float *result, Work meanwhile) {
+  const long row = left.stride * sizeof(Value), line = COLUMNS * sizeof(Packed);
+  const Value *upper = left.from, *lower = upper + WIDTH * (long)left.stride;
   // The compiler does not know that tiles are loaded from memory.
   __asm__ volatile("" ::: "memory");
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
-  for (int k = 0; k < pairs; k += WIDTH, panel += WIDTH * COLUMNS) {
-    _tile_loadd(4, left + k, row);
+  for (int k = 0; k < inner; k += INNER, panel += WIDTH * COLUMNS) {
+    _tile_loadd(4, upper + k, row);
     _tile_loadd(6, panel, line);
     _tile_dpbf16ps(0, 4, 6);
     _tile_loadd(7, panel + WIDTH, line);
     _tile_dpbf16ps(1, 4, 7);
-    _tile_loadd(5, left + WIDTH * (long)pairs + k, row);
+    _tile_loadd(5, lower + k, row);
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
+    meanwhile();
   }
   _tile_stored(0, result, line);
   _tile_stored(1, result + WIDTH, line);
@@ -236,15 +265,19 @@ static inline bool units_allowed() { return true; }
 static inline void begin_products() {}
 static inline void end_products() {}
 
-static inline void block(const Packed *left, int pairs, const Packed *panel, float *result) {
-  for (int row = 0; row < ROWS; row++, left += pairs, result += COLUMNS) {
+template <class Work>
+static inline void block(
+    Left left, int inner, const Packed *panel, float *result, Work meanwhile) {
+  for (int k = 0; k < inner; k += INNER) meanwhile();
+  for (int row = 0; row < ROWS; row++, result += COLUMNS) {
+    const Value *pair = left.from + row * (long)left.stride;
     Floats x = {}, y = {};
-    for (int k = 0; k < pairs; k++) {
-      const Packed *at = panel + k * (long)COLUMNS;
+    for (int k = 0; k < inner; k += 2, pair += 2) {
+      const Packed *at = panel + k / 2 * (long)COLUMNS;
       Words b, c;
       memcpy(&b, at, sizeof b);
       memcpy(&c, at + WIDTH, sizeof c);
-      const Words both = Words{} + left[k];
+      const Words both = Words{} + (pair[0] | (Packed)pair[1] << 16);
       const Floats low = floats_of(both << 16), high = floats_of(both & 0xffff0000);
       x += low * floats_of(b << 16);
       y += low * floats_of(c << 16);
@@ -259,15 +292,23 @@ static inline void block(const Packed *left, int pairs, const Packed *panel, flo
 #endif
 
 // Rows of the left factor times a panel: `take(row, columns 0 to WIDTH, columns WIDTH to COLUMNS)`
-// gets each.
+// gets each. A block's rows are taken bit by bit while the tiles make the next one's: they have
+// nothing else to do then, and neither has the rest of the core.
 template <bool row_wise, class Take>
-static void product(int rows, int, Left left, const Packed *panel, Take take) {
-  alignas(64) float result[ROWS * COLUMNS];
-  for (int row = 0; row < rows; row += ROWS) {
-    block(left.from + row * (long)left.pairs, left.pairs, panel, result);
-    for (int i = 0; i < least(ROWS, rows - row); i++)
-      take(row + i, load(result + i * COLUMNS), load(result + i * COLUMNS + WIDTH));
+static void product(int rows, int inner, Left left, const Packed *panel, Take take) {
+  alignas(64) float results[2][ROWS * COLUMNS];
+  const int steps = whole(inner, INNER) / INNER, share = (ROWS + steps - 1) / steps;
+  const float *from = results[1];
+  int taken = 0;
+  auto take_until = [&](int end) {
+    for (; taken < end; taken++, from += COLUMNS) take(taken, load(from), load(from + WIDTH));
+  };
+  for (int row = 0; row < rows; row += ROWS, left.from += ROWS * (long)left.stride) {
+    float *result = results[row / ROWS % 2];
+    block(left, inner, panel, result, [&] { take_until(least(row, taken + share)); });
+    from = result;
   }
+  take_until(rows);
 }
 
 }  // namespace robosac

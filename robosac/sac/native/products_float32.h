@@ -16,25 +16,32 @@ static inline bool units_allowed() { return true; }
 static inline void begin_products() {}
 static inline void end_products() {}
 
+// As numbers are kept that a product takes.
+typedef float Value;
+
+static inline Floats get(const Value *from) { return load(from); }
+
+static inline void put(Value *to, Floats x, Floats y) {
+  store(to, x);
+  store(to + WIDTH, y);
+}
+
 // Of a panel of the right factor.
 typedef float Packed;
 
 // The left factor, as it lies.
 struct Left {
-  const float *from;
+  const Value *from;
   int stride;
 };
 
 static inline size_t packed_size(int inner) { return (size_t)inner * COLUMNS; }
 
 // Nothing is prepared, so there is nothing to keep.
-static inline size_t left_size(int, int) { return 0; }
+static inline size_t mirrored_size(int, int) { return 0; }
 
-// `row_wise`: a[row][k], else a[k][row].
-template <bool row_wise>
-static inline Left left_factor(int, int, const float *a, int stride, Packed *) {
-  return {a, stride};
-}
+// The left factor whose `rows` are the columns of `a` (inner, .): it lies there already.
+static inline Left mirrored(int, int, const Value *a, int stride, Value *) { return {a, stride}; }
 
 // Panel [inner][COLUMNS] of `count` columns of `b` (inner, .), zeros beyond them.
 static inline void pack(const float *b, int stride, int inner, int count, Packed *panel) {
@@ -60,7 +67,18 @@ static inline void pack_transposed(const float *b, int stride, int inner, int co
   }
 }
 
-// `COUNT` rows of a product.
+// Panel of all COLUMNS of `d` (rows, .), and their sums over its rows.
+static inline void pack_and_sum(
+    const Value *d, int stride, int rows, Packed *panel, Floats *left, Floats *right) {
+  for (int k = 0; k < rows; k++, d += stride, panel += COLUMNS) {
+    const Floats x = load(d), y = load(d + WIDTH);
+    *left += x;
+    *right += y;
+    put(panel, x, y);
+  }
+}
+
+// `COUNT` rows of a product; `row_wise`: its left factor is a[row][k], else a[k][row].
 template <int COUNT, bool row_wise, class Take>
 static inline __attribute__((always_inline)) void tile(
     int row, int inner, const float *a, int stride, const float *panel, Take take) {
@@ -92,7 +110,8 @@ static void rest(
   }
 }
 
-// Rows of `a` times a panel: `take(row, columns 0 to WIDTH, columns WIDTH to COLUMNS)` gets each.
+// Rows of the left factor times a panel: `take(row, columns 0 to WIDTH, columns WIDTH to COLUMNS)`
+// gets each. `row_wise`: the factor is no mirrored one.
 template <bool row_wise, class Take>
 static void product(int rows, int inner, Left left, const Packed *panel, Take take) {
   int row = 0;

@@ -2,7 +2,6 @@
 // matrices in what products.h is built for.
 // The arithmetic is that of `Sac.update` in robosac/sac/agent.py, which is the reference; nothing is
 // allocated after `robosac_create`. robosac/sac/native/core.py is the other side of this interface.
-#include <math.h>
 #include <stdlib.h>
 
 #include <initializer_list>
@@ -14,14 +13,6 @@ using namespace robosac;
 constexpr int CRITICS = 2;
 
 extern "C" {
-
-// Adam (arXiv 1412.6980) on flat storage, and what follows it as a moving average.
-struct Optimiser {
-  float *parameters, *gradient, *mean, *square, *count;
-  float *follower;  // may be null
-  int64_t size;
-  double rate, share;
-};
 
 // One network of a learner: where its layers begin in flat storage.
 struct Places {
@@ -49,10 +40,9 @@ namespace {
 struct Learner {
   Problem problem;
   Shape critic, policy;
-  Weights critics[CRITICS], targets[CRITICS], critic_gradients[CRITICS];
-  Weights actor, actor_gradient;
+  Weights critics[CRITICS], targets[CRITICS], actor;
   Rows critic_rows[CRITICS], policy_rows;
-  float *critic_d[MOST_LAYERS + 1], *policy_d[MOST_LAYERS + 1];
+  Value *critic_d[MOST_LAYERS + 1], *policy_d[MOST_LAYERS + 1];  // [i]: by what layer i - 1 put out
   float *head, *action, *log_pi, *q[CRITICS], *target, *d_q, *d_action;
   Room room;
   float *mean, *log_std, *noise, *spread;  // of both states' actions, without gaps
@@ -84,12 +74,17 @@ Weights weights_at(const Shape &shape, const Places &places, float *flat, int me
   return found;
 }
 
+// Whole blocks of rows, as a product's left factor has them.
+Value *values_in(Arena &arena, const Shape &shape, int index, int rows) {
+  return arena.take<Value>(whole(rows, ROWS) * (size_t)shape.stride(index));
+}
+
 Rows rows_in(Arena &arena, const Shape &shape, int rows) {
   Rows found = {};
   for (int i = 0; i < shape.layers; i++) {
-    const size_t size = rows * (size_t)shape.stride(i);
-    found.input[i] = arena.take<float>(size);
+    found.input[i] = values_in(arena, shape, i, rows);
     if (!shape.norm || i == 0) continue;
+    const size_t size = rows * (size_t)shape.stride(i);
     found.normal[i] = arena.take<float>(size);
     found.scale[i] = arena.take<float>(rows);
   }
@@ -110,21 +105,28 @@ void share_out(Learner &l, Arena &arena) {
   for (int i = 0; i < CRITICS; i++) {
     l.critics[i] = weights_at(l.critic, p.critics, p.critic_adam.parameters, i);
     l.targets[i] = weights_at(l.critic, p.critics, p.critic_adam.follower, i);
-    l.critic_gradients[i] = weights_at(l.critic, p.critics, p.critic_adam.gradient, i);
     l.critic_rows[i] = rows_in(arena, l.critic, batch);
     l.q[i] = arena.take<float>(batch);
+    // Both get the same.
+    l.critic_rows[i].input[0] = l.critic_rows[0].input[0];
   }
   l.actor = weights_at(l.policy, p.policy, p.policy_adam.parameters, 0);
-  l.actor_gradient = weights_at(l.policy, p.policy, p.policy_adam.gradient, 0);
   l.policy_rows = rows_in(arena, l.policy, 2 * batch);
-  int widest = 2 * batch;
+  int widest = 2 * batch, broadest = 0, largest = 0;
   for (int i = 0; i <= layers; i++) {
-    l.critic_d[i] = arena.take<float>(batch * (size_t)l.critic.stride(i));
-    l.policy_d[i] = arena.take<float>(batch * (size_t)l.policy.stride(i));
-    for (int n : {l.critic.width[i], l.policy.width[i]}) widest = n > widest ? n : widest;
+    l.critic_d[i] = values_in(arena, l.critic, i, batch);
+    l.policy_d[i] = values_in(arena, l.policy, i, batch);
+    for (const Shape *shape : {&l.critic, &l.policy}) {
+      const int n = shape->width[i], size = i < layers ? (n + 1) * shape->width[i + 1] : 0;
+      broadest = n > broadest ? n : broadest;
+      largest = size > largest ? size : largest;
+    }
   }
+  widest = broadest > widest ? broadest : widest;
   l.room.panel = arena.take<Packed>(packed_size(widest));
-  l.room.left = arena.take<Packed>(left_size(widest, widest));
+  l.room.left = arena.take<Value>(mirrored_size(widest, widest));
+  l.room.gradient = arena.take<float>(largest + 2 * WIDTH);
+  l.room.wide = arena.take<float>(batch * (size_t)stride_of(broadest));
   const size_t actions = 2 * (size_t)batch * p.action;
   l.head = arena.take<float>(2 * batch * (size_t)l.policy.stride(layers));
   for (float **to : {&l.action, &l.mean, &l.log_std, &l.noise, &l.spread})
@@ -133,11 +135,6 @@ void share_out(Learner &l, Arena &arena) {
   for (float **to : {&l.target, &l.d_q}) *to = arena.take<float>(batch);
   l.d_action = arena.take<float>(batch * (size_t)stride_of(p.action));
   l.chosen = arena.take<int>(batch);
-}
-
-void put(const float *from, int rows, int count, float *to, int stride) {
-  for (int row = 0; row < rows; row++)
-    memcpy(to + row * (long)stride, from + row * (long)count, count * sizeof(float));
 }
 
 // Equations 8 and 26: `squash` of robosac/sac/gaussian.py, for both states' actions.
@@ -173,46 +170,24 @@ void squash(Learner &l) {
 // `squash_gradient` of robosac/sac/gaussian.py: from `d_action` to the head's rows of this state.
 void squash_gradient(Learner &l, float d_log_pi) {
   const Problem &p = l.problem;
-  const int a = p.action, stride = l.policy.stride(l.policy.layers), d_stride = stride_of(a);
-  float *d = l.policy_d[l.policy.layers];
-  for (int row = 0; row < p.batch; row++)
+  const int a = p.action, d_stride = stride_of(a);
+  float *d = l.room.wide;
+  for (int row = 0; row < p.batch; row++, d += 2 * a)
     for (int j = 0; j < a; j++) {
       const int i = row * a + j;
       const float pi = l.action[i], log_std = l.log_std[i];
       const float d_u = l.d_action[row * (long)d_stride + j] * (1 - pi * pi) + d_log_pi * 2 * pi;
       const bool free = log_std >= (float)p.least_log_std && log_std <= (float)p.most_log_std;
-      d[row * (long)stride + j] = d_u;
-      d[row * (long)stride + a + j] = (d_u * l.spread[i] - d_log_pi) * (free ? 1.0f : 0.0f);
+      d[j] = d_u;
+      d[a + j] = (d_u * l.spread[i] - d_log_pi) * (free ? 1.0f : 0.0f);
     }
-}
-
-// One pass over all of it: the step, and the moving average of what it made.
-void step(const Optimiser &o) {
-  const float count = *o.count += 1;
-  const float first = 0.1f, second = 0.001f, epsilon = 1e-8f;
-  const float rate = o.rate / (1 - pow(0.9, count));
-  const float correction = 1 / sqrt(1 - pow(0.999, count));
-  const float share = o.share;
-  for (int64_t i = 0; i < o.size; i += WIDTH) {
-    const Floats g = load(o.gradient + i), m = load(o.mean + i), v = load(o.square + i);
-    const Floats mean = m + (g - m) * first, square = v * 0.999f + g * g * second;
-    const Floats moved = load(o.parameters + i) -
-                         mean * rate / (square_root(square) * correction + epsilon);
-    store(o.mean + i, mean);
-    store(o.square + i, square);
-    store(o.parameters + i, moved);
-    if (!o.follower) continue;
-    const Floats old = load(o.follower + i);
-    // The half that is nearer, as torch's lerp: a share of 1 gives the new one to the bit.
-    store(o.follower + i,
-          share < 0.5f ? old + (moved - old) * share : moved - (moved - old) * (1 - share));
-  }
+  const int head = l.policy.layers;
+  fill(l.room.wide, p.batch, 2 * a, l.policy_d[head], l.policy.stride(head));
 }
 
 // The temperature has one element, with no room for a vector.
 void step_one(const Optimiser &o, float gradient) {
   const float count = *o.count += 1;
-  *o.gradient = gradient;
   *o.mean += (gradient - *o.mean) * 0.1f;
   *o.square = *o.square * 0.999f + gradient * gradient * 0.001f;
   const double denominator = sqrt(*o.square) / sqrt(1 - pow(0.999, count)) + 1e-8;
@@ -236,22 +211,21 @@ float reduced(const Learner &l, int row, bool mean) {
 // Equations 2, 3, 5 and 6: targets, then the critics' step. `told`: loss and mean value.
 void learn_values(Learner &l, const Batch &b, float alpha, float *loss, float *q_mean) {
   const Problem &p = l.problem;
-  const int batch = p.batch, o = p.observation, a = p.action, stride = l.critic.stride(0);
-  for (int i = 0; i < CRITICS; i++) {
-    float *in = l.critic_rows[i].input[0];
-    put(b.next_observation, batch, o, in, stride);
-    put(l.action + (long)batch * a, batch, a, in + o, stride);
-    values(l, l.targets[i], i);
-  }
+  const int batch = p.batch, o = p.observation, a = p.action, last = l.critic.layers - 1;
+  const int stride = l.critic.stride(0);
+  Value *in = l.critic_rows[0].input[0];
+  fill(b.next_observation, batch, o, in, stride);
+  fill(l.action + (long)batch * a, batch, a, in + o, stride);
+  for (int i = 0; i < CRITICS; i++) values(l, l.targets[i], i);
   for (int row = 0; row < batch; row++) {
     const float value = reduced(l, row, p.mean_target) - alpha * l.log_pi[batch + row];
     l.target[row] = b.reward[row] + (float)p.discount * (1 - b.terminated[row]) * value;
   }
   double squares = 0, total = 0;
+  const Step step(p.critic_adam);
+  fill(b.observation, batch, o, in, stride);
+  fill(b.action, batch, a, in + o, stride);
   for (int i = 0; i < CRITICS; i++) {
-    float *in = l.critic_rows[i].input[0];
-    put(b.observation, batch, o, in, stride);
-    put(b.action, batch, a, in + o, stride);
     values(l, l.critics[i], i);
     for (int row = 0; row < batch; row++) {
       const float residual = l.q[i][row] - l.target[row];
@@ -259,12 +233,12 @@ void learn_values(Learner &l, const Batch &b, float alpha, float *loss, float *q
       total += l.q[i][row];
       l.d_q[row] = residual / batch;
     }
-    backward_one(l.critic, l.critics[i], l.critic_rows[i], batch, l.d_q,
-                 l.critic_d[l.critic.layers - 1], &l.critic_gradients[i]);
-    backward_hidden(l.critic, l.critics[i], l.critic_rows[i], batch, nullptr, l.critic_d,
-                    &l.critic_gradients[i], l.room);
+    const Rows &at = l.critic_rows[i];
+    backward_one(l.critic, l.critics[i], batch, l.d_q,
+                 Descent(l.critic, at, last, nullptr, l.critic_d[last], l.room));
+    learn_one(l.critic, l.critics[i], at, batch, l.d_q, step, l.room);
+    backward_hidden(l.critic, l.critics[i], at, batch, nullptr, l.critic_d, &step, l.room);
   }
-  step(p.critic_adam);
   *loss = 0.5 * squares / batch;
   *q_mean = total / (CRITICS * batch);
 }
@@ -282,14 +256,17 @@ void action_gradient(Learner &l) {
         l.chosen[rows++] = row;
     for (int row = 0; row < rows; row++)
       l.d_q[row] = p.mean_actor ? -1.0f / batch / CRITICS : -1.0f / batch;
-    backward_one(l.critic, l.critics[i], l.critic_rows[i], rows, l.d_q, l.critic_d[last], nullptr);
-    backward_hidden(l.critic, l.critics[i], l.critic_rows[i], rows, l.chosen, l.critic_d, nullptr,
-                    l.room);
+    const Rows &at = l.critic_rows[i];
+    backward_one(l.critic, l.critics[i], rows, l.d_q,
+                 Descent(l.critic, at, last, l.chosen, l.critic_d[last], l.room));
+    backward_hidden(l.critic, l.critics[i], at, rows, l.chosen, l.critic_d, nullptr, l.room);
     affine_gradient(rows, l.critic_d[1], l.critic.stride(1), l.critic.width[1],
-                    l.critics[i].weight[0], p.observation, a, l.critic_d[0], stride, l.room);
-    for (int row = 0; row < rows; row++)
-      for (int j = 0; j < a; j++)
-        l.d_action[l.chosen[row] * (long)stride + j] += l.critic_d[0][row * (long)stride + j];
+                    l.critics[i].weight[0], p.observation, a, l.room,
+                    [&](int row, int j, Floats x, Floats y) {
+                      float *to = l.d_action + l.chosen[row] * (long)stride + j;
+                      store(to, load(to) + x);
+                      store(to + WIDTH, load(to + WIDTH) + y);
+                    });
   }
 }
 
@@ -297,25 +274,20 @@ void action_gradient(Learner &l) {
 float learn_policy(Learner &l, float alpha) {
   const Problem &p = l.problem;
   const int batch = p.batch, last = l.policy.layers - 1, a = p.action;
-  for (int i = 0; i < CRITICS; i++) {
-    // The observations are there from the values' step.
-    put(l.action, batch, a, l.critic_rows[i].input[0] + p.observation, l.critic.stride(0));
-    values(l, l.critics[i], i);
-  }
+  // The observations are there from the values' step.
+  fill(l.action, batch, a, l.critic_rows[0].input[0] + p.observation, l.critic.stride(0));
+  for (int i = 0; i < CRITICS; i++) values(l, l.critics[i], i);
   double total = 0;
   for (int row = 0; row < batch; row++)
     total += alpha * l.log_pi[row] - reduced(l, row, p.mean_actor);
   action_gradient(l);
   squash_gradient(l, alpha / batch);
-  const int n = l.policy.width[last + 1], stride = l.policy.stride(last + 1);
-  const float *d = l.policy_d[last + 1];
-  weight_gradient(batch, l.policy_rows.input[last], l.policy.stride(last), l.policy.width[last], d,
-                  stride, n, l.actor_gradient.weight[last], l.actor_gradient.bias[last], l.room);
-  affine_gradient(batch, d, stride, n, l.actor.weight[last], 0, l.policy.width[last],
-                  l.policy_d[last], l.policy.stride(last), l.room);
-  backward_hidden(l.policy, l.actor, l.policy_rows, batch, nullptr, l.policy_d, &l.actor_gradient,
-                  l.room);
-  step(p.policy_adam);
+  const Step step(p.policy_adam);
+  const Value *d = l.policy_d[last + 1];
+  through_layer(l.policy, l.actor, last, batch, d,
+                Descent(l.policy, l.policy_rows, last, nullptr, l.policy_d[last], l.room), l.room);
+  learn_layer(l.policy, l.actor, l.policy_rows, last, batch, d, step, l.room);
+  backward_hidden(l.policy, l.actor, l.policy_rows, batch, nullptr, l.policy_d, &step, l.room);
   return total / batch;
 }
 
@@ -363,13 +335,17 @@ EXPORTED void robosac_update(void *learner, const Batch *batch) {
   const int rows = p.batch, o = p.observation, last = l.policy.layers - 1;
   const float alpha = expf(*p.alpha_adam.parameters);
   begin_products();
-  float *in = l.policy_rows.input[0];
-  put(batch->observation, rows, o, in, l.policy.stride(0));
-  put(batch->next_observation, rows, o, in + rows * (long)l.policy.stride(0), l.policy.stride(0));
+  const int stride = l.policy.stride(0), head_stride = l.policy.stride(last + 1);
+  Value *in = l.policy_rows.input[0];
+  fill(batch->observation, rows, o, in, stride);
+  fill(batch->next_observation, rows, o, in + rows * (long)stride, stride);
   forward_hidden(l.policy, l.actor, l.policy_rows, 2 * rows, l.room);
-  affine<false>(2 * rows, l.policy_rows.input[last], l.policy.stride(last), l.policy.width[last],
-                l.actor.weight[last], l.actor.bias[last], l.policy.width[last + 1], l.head,
-                l.policy.stride(last + 1), l.room);
+  affine(2 * rows, l.policy_rows.input[last], l.policy.stride(last), l.policy.width[last],
+         l.actor.weight[last], l.actor.bias[last], l.policy.width[last + 1], l.room,
+         [=](int row, int j, Floats x, Floats y) {
+           store(l.head + row * (long)head_stride + j, x);
+           store(l.head + row * (long)head_stride + j + WIDTH, y);
+         });
   memcpy(l.noise, batch->noise, 2 * rows * (size_t)p.action * sizeof(float));
   squash(l);
   float critic_loss, q_mean;

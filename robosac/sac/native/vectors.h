@@ -4,6 +4,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 namespace robosac {
 
 #if defined(__AVX512F__)
@@ -17,6 +21,8 @@ typedef int32_t Ints __attribute__((vector_size(WIDTH * 4)));
 
 static inline int least(int a, int b) { return a < b ? a : b; }
 
+static inline int whole(int count, int of) { return (count + of - 1) / of * of; }
+
 static inline Floats load(const float *from) {
   Floats x;
   memcpy(&x, from, sizeof x);
@@ -24,6 +30,26 @@ static inline Floats load(const float *from) {
 }
 
 static inline void store(float *to, Floats x) { memcpy(to, &x, sizeof x); }
+
+// The first `count` of a vector, zeros behind them.
+static inline Floats padded(const float *from, int count) {
+  if (count >= WIDTH) return load(from);
+#if defined(__AVX512F__)
+  return (Floats)_mm512_maskz_loadu_ps(count > 0 ? (1 << count) - 1 : 0, from);
+#else
+  Floats x = {};
+  for (int j = 0; j < count; j++) x[j] = from[j];
+  return x;
+#endif
+}
+
+// The first `count` of a vector.
+static inline void store_some(float *to, Floats x, int count) {
+  if (count >= WIDTH)
+    store(to, x);
+  else if (count > 0)
+    memcpy(to, &x, count * sizeof(float));
+}
 
 static inline Floats all(float x) { return x - Floats{}; }
 
@@ -37,17 +63,44 @@ static inline Floats relu(Floats x) { return x < 0.0f ? Floats{} : x; }
 static inline Floats relu_gradient(Floats d, Floats out) { return out <= 0.0f ? Floats{} : d; }
 
 static inline float sum(Floats x) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_ps((__m512)x);
+#else
   float total = 0;
   for (int i = 0; i < WIDTH; i++) total += x[i];
   return total;
+#endif
 }
 
 static inline Floats absolute(Floats x) { return x < 0.0f ? -x : x; }
+
+#if defined(__AVX512F__)
+
+// The processor's estimates of 14 bits, and one step of Newton's method: 1 or 2 ulp, in a quarter of
+// the time of its exact root and quotient.
+static inline Floats square_root(Floats x) {
+  const Floats least = at_least(x, 1e-37f);  // of zero there is no inverse root
+  const Floats inverse = (Floats)_mm512_rsqrt14_ps((__m512)least), y = least * inverse;
+  const Floats root = y + (least - y * y) * inverse * 0.5f;
+  return x > 3e38f ? x : root;
+}
+
+static inline Floats quotient(Floats x, Floats y) {
+  const Floats inverse = (Floats)_mm512_rcp14_ps((__m512)y);
+  const Floats nearer = inverse + inverse * (1.0f - y * inverse);
+  return x * (y > 3e38f ? Floats{} : nearer);
+}
+
+#else
 
 static inline Floats square_root(Floats x) {
   for (int i = 0; i < WIDTH; i++) x[i] = __builtin_sqrtf(x[i]);
   return x;
 }
+
+static inline Floats quotient(Floats x, Floats y) { return x / y; }
+
+#endif
 
 // e^x to 2 ulp: x = n log 2 + r, and the polynomial of Cephes' expf (S. Moshier) for e^r.
 static inline Floats exponential(Floats x) {
