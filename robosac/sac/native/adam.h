@@ -9,7 +9,6 @@
 struct Optimiser {
   float *parameters, *mean, *square, *count;
   float *follower;  // may be null
-  int64_t size;
   double rate, share;
 };
 

@@ -25,7 +25,6 @@ class _Optimiser(Structure):
     _fields_ = (
         *((name, c_void_p) for name in ("parameters", "mean", "square", "count")),
         ("follower", c_void_p),
-        ("size", c_int64),
         ("rate", c_double),
         ("share", c_double),
     )
@@ -208,7 +207,6 @@ def _optimiser(adam: FlatAdam, follower: Follower) -> _Optimiser:
     return _Optimiser(
         *(tensor.data_ptr() for tensor in tensors),
         None if follower.tensor is None else follower.tensor.data_ptr(),
-        len(adam.parameters),
         adam.learning_rate,
         follower.share,
     )

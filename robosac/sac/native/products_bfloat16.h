@@ -106,17 +106,6 @@ static inline void put(Value *to, Floats x, Floats y) {
   memcpy(to, &both, sizeof both);
 }
 
-// A row of `count` numbers, as pairs; zeros up to a whole step.
-static inline void pair_row(const float *row, int count, Packed *to) {
-  int k = 0;
-  for (; k + INNER <= count; k += INNER)
-    store(to + k / 2, neighbours(load(row + k), load(row + k + WIDTH)));
-  if (k == count) return;
-  float rest[INNER] = {};
-  memcpy(rest, row + k, (count - k) * sizeof(float));
-  store(to + k / 2, neighbours(load(rest), load(rest + WIDTH)));
-}
-
 static inline void transpose(const Packed *from, int stride, Packed *to, int to_stride) {
   for (int i = 0; i < WIDTH; i += 8)
     for (int j = 0; j < WIDTH; j += 8)
@@ -126,19 +115,11 @@ static inline void transpose(const Packed *from, int stride, Packed *to, int to_
 
 // Panel [pairs of inner][COLUMNS] of `count` columns of `b` (inner, .), zeros beyond them.
 static inline void pack(const float *b, int stride, int inner, int count, Packed *panel) {
-  const float zeros[COLUMNS] = {};
-  float rest[2][COLUMNS] = {};
-  for (int k = 0; k < whole(inner, INNER); k += 2, panel += COLUMNS) {
-    const float *row[2];
-    for (int i = 0; i < 2; i++) {
-      row[i] = k + i < inner ? b + (k + i) * (long)stride : zeros;
-      if (count >= COLUMNS) continue;
-      memcpy(rest[i], row[i], count * sizeof(float));
-      row[i] = rest[i];
-    }
-    store(panel, paired(load(row[0]), load(row[1])));
-    store(panel + WIDTH, paired(load(row[0] + WIDTH), load(row[1] + WIDTH)));
-  }
+  auto part = [&](int k, int j) {
+    return k < inner ? padded(b + k * (long)stride + j, count - j) : Floats{};
+  };
+  for (int k = 0; k < whole(inner, INNER); k += 2, panel += COLUMNS)
+    for (int j = 0; j < COLUMNS; j += WIDTH) store(panel + j, paired(part(k, j), part(k + 1, j)));
 }
 
 // Panel whose columns are `count` rows of `b` (., inner), zeros beyond them.
@@ -148,10 +129,9 @@ static inline void pack_transposed(
   for (int j = 0; j < COLUMNS; j += WIDTH)
     for (int k = 0; k < inner; k += INNER) {
       for (int i = 0; i < WIDTH; i++) {
-        if (j + i < count)
-          pair_row(b + (j + i) * (long)stride + k, least(INNER, inner - k), pairs + i * WIDTH);
-        else
-          store(pairs + i * WIDTH, Words{});
+        const float *row = b + (j + i) * (long)stride + k;
+        const int there = j + i < count ? inner - k : 0;
+        store(pairs + i * WIDTH, neighbours(padded(row, there), padded(row + WIDTH, there - WIDTH)));
       }
       transpose(pairs, WIDTH, panel + k / 2 * (long)COLUMNS + j, COLUMNS);
     }

@@ -45,14 +45,8 @@ static inline Left mirrored(int, int, const Value *a, int stride, Value *) { ret
 
 // Panel [inner][COLUMNS] of `count` columns of `b` (inner, .), zeros beyond them.
 static inline void pack(const float *b, int stride, int inner, int count, Packed *panel) {
-  for (int k = 0; k < inner; k++, b += stride, panel += COLUMNS) {
-    if (count >= COLUMNS) {
-      store(panel, load(b));
-      store(panel + WIDTH, load(b + WIDTH));
-      continue;
-    }
-    for (int j = 0; j < COLUMNS; j++) panel[j] = j < count ? b[j] : 0.0f;
-  }
+  for (int k = 0; k < inner; k++, b += stride, panel += COLUMNS)
+    put(panel, padded(b, count), padded(b + WIDTH, count - WIDTH));
 }
 
 // Panel [inner][COLUMNS] whose columns are `count` rows of `b` (., inner), zeros beyond them.

@@ -337,14 +337,15 @@ EXPORTED void robosac_update(void *learner, const Batch *batch) {
   begin_products();
   const int stride = l.policy.stride(0), head_stride = l.policy.stride(last + 1);
   Value *in = l.policy_rows.input[0];
+  float *head = l.head;
   fill(batch->observation, rows, o, in, stride);
   fill(batch->next_observation, rows, o, in + rows * (long)stride, stride);
   forward_hidden(l.policy, l.actor, l.policy_rows, 2 * rows, l.room);
   affine(2 * rows, l.policy_rows.input[last], l.policy.stride(last), l.policy.width[last],
          l.actor.weight[last], l.actor.bias[last], l.policy.width[last + 1], l.room,
          [=](int row, int j, Floats x, Floats y) {
-           store(l.head + row * (long)head_stride + j, x);
-           store(l.head + row * (long)head_stride + j + WIDTH, y);
+           store(head + row * (long)head_stride + j, x);
+           store(head + row * (long)head_stride + j + WIDTH, y);
          });
   memcpy(l.noise, batch->noise, 2 * rows * (size_t)p.action * sizeof(float));
   squash(l);
