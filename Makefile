@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 RUN := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 REHEARSAL := runs/dry-run-$(shell date +%Y%m%d-%H%M%S)
-STEPS ?= 20000
+STEPS ?= 15000
 RUNS ?= 100000
 SECONDS ?= 600
 TRIALS ?= 10000
@@ -26,7 +26,7 @@ setup: .venv/ready ## the virtual environment, with pinned dependencies
 	@touch $@
 
 demo: setup ## watch the twin learn to walk, then read the report (about 10 minutes)
-	$(BIN)/robosac train minitaur --run $(RUN) --seed 2 --steps $(STEPS) --evaluation.every-steps 2500
+	$(BIN)/robosac train minitaur --recipe fast --run $(RUN) --seed 2 --steps $(STEPS) --evaluation.every-steps 2500
 	$(BIN)/robosac evaluate $(RUN) --best --episodes 3
 	$(BIN)/robosac report $(RUN)
 
