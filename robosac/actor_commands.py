@@ -86,7 +86,7 @@ def learner(
 ) -> None:
     """The workstation's half: learn from every robot that comes."""
     from robosac.learner_host import host
-    from robosac.learners import Learner, check_device, make_learner
+    from robosac.learners import Learner, check_device, check_threads, make_learner
 
     address, own_keys = parse_address(listen), _keys(keys)
     require_safe(address, own_keys)
@@ -97,6 +97,7 @@ def learner(
         assert preset is not None
         config = load_preset(preset, [*overrides, USED])
         check_device(config.learner_device)
+        check_threads(config)
         run = RunFolder.create(_fresh(folder, config, "-learner"), config)
 
     def make(config: TrainConfig, spaces: Any) -> Learner:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,14 @@ def train(
         )
     # The robot first: a wrong file or port must not leave a run folder behind.
     stage = make_stage_for(config, take_over, path)
-    _train(RunFolder.create(path, config), stage, resumed=False)
+    with ExitStack() as closed:
+        closed.callback(stage.close)
+        from robosac.learner_threads import settled
+
+        config = settled(config, stage.env, lambda line: typer.echo(f"robosac: {line}", err=True))
+        run = RunFolder.create(path, config)
+        closed.pop_all()
+    _train(run, stage, resumed=False)
 
 
 def resume(folder: Path, take_over: bool = False) -> None:

@@ -30,6 +30,9 @@ from robosac.settings import ClawConfig, MinitaurConfig, TrainConfig
 from robosac.tasks.turn_symmetry import turn_symmetry
 from robosac.tasks.walk_symmetry import walk_symmetry
 
+TO_BE_MEASURED = 0
+"""In the place of a number of threads."""
+
 
 class Learner(Protocol):
     """What training needs of a learner."""
@@ -120,6 +123,19 @@ def check_device(device: str) -> None:
         )
 
 
+def check_threads(config: TrainConfig) -> None:
+    """Whether the settings say how many threads.
+
+    Raises:
+        ConfigError: they ask for a measurement, which is made where a run begins beside its robot.
+    """
+    if config.learner_threads == TO_BE_MEASURED:
+        raise ConfigError(
+            "learner_threads 0 is measured by a new run of `robosac train` alone; valid here are 1"
+            " and more"
+        )
+
+
 def _native(config: TrainConfig) -> Library | None:
     """The native core where it is wanted; None: torch makes the updates."""
     if config.learner_core == "torch" or not config.native_fits:
@@ -137,6 +153,7 @@ def _native(config: TrainConfig) -> Library | None:
 def _learner(
     config: TrainConfig, env: Spaces, device: str, native: Library | None
 ) -> Sac | PixelSac:
+    check_threads(config)
     torch.set_num_threads(config.learner_threads)
     rounded = config.learner_products == "bfloat16"
     # Where the processor has no means for it torch goes on in float32, or does as if.

@@ -198,7 +198,12 @@ class TrainConfig(Section, frozen=True):
         int, Meta(ge=1, description="episodes between checkpoints")
     ] = 10
     learner_threads: Annotated[
-        int, Meta(ge=1, le=256, description="threads of the learner's arithmetic")
+        int,
+        Meta(
+            ge=0,
+            le=256,
+            description="threads of the learner's arithmetic; 0: measured when a run begins",
+        ),
     ] = 1
     learner_device: Annotated[
         Literal["cpu", "cuda"],
