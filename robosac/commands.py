@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from robosac import checkpoint
 from robosac.config import dump, load_preset
 from robosac.errors import ConfigError, RunFolderError
 from robosac.metrics import summarise
+from robosac.observation import Spaces
 from robosac.progress import Progress
 from robosac.runs import FLIGHT, RunFolder, run_path, utc_now
 from robosac.settings import RobotConfig, TrainConfig
@@ -50,14 +50,21 @@ def train(
         )
     # The robot first: a wrong file or port must not leave a run folder behind.
     stage = make_stage_for(config, take_over, path)
-    with ExitStack() as closed:
-        closed.callback(stage.close)
-        from robosac.learner_threads import settled
-
-        config = settled(config, stage.env, lambda line: typer.echo(f"robosac: {line}", err=True))
-        run = RunFolder.create(path, config)
-        closed.pop_all()
+    try:
+        run = RunFolder.create(path, _with_threads(config, stage.env))
+    except BaseException:
+        stage.close()
+        raise
     _train(run, stage, resumed=False)
+
+
+def _with_threads(config: TrainConfig, env: Spaces) -> TrainConfig:
+    """The settings with a number of threads, measured where they ask for that."""
+    if not config.measures_threads:
+        return config
+    from robosac.learner_threads import settled
+
+    return settled(config, env, lambda line: typer.echo(f"robosac: {line}", err=True))
 
 
 def resume(folder: Path, take_over: bool = False) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from robosac.experience import Experience, make_replay
-from robosac.learners import TO_BE_MEASURED, Learner, make_learner
+from robosac.learners import Learner, make_learner
 from robosac.observation import IMAGE, STATE, Observation, Spaces, has_picture, shape_of
 from robosac.settings import TrainConfig
 from robosac.settings.common import DemonstrationSection
@@ -32,15 +32,15 @@ Clock = Callable[[], float]
 
 
 def settled(config: TrainConfig, env: Spaces, tell: Callable[[str], None]) -> TrainConfig:
-    """The settings with a number of threads in them, measured where they ask for that.
+    """The settings of a new run that asks for a measurement, with a number of threads in them.
+
+    It is made in this process: where the learner has one of its own, the actor's holds torch too.
 
     Args:
-        config: of a new run.
+        config: of the run.
         env: what is learned in.
         tell: is told the rates.
     """
-    if config.learner_threads != TO_BE_MEASURED:
-        return config
     if config.learner_device != "cpu":
         return msgspec.structs.replace(config, learner_threads=1)
     found = rates(config, env, counts(len(os.sched_getaffinity(0))))

@@ -30,10 +30,6 @@ from robosac.settings import ClawConfig, MinitaurConfig, TrainConfig
 from robosac.tasks.turn_symmetry import turn_symmetry
 from robosac.tasks.walk_symmetry import walk_symmetry
 
-TO_BE_MEASURED = 0
-"""In the place of a number of threads."""
-
-
 class Learner(Protocol):
     """What training needs of a learner."""
 
@@ -129,7 +125,7 @@ def check_threads(config: TrainConfig) -> None:
     Raises:
         ConfigError: they ask for a measurement, which is made where a run begins beside its robot.
     """
-    if config.learner_threads == TO_BE_MEASURED:
+    if config.measures_threads:
         raise ConfigError(
             "learner_threads 0 is measured by a new run of `robosac train` alone; valid here are 1"
             " and more"

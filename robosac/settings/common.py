@@ -262,6 +262,11 @@ class TrainConfig(Section, frozen=True):
             )
 
     @property
+    def measures_threads(self) -> bool:
+        """Whether the number of the learner's threads is to be measured first."""
+        return self.learner_threads == 0
+
+    @property
     def native_fits(self) -> bool:
         """Whether the native core could make these updates."""
         on_cpu = self.learner_device == "cpu" and self.learner_threads == 1

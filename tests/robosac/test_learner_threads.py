@@ -84,11 +84,6 @@ def test_rates_are_the_learners_and_torch_is_left_as_it_was(
     assert found == {1: 3 / 2, 2: 3 / 2}
 
 
-def test_settings_that_name_a_number_are_left_alone() -> None:
-    config = load_preset("gym:Pendulum-v1", ["learner_threads=3"])
-    assert settled(config, VECTORS, pytest.fail) is config
-
-
 def test_a_gpu_has_no_threads_to_measure() -> None:
     config = load_preset("gym:Pendulum-v1", ["learner_threads=0", "learner_device=cuda"])
     assert settled(config, VECTORS, pytest.fail).learner_threads == 1
