@@ -16,7 +16,6 @@ from robosac import checkpoint
 from robosac.config import dump, load_preset
 from robosac.errors import ConfigError, RunFolderError
 from robosac.metrics import summarise
-from robosac.observation import Spaces
 from robosac.progress import Progress
 from robosac.runs import FLIGHT, RunFolder, run_path, utc_now
 from robosac.settings import RobotConfig, TrainConfig
@@ -58,7 +57,7 @@ def train(
     _train(run, stage, resumed=False)
 
 
-def _with_threads(config: TrainConfig, env: Spaces) -> TrainConfig:
+def _with_threads(config: TrainConfig, env: Any) -> TrainConfig:
     """The settings with a number of threads, measured where they ask for that."""
     if not config.measures_threads:
         return config

@@ -30,6 +30,7 @@ from robosac.settings import ClawConfig, MinitaurConfig, TrainConfig
 from robosac.tasks.turn_symmetry import turn_symmetry
 from robosac.tasks.walk_symmetry import walk_symmetry
 
+
 class Learner(Protocol):
     """What training needs of a learner."""
 
