@@ -12,7 +12,7 @@ WORKERS ?= 2
 SOURCES := robosac drivers sim calibration tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dry-run test check format lint types bench peers realtime sweep fault-matrix kill-sweep estop-sweep damaged-policies policy-kills chaos chaos-walk curves power-cuts store-kills fuzz decoder-fuzz mutate clean
+.PHONY: help setup demo dry-run test check format lint types bench peers realtime sweep fault-matrix kill-sweep estop-sweep damaged-policies policy-kills chaos chaos-walk curves recovery power-cuts store-kills fuzz decoder-fuzz mutate clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -116,6 +116,16 @@ JOBS ?= 1
 
 curves: setup ## learning curves of TASK with RECIPE over SEEDS, into docs/results (a quarter of an hour a seed, and more)
 	$(BIN)/python -m tests.sweeps.learning_curves $(TASK) --recipe $(RECIPE) --seeds $(SEEDS) --jobs $(JOBS)
+
+HIDDEN ?= 100
+FOUND ?= runs/recovery
+
+recovery: setup ## does calibration find what is hidden in HIDDEN robots and cameras of each kind? (hours; goes on in FOUND)
+	mkdir -p $(FOUND)
+	$(BIN)/python -m tests.sweeps.calibration_recovery --robots $(HIDDEN)
+	$(BIN)/python -m tests.sweeps.camera_recovery --cameras $(HIDDEN)
+	$(BIN)/python -m tests.sweeps.actuator_recovery --robots $(HIDDEN) --state $(FOUND)/actuators.jsonl
+	$(BIN)/python -m tests.sweeps.camera_latency_recovery --twins $(HIDDEN) --state $(FOUND)/cameras.jsonl
 
 CUTS ?= 10000
 FAILING ?= 0

@@ -119,6 +119,12 @@ def components(images: Sequence[Image]) -> FloatArray:
     return vectors[:, order] * np.sqrt(np.maximum(values[order], 0.0))
 
 
+def known(stamped_s: FloatArray, motion: JointMotion) -> NDArray[np.bool_]:
+    """Of which stamps, shape (n,), the joint is known whatever their lateness is, shape (n,)."""
+    earliest, latest = stamped_s - LATEST_S, stamped_s - EARLIEST_S
+    return (earliest >= motion.time_s[0]) & (latest <= motion.time_s[-1])
+
+
 def camera_latency(pictures: Pictures, motion: JointMotion) -> CameraLatency:
     """How long after its exposure each picture can be used.
 
@@ -244,8 +250,8 @@ def _check(pictures: Pictures, motion: JointMotion) -> None:
             raise Undetermined(f"the times of {what} do not increase")
     if not (np.isfinite(pictures.features).all() and np.isfinite(motion.position_rad).all()):
         raise Undetermined("not every number is finite")
-    begin, end = pictures.stamped_s[0] - LATEST_S, pictures.stamped_s[-1] - EARLIEST_S
-    if motion.time_s[0] > begin or motion.time_s[-1] < end:
+    if not known(pictures.stamped_s, motion).all():
+        begin, end = pictures.stamped_s[0] - LATEST_S, pictures.stamped_s[-1] - EARLIEST_S
         raise Undetermined(
             f"the joint is known from {motion.time_s[0]:.2f} to {motion.time_s[-1]:.2f} s; valid is"
             f" all of {begin:.2f} to {end:.2f}: drop the first and last pictures"

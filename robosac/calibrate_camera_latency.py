@@ -16,14 +16,13 @@ from typing import Final
 import numpy as np
 
 from calibration.camera_latency import (
-    EARLIEST_S,
-    LATEST_S,
     CameraLatency,
     Image,
     JointMotion,
     Pictures,
     camera_latency,
     components,
+    known,
     shrunk,
 )
 from calibration.errors import Undetermined
@@ -152,8 +151,8 @@ def _common(times: list[FloatArray], time: FloatArray) -> np.ndarray:
 
 def _pictures(filmed: Filmed, motion: JointMotion) -> Pictures:
     """Those pictures whose moment is known whatever their delay."""
-    begin, end = motion.time_s[0] + LATEST_S, motion.time_s[-1] + EARLIEST_S
-    used = [one for one in filmed.seen if begin <= one.stamped_s <= end]
+    there = known(np.array([one.stamped_s for one in filmed.seen]), motion)
+    used = [one for one, inside in zip(filmed.seen, there, strict=True) if inside]
     return Pictures(
         arrived_s=np.array([one.arrived_s for one in used]),
         stamped_s=np.array([one.stamped_s for one in used]),

@@ -11,12 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibration.camera_latency import (
+    EARLIEST_S,
+    LATEST_S,
     CameraLatency,
     JointMotion,
     Pictures,
     camera_latency,
     components,
     irregular,
+    known,
 )
 from calibration.errors import Undetermined
 
@@ -137,3 +140,19 @@ def test_a_picture_before_its_exposure_is_refused() -> None:
     late = JointMotion(motion.time_s + 0.02, motion.position_rad)
     with pytest.raises(Undetermined, match="own reading late"):
         camera_latency(pictures, late)
+
+
+@given(begin=st.floats(0.0, 1e4), length=st.floats(1.0, 60.0))
+@settings(max_examples=200, deadline=None)
+def test_what_is_known_is_not_refused_at_its_very_edge(begin: float, length: float) -> None:
+    """Where a picture falls on the edge, one rounding may not take it and another refuse it."""
+    motion = JointMotion(np.array([begin, begin + length]), np.array([0.0, 1.0]))
+    edges = [begin + LATEST_S, begin + length + EARLIEST_S]
+    near = [np.nextafter(edge, to) for edge in edges for to in (-math.inf, math.inf)]
+    stamps = np.unique([*edges, *near, *np.linspace(*edges, COUNT)])
+    stamps = stamps[known(stamps, motion)]
+    assert len(stamps) >= COUNT - 2
+    features = np.random.default_rng(0).standard_normal((len(stamps), 3))
+    with pytest.raises(Undetermined) as refused:
+        camera_latency(Pictures(stamps, stamps, features), motion)
+    assert "the joint is known from" not in str(refused.value)
