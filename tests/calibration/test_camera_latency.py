@@ -149,7 +149,7 @@ def test_what_is_known_is_not_refused_at_its_very_edge(begin: float, length: flo
     motion = JointMotion(np.array([begin, begin + length]), np.array([0.0, 1.0]))
     edges = [begin + LATEST_S, begin + length + EARLIEST_S]
     near = [np.nextafter(edge, to) for edge in edges for to in (-math.inf, math.inf)]
-    stamps = np.unique([*edges, *near, *np.linspace(*edges, COUNT)])
+    stamps = np.unique([*edges, *near, *np.linspace(edges[0], edges[1], COUNT)])
     stamps = stamps[known(stamps, motion)]
     assert len(stamps) >= COUNT - 2
     features = np.random.default_rng(0).standard_normal((len(stamps), 3))
