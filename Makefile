@@ -3,7 +3,6 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 RUN := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 REHEARSAL := runs/dry-run-$(shell date +%Y%m%d-%H%M%S)
-STEPS ?= 15000
 RUNS ?= 100000
 SECONDS ?= 600
 TRIALS ?= 10000
@@ -25,6 +24,7 @@ setup: .venv/ready ## the virtual environment, with pinned dependencies
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[gym]' --group dev
 	@touch $@
 
+demo: STEPS ?= 15000
 demo: setup ## watch the twin learn to walk, then read the report (about 10 minutes)
 	$(BIN)/robosac train minitaur --recipe fast --run $(RUN) --seed 2 --steps $(STEPS) --evaluation.every-steps 2500
 	$(BIN)/robosac evaluate $(RUN) --best --episodes 3
@@ -105,6 +105,7 @@ chaos: setup ## KILLS of actor and learner over a bad network: nothing may be lo
 
 WALK ?= runs/chaos-walk-$(shell date +%Y%m%d-%H%M%S)
 
+chaos-walk: STEPS ?= 20000
 chaos-walk: setup ## the quadruped learns STEPS steps in real time while actor and learner are killed (an hour)
 	mkdir -p runs
 	$(BIN)/python -m tests.chaos.walking --place $(WALK) --steps $(STEPS) --picture $(WALK).png

@@ -56,8 +56,7 @@ static inline float normalise(float *x, int n, Value *out) {
   const float scale = 1.0f / __builtin_sqrtf((sum(squares) + rest_squares) / n + NORM_EPSILON);
   for (int j = 0; j < n; j += COLUMNS) {
     const Floats y = (load(x + j) - mean) * scale, z = (load(x + j + WIDTH) - mean) * scale;
-    store(x + j, y);
-    store(x + j + WIDTH, z);
+    store(x + j, y, z);
     put(out + j, relu(y), relu(z));
   }
   for (int j = n; j < whole(n, COLUMNS); j++) out[j] = 0;
@@ -144,8 +143,7 @@ static void forward_hidden(const Shape &shape, const Weights &net, const Rows &a
       continue;
     }
     through([=](int row, int j, Floats x, Floats y) {
-      store(raw + row * (long)stride + j, x);
-      store(raw + row * (long)stride + j + WIDTH, y);
+      store(raw + row * (long)stride + j, x, y);
     });
     for (int row = 0; row < rows; row++)
       at.scale[i + 1][row] = normalise(raw + row * (long)stride, n, out + row * (long)stride);
@@ -174,12 +172,10 @@ struct Descent {
     const long to = row * (long)stride + j;
     x = relu_gradient(x, get(passed));
     y = relu_gradient(y, get(passed + WIDTH));
-    if (!wide) {
+    if (wide)
+      store(wide + to, x, y);
+    else
       put(d + to, x, y);
-      return;
-    }
-    store(wide + to, x);
-    store(wide + to + WIDTH, y);
   }
 
   void finish(int rows) const {

@@ -21,10 +21,7 @@ typedef float Value;
 
 static inline Floats get(const Value *from) { return load(from); }
 
-static inline void put(Value *to, Floats x, Floats y) {
-  store(to, x);
-  store(to + WIDTH, y);
-}
+static inline void put(Value *to, Floats x, Floats y) { store(to, x, y); }
 
 // Of a panel of the right factor.
 typedef float Packed;

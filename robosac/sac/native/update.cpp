@@ -79,11 +79,13 @@ Value *values_in(Arena &arena, const Shape &shape, int index, int rows) {
   return arena.take<Value>(whole(rows, ROWS) * (size_t)shape.stride(index));
 }
 
-Rows rows_in(Arena &arena, const Shape &shape, int rows) {
+// `input`: what the first layer gets, which networks may share.
+Rows rows_in(Arena &arena, const Shape &shape, int rows, Value *input) {
   Rows found = {};
-  for (int i = 0; i < shape.layers; i++) {
+  found.input[0] = input;
+  for (int i = 1; i < shape.layers; i++) {
     found.input[i] = values_in(arena, shape, i, rows);
-    if (!shape.norm || i == 0) continue;
+    if (!shape.norm) continue;
     const size_t size = rows * (size_t)shape.stride(i);
     found.normal[i] = arena.take<float>(size);
     found.scale[i] = arena.take<float>(rows);
@@ -102,16 +104,16 @@ void share_out(Learner &l, Arena &arena) {
   for (int i = 1; i < layers; i++) l.critic.width[i] = l.policy.width[i] = p.hidden[i - 1];
   l.critic.width[layers] = 1;
   l.policy.width[layers] = 2 * p.action;
+  Value *critic_input = values_in(arena, l.critic, 0, batch);
   for (int i = 0; i < CRITICS; i++) {
     l.critics[i] = weights_at(l.critic, p.critics, p.critic_adam.parameters, i);
     l.targets[i] = weights_at(l.critic, p.critics, p.critic_adam.follower, i);
-    l.critic_rows[i] = rows_in(arena, l.critic, batch);
+    l.critic_rows[i] = rows_in(arena, l.critic, batch, critic_input);
     l.q[i] = arena.take<float>(batch);
-    // Both get the same.
-    l.critic_rows[i].input[0] = l.critic_rows[0].input[0];
   }
   l.actor = weights_at(l.policy, p.policy, p.policy_adam.parameters, 0);
-  l.policy_rows = rows_in(arena, l.policy, 2 * batch);
+  Value *policy_input = values_in(arena, l.policy, 0, 2 * batch);
+  l.policy_rows = rows_in(arena, l.policy, 2 * batch, policy_input);
   int widest = 2 * batch, broadest = 0, largest = 0;
   for (int i = 0; i <= layers; i++) {
     l.critic_d[i] = values_in(arena, l.critic, i, batch);
@@ -185,15 +187,6 @@ void squash_gradient(Learner &l, float d_log_pi) {
   fill(l.room.wide, p.batch, 2 * a, l.policy_d[head], l.policy.stride(head));
 }
 
-// The temperature has one element, with no room for a vector.
-void step_one(const Optimiser &o, float gradient) {
-  const float count = *o.count += 1;
-  *o.mean += (gradient - *o.mean) * 0.1f;
-  *o.square = *o.square * 0.999f + gradient * gradient * 0.001f;
-  const double denominator = sqrt(*o.square) / sqrt(1 - pow(0.999, count)) + 1e-8;
-  *o.parameters -= o.rate / (1 - pow(0.9, count)) * *o.mean / denominator;
-}
-
 void values(Learner &l, const Weights &net, int member) {
   forward_hidden(l.critic, net, l.critic_rows[member], l.problem.batch, l.room);
   forward_one(l.critic, net, l.critic_rows[member], l.problem.batch, l.q[member]);
@@ -264,8 +257,7 @@ void action_gradient(Learner &l) {
                     l.critics[i].weight[0], p.observation, a, l.room,
                     [&](int row, int j, Floats x, Floats y) {
                       float *to = l.d_action + l.chosen[row] * (long)stride + j;
-                      store(to, load(to) + x);
-                      store(to + WIDTH, load(to + WIDTH) + y);
+                      store(to, load(to) + x, load(to + WIDTH) + y);
                     });
   }
 }
@@ -344,8 +336,7 @@ EXPORTED void robosac_update(void *learner, const Batch *batch) {
   affine(2 * rows, l.policy_rows.input[last], l.policy.stride(last), l.policy.width[last],
          l.actor.weight[last], l.actor.bias[last], l.policy.width[last + 1], l.room,
          [=](int row, int j, Floats x, Floats y) {
-           store(head + row * (long)head_stride + j, x);
-           store(head + row * (long)head_stride + j + WIDTH, y);
+           store(head + row * (long)head_stride + j, x, y);
          });
   memcpy(l.noise, batch->noise, 2 * rows * (size_t)p.action * sizeof(float));
   squash(l);
@@ -357,7 +348,8 @@ EXPORTED void robosac_update(void *learner, const Batch *batch) {
   for (int row = 0; row < rows; row++) total += l.log_pi[row];
   const float entropy = -total / rows;
   // Equation 18 in the form J = log(alpha) (entropy - target entropy).
-  step_one(p.alpha_adam, entropy - (float)p.target_entropy);
+  const float d_log_alpha = entropy - (float)p.target_entropy;
+  Step(p.alpha_adam)(p.alpha_adam.parameters, &d_log_alpha, 1);
   const float told[] = {critic_loss, actor_loss, alpha, entropy, q_mean};
   memcpy(batch->told, told, sizeof told);
 }

@@ -31,6 +31,12 @@ static inline Floats load(const float *from) {
 
 static inline void store(float *to, Floats x) { memcpy(to, &x, sizeof x); }
 
+// A vector and the one behind it.
+static inline void store(float *to, Floats x, Floats y) {
+  store(to, x);
+  store(to + WIDTH, y);
+}
+
 // The first `count` of a vector, zeros behind them.
 static inline Floats padded(const float *from, int count) {
   if (count >= WIDTH) return load(from);
