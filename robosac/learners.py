@@ -17,7 +17,8 @@ from robosac.replay import Batch
 from robosac.sac import Losses, PixelPolicy, PixelSac, Policy, Sac, SacSettings
 from robosac.sac.graphed import CudaRecorder, GraphedLearner
 from robosac.sac.native.agent import NativeSac, library_with_units
-from robosac.sac.native.core import Library
+from robosac.sac.native.interface import Library
+from robosac.sac.native.pixel_agent import NativePixelSac, pixel_library
 from robosac.sac.settings import (
     PAPER_VECTORS,
     Core,
@@ -137,8 +138,9 @@ def _native(config: TrainConfig) -> Library | None:
     """The native core where it is wanted; None: torch makes the updates."""
     if config.learner_core == "torch" or not config.native_fits:
         return None
+    obtained = pixel_library if config.pixels else library_with_units
     try:
-        return library_with_units(config.learner_products)
+        return obtained(config.learner_products)
     except NativeUnavailable as error:
         if config.learner_core == "auto":
             return None
@@ -168,6 +170,9 @@ def _learner(
     if config.recipe == "fast":
         pixels = FastPixels(**asdict(section.pixels))
     image, state = shape_of(space, IMAGE), shape_of(space, STATE)[0]
+    # `TrainConfig.native_fits` keeps it from the paper's convolutions.
+    if native is not None and isinstance(pixels, FastPixels):
+        return NativePixelSac(native, settings, pixels, image, state, actions, config.seed)
     return PixelSac(settings, pixels, image, state, actions, config.seed, device)
 
 

@@ -48,6 +48,8 @@ class PixelSac(Learner[PixelPolicy]):
         sizes = (plan.units + state_dim, action_dim, settings.hidden_units)
         critics = [*plan.critics, critic_layout(*sizes)]
         policy = [*plan.policy, policy_layout(*sizes)]
+        self.layouts = {"critics": critics, "policy": policy}
+        """Of the networks that each optimiser trains, one after another in flat storage."""
         self._critic_adam, self._policy_adam = (
             FlatAdam(self._zeros(sum(x.size for x in layouts)), settings.learning_rate)
             for layouts in (critics, policy)
@@ -143,7 +145,11 @@ class PixelSac(Learner[PixelPolicy]):
         pixels = self.pixels.shift_px
         if pixels == 0:
             return images, next_images
-        shape = (2, 2, len(images))
-        offsets = torch.randint(2 * pixels + 1, shape, generator=self._noise, device=self.device)
+        offsets = self._offsets(len(images))
         move = self._pictures.shift
         return move(images, offsets[0], pixels), move(next_images, offsets[1], pixels)
+
+    def _offsets(self, rows: int) -> Tensor:
+        """Where crops begin in both states' padded pictures: (2, 2, rows), down and right."""
+        most = 2 * self.pixels.shift_px
+        return torch.randint(most + 1, (2, 2, rows), generator=self._noise, device=self.device)

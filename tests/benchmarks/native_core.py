@@ -34,7 +34,7 @@ from robosac.peers.turns import interleave
 from robosac.sac import FastVectors, PaperVectors, Sac, SacSettings
 from robosac.sac.native import compiler
 from robosac.sac.native.agent import NativeSac, library_with_units, native_library
-from robosac.sac.native.core import Library
+from robosac.sac.native.interface import Library
 from tests.robosac.native_rig import Vectors, autograd, cosine, followed, make_batch, pair
 
 SIZES = ((17, 6), (112, 8))

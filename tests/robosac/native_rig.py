@@ -16,7 +16,7 @@ from robosac.sac import FastVectors, PaperVectors, Sac, SacSettings
 from robosac.sac.flat import FlatAdam
 from robosac.sac.gaussian import squash
 from robosac.sac.native.agent import NativeSac, native_library
-from robosac.sac.native.core import Library
+from robosac.sac.native.interface import Library
 from robosac.sac.networks import NORM_EPSILON
 from robosac.sac.settings import Products
 

@@ -21,7 +21,7 @@ from robosac.sac import FastVectors, PaperVectors, Sac, SacSettings
 from robosac.sac.learner import Losses
 from robosac.sac.native import agent, compiler
 from robosac.sac.native.agent import NativeSac, library_with_units
-from robosac.sac.native.core import Library
+from robosac.sac.native.interface import Library
 from robosac.told_spaces import ToldSpaces
 from tests.robosac.native_rig import (
     Vectors,

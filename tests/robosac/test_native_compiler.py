@@ -21,7 +21,7 @@ from robosac.replay import Replay
 from robosac.sac import Sac
 from robosac.sac.native import compiler
 from robosac.sac.native.agent import NativeSac, check, native_library
-from robosac.sac.native.core import loaded
+from robosac.sac.native.interface import loaded
 from robosac.sac.settings import PAPER_VECTORS
 from robosac.told_spaces import ToldSpaces
 from tests.robosac.native_rig import library_or_skip
@@ -251,7 +251,7 @@ import sys
 from pathlib import Path
 from robosac.sac import FastVectors, PaperVectors, SacSettings
 from robosac.sac.native.agent import NativeSac, check
-from robosac.sac.native.core import loaded
+from robosac.sac.native.interface import loaded
 from tests.robosac.native_rig import make_batch
 library = loaded(Path(sys.argv[1]))
 for vectors in (PaperVectors(), FastVectors()):

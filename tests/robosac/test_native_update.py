@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from robosac.sac import FastVectors, PaperVectors, Sac, SacSettings
 from robosac.sac.native.agent import NativeSac
-from robosac.sac.native.core import MOST_LAYERS, Library
+from robosac.sac.native.interface import MOST_LAYERS, Library
 from robosac.symmetry import Image, Reordering, Symmetry
 from tests.robosac.native_rig import (
     Vectors,

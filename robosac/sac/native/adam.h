@@ -5,7 +5,7 @@
 
 #include "vectors.h"
 
-// As robosac/sac/native/core.py tells it.
+// As robosac/sac/native/interface.py tells it.
 struct Optimiser {
   float *parameters, *mean, *square, *count;
   float *follower;  // may be null

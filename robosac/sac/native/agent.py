@@ -16,14 +16,8 @@ from robosac.errors import NativeUnavailable
 from robosac.sac.agent import Sac
 from robosac.sac.learner import Batch, Losses
 from robosac.sac.native.compiler import built, has_tiles
-from robosac.sac.native.core import (
-    MOST_LAYERS,
-    Follower,
-    Library,
-    NativeUpdate,
-    Storage,
-    loaded,
-)
+from robosac.sac.native.core import Follower, NativeUpdate, Place, Recipe, Storage
+from robosac.sac.native.interface import MOST_LAYERS, Library, loaded
 from robosac.sac.networks import critic_layout, policy_layout
 from robosac.sac.settings import (
     PAPER_VECTORS,
@@ -101,7 +95,7 @@ def check(library: Library, vectors: PaperVectors | FastVectors) -> None:
     other = NativeSac(library, settings, observation, action, seed=0, vectors=vectors)
     rng = np.random.default_rng(0)
     for _ in range(SELF_TEST_UPDATES):
-        batch = _Rows(
+        batch = SelfTestRows(
             rng.standard_normal((rows, observation)),
             rng.uniform(-1, 1, (rows, action)),
             rng.standard_normal(rows),
@@ -110,29 +104,87 @@ def check(library: Library, vectors: PaperVectors | FastVectors) -> None:
         )
         one.update(batch)
         other.update(batch)
-    first, second = one.state(), other.state()
-    for name in (name for name in first if name.endswith(("parameters", ".mean", ".square"))):
-        apart = float(np.abs(first[name] - second[name]).max())
+    expect_alike(library, one.state(), other.state())
+
+
+def expect_alike(
+    library: Library, one: Mapping[str, NDArray[Any]], other: Mapping[str, NDArray[Any]]
+) -> None:
+    """Compare the states of two learners after the self-test's updates, the first one torch's.
+
+    Raises:
+        NativeUnavailable: they differ.
+    """
+    for name in (name for name in one if name.endswith(("parameters", ".mean", ".square"))):
+        apart = float(np.abs(one[name] - other[name]).max())
         most = TOLERANCE[library.products]
         if not name.endswith("parameters"):
-            most = MOMENT_TOLERANCE[library.products] * float(np.abs(first[name]).max())
+            most = MOMENT_TOLERANCE[library.products] * float(np.abs(one[name]).max())
         # Written so that NaN is wrong.
         if not apart <= most:
             raise NativeUnavailable(f"the native core's self-test: {name} is {apart:.2g} apart")
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
-    """A batch."""
+class SelfTestRows:
+    """A batch of the self-test."""
 
-    observation: NDArray[Any]
+    observation: Any
     action: NDArray[Any]
     reward: NDArray[Any]
-    next_observation: NDArray[Any]
+    next_observation: Any
     terminated: NDArray[Any]
 
 
-class NativeSac(Sac):
+class OnCore:
+    """What learners whose update is the native core's have in common."""
+
+    _library: Library
+    _native: bool
+    _update: NativeUpdate | None
+
+    def _begin(self, library: Library, settings: SacSettings, encoder: int = 0) -> None:
+        """To be called first; `encoder`: layers of one.
+
+        Raises:
+            ValueError: more layers than the core can do.
+        """
+        if (layers := max(len(settings.hidden_units), encoder - 1)) >= MOST_LAYERS:
+            raise ValueError(
+                f"the native core does at most {MOST_LAYERS - 1} hidden layers, got {layers}"
+            )
+        self._library, self._native, self._update = library, True, None
+
+    @property
+    def core(self) -> Core:
+        """See `Learner`; torch once the run turned out to have been learned with it."""
+        return CORES[self._library.products] if self._native else "torch"
+
+    def go_on_with(self, core: Core) -> bool:
+        """See `Learner`: this one has torch, and gets the core with the other products."""
+        if core == "torch":
+            self._native = False
+            return True
+        products: Products = "float32" if core == "native" else "bfloat16"
+        if products != self._library.products:
+            try:
+                self._library = self._obtained(products)
+            except NativeUnavailable:
+                return False
+            self._update = None
+        self._native = True
+        return True
+
+    def _obtained(self, products: Products) -> Library:
+        """A core that multiplies in those and makes this learner's updates.
+
+        Raises:
+            NativeUnavailable: there is none.
+        """
+        return library_with_units(products)
+
+
+class NativeSac(OnCore, Sac):
     """`Sac` with its update in C++: same storage, same noise, same states, same policy.
 
     A run may begin as the one and go on as the other; the two differ by rounding.
@@ -154,37 +206,11 @@ class NativeSac(Sac):
         seed: int,
         vectors: PaperVectors | FastVectors = PAPER_VECTORS,
     ) -> None:
-        if len(settings.hidden_units) >= MOST_LAYERS:
-            raise ValueError(
-                f"the native core does at most {MOST_LAYERS - 1} hidden layers, got"
-                f" {len(settings.hidden_units)}"
-            )
+        self._begin(library, settings)
         super().__init__(settings, observation_dim, action_dim, seed, vectors=vectors)
-        self._library, self._native = library, True
         sizes = (observation_dim, action_dim, settings.hidden_units)
         self.layouts = {"critics": critic_layout(*sizes), "policy": policy_layout(*sizes)}
         """Where each layer lies in flat storage."""
-        self._update: NativeUpdate | None = None
-
-    @property
-    def core(self) -> Core:
-        """See `Learner`; torch once the run turned out to have been learned with it."""
-        return CORES[self._library.products] if self._native else "torch"
-
-    def go_on_with(self, core: Core) -> bool:
-        """See `Learner`: this one has torch, and gets the core with the other products."""
-        if core == "torch":
-            self._native = False
-            return True
-        products: Products = "float32" if core == "native" else "bfloat16"
-        if products != self._library.products:
-            try:
-                self._library = library_with_units(products)
-            except NativeUnavailable:
-                return False
-            self._update = None
-        self._native = True
-        return True
 
     @torch.no_grad()
     def update(self, batch: Batch) -> Losses:
@@ -202,15 +228,17 @@ class NativeSac(Sac):
     def _made(self, rows: int) -> NativeUpdate:
         average = self._average if self._averages else None
         storage = Storage(
-            self.layouts["critics"],
-            self.layouts["policy"],
+            Place(self.layouts["critics"]),
+            Place(self.layouts["policy"]),
             self._critic_adam,
             self._policy_adam,
             self._alpha_adam,
             Follower(self._target, self.settings.target_smoothing),
             Follower(average, self.vectors.policy_average),
         )
-        shape = (rows, self.observation_dim, self.action_dim)
+        vectors = self.vectors
+        recipe = Recipe(vectors.critic_layer_norm, vectors.target_q, vectors.actor_q)
+        sizes = (rows, self.observation_dim, self.action_dim)
         return NativeUpdate(
-            self._library, self.settings, self.vectors, storage, self.target_entropy, shape
+            self._library, self.settings, recipe, storage, self.target_entropy, sizes
         )

@@ -1,59 +1,31 @@
-"""The native core's interface: what `update.cpp` declares, told to ctypes; and one core in use."""
+"""One native core in use: the update of one learner, on that learner's own tensors."""
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import Structure, c_double, c_int32, c_int64, c_void_p
-from pathlib import Path
+from ctypes import c_int32, c_int64
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from robosac.errors import NativeUnavailable
 from robosac.sac.flat import FlatAdam, Layout
+from robosac.sac.native.interface import (
+    MOST_LAYERS,
+    Batch,
+    Eyes,
+    Library,
+    Optimiser,
+    Pictures,
+    Places,
+    Problem,
+)
 from robosac.sac.policy import LOG_STD_MAX, LOG_STD_MIN
-from robosac.sac.settings import FastVectors, PaperVectors, Products, SacSettings
+from robosac.sac.settings import FastPixels, Reduction, SacSettings
 
-MOST_LAYERS = 9
-"""Of a network, its head among them."""
 LOSSES = 5
-
-
-class _Optimiser(Structure):
-    _fields_ = (
-        *((name, c_void_p) for name in ("parameters", "mean", "square", "count")),
-        ("follower", c_void_p),
-        ("rate", c_double),
-        ("share", c_double),
-    )
-
-
-class _Places(Structure):
-    _fields_ = (("weight", c_int64 * MOST_LAYERS), ("bias", c_int64 * MOST_LAYERS))
-
-
-class _Problem(Structure):
-    _fields_ = (
-        *((name, c_int32) for name in ("batch", "observation", "action", "hidden_layers")),
-        ("hidden", c_int32 * (MOST_LAYERS - 1)),
-        *((name, c_int32) for name in ("critic_norm", "mean_target", "mean_actor")),
-        *((name, c_double) for name in ("discount", "target_entropy")),
-        *((name, c_double) for name in ("least_log_std", "most_log_std")),
-        *((name, _Places) for name in ("critics", "policy")),
-        *((name, _Optimiser) for name in ("critic_adam", "policy_adam", "alpha_adam")),
-    )
-
-
-class _Batch(Structure):
-    _fields_ = tuple(
-        (name, c_void_p)
-        for name in (
-            *("observation", "action", "reward", "next_observation", "terminated", "noise"),
-            "told",
-        )
-    )
 
 
 class Follower(NamedTuple):
@@ -64,11 +36,25 @@ class Follower(NamedTuple):
     """Of the newest parameters in it."""
 
 
+class Place(NamedTuple):
+    """Where a network lies among the parameters of the optimiser that trains it."""
+
+    layout: Layout
+    begins: int = 0
+    """Elements before it."""
+
+
+def places_of(layouts: Sequence[Layout]) -> list[Place]:
+    """Of networks that lie one after another, as `robosac.sac.flat.pieces` shares them out."""
+    begins = accumulate((layout.size for layout in layouts), initial=0)
+    return [Place(layout, begin) for layout, begin in zip(layouts, begins, strict=False)]
+
+
 class Storage(NamedTuple):
     """Where a learner's numbers lie; the core works on these tensors in place."""
 
-    critics: Layout
-    policy: Layout
+    critics: Place
+    policy: Place
     critic_adam: FlatAdam
     policy_adam: FlatAdam
     alpha_adam: FlatAdam
@@ -76,42 +62,23 @@ class Storage(NamedTuple):
     average: Follower
 
 
-class Library(NamedTuple):
-    """The native core, loaded."""
+class Sight(NamedTuple):
+    """How a learner from pictures sees; without one the core learns from vectors."""
 
-    functions: ctypes.CDLL
-    products: Products
-    has_units: bool
-    """Whether it has the processor's own means for these products; else it is right, but slow."""
+    pixels: FastPixels
+    image_shape: tuple[int, int, int]
+    encoder: Place
+    projection: Place
+    policy_projection: Place
 
 
-def loaded(path: Path, products: Products = "float32") -> Library:
-    """The library with its functions' types.
+class Recipe(NamedTuple):
+    """What becomes of the critics' values."""
 
-    Args:
-        path: of the library.
-        products: what it was built for.
-
-    Raises:
-        NativeUnavailable: it cannot be loaded, is not the one this module was written for, or the
-            system does not allow what it multiplies by.
-    """
-    try:
-        library = ctypes.CDLL(str(path))
-    except OSError as error:
-        raise NativeUnavailable(f"the native core cannot be loaded: {error}") from error
-    library.robosac_layout.argtypes, library.robosac_layout.restype = [c_int32], c_int64
-    library.robosac_create.argtypes, library.robosac_create.restype = [c_void_p], c_void_p
-    library.robosac_destroy.argtypes, library.robosac_destroy.restype = [c_void_p], None
-    library.robosac_update.argtypes, library.robosac_update.restype = [c_void_p, c_void_p], None
-    library.robosac_allowed.argtypes, library.robosac_allowed.restype = [], c_int32
-    *found, units = (library.robosac_layout(which) for which in range(5))
-    sizes = [ctypes.sizeof(kind) for kind in (_Problem, _Optimiser, _Batch)]
-    if found != [*sizes, MOST_LAYERS]:
-        raise NativeUnavailable(f"the native core has layout {found}; expected {sizes}")
-    if not library.robosac_allowed():
-        raise NativeUnavailable(f"the system does not allow products in {products} by AMX")
-    return Library(library, products, bool(units))
+    critic_layer_norm: bool
+    target_q: Reduction
+    actor_q: Reduction
+    entropy_backup: bool = True
 
 
 class NativeUpdate:
@@ -120,10 +87,11 @@ class NativeUpdate:
     Args:
         library: from `loaded`.
         settings: the learner's.
-        vectors: the learner's recipe.
+        recipe: the learner's.
         storage: the learner's; kept alive as long as this object.
         target_entropy: nats.
-        sizes: batch, observation, action.
+        sizes: batch, observation (of a learner from pictures: the state beside them), action.
+        sight: of a learner from pictures.
 
     Raises:
         MemoryError: there is none left.
@@ -133,22 +101,27 @@ class NativeUpdate:
         self,
         library: Library,
         settings: SacSettings,
-        vectors: PaperVectors | FastVectors,
+        recipe: Recipe,
         storage: Storage,
         target_entropy: float,
         sizes: tuple[int, int, int],
+        sight: Sight | None = None,
     ) -> None:
         self.sizes = sizes
         """Batch, observation, action."""
-        self._library, self._storage = library.functions, storage
+        self._library, self._storage, self._sight = library.functions, storage, sight
         hidden = settings.hidden_units
-        problem = _Problem(
-            *sizes,
+        batch, observation, action = sizes
+        problem = Problem(
+            batch,
+            observation if sight is None else observation + sight.pixels.units,
+            action,
             len(hidden),
             (c_int32 * (MOST_LAYERS - 1))(*hidden),
-            vectors.critic_layer_norm,
-            vectors.target_q == "mean",
-            vectors.actor_q == "mean",
+            recipe.critic_layer_norm,
+            recipe.target_q == "mean",
+            recipe.actor_q == "mean",
+            recipe.entropy_backup,
             settings.discount,
             target_entropy,
             LOG_STD_MIN,
@@ -159,29 +132,52 @@ class NativeUpdate:
             _optimiser(storage.policy_adam, storage.average),
             _optimiser(storage.alpha_adam, Follower(None, 1.0)),
         )
-        self._learner: int | None = self._library.robosac_create(ctypes.byref(problem))
+        eyes = None if sight is None else ctypes.byref(_eyes(sight, observation))
+        self._learner: int | None = self._library.robosac_create(ctypes.byref(problem), eyes)
         if self._learner is None:
             raise MemoryError(f"no memory for the native core of {sizes}")
 
-    def __call__(self, seen: Sequence[Tensor], noise: Tensor) -> Tensor:
+    def __call__(
+        self, seen: Sequence[Tensor], noise: Tensor, pictures: Sequence[Tensor] = ()
+    ) -> Tensor:
         """One update of everything but the random generator; returns `Losses` in their order.
 
         Args:
             seen: observation, action, reward, next observation, terminated.
             noise: standard normal, (2 batch, action).
+            pictures: of a learner from pictures: uint8 (batch, height, width, channels) of this
+                state and the next, and int64 (2, 2, batch), in each state down and right, where
+                crops begin in pictures padded by `shift_px`: 0 to twice that.
+
+        Raises:
+            ValueError: other shapes or types, or a crop that begins elsewhere.
         """
         batch, observation, action = self.sizes
         shapes = [(batch, observation), (batch, action), (batch,), (batch, observation), (batch,)]
-        given = [*seen, noise]
-        for tensor, shape in zip(given, [*shapes, (2 * batch, action)], strict=True):
-            if tensor.shape != shape or tensor.dtype != torch.float32:
-                raise ValueError(f"got {tensor.dtype} {tuple(tensor.shape)}, expected {shape}")
         told = torch.empty(LOSSES)
         # Held by name: their memory is used until the call returns.
-        held = [tensor.contiguous() for tensor in given]
-        pointers = _Batch(*(tensor.data_ptr() for tensor in (*held, told)))
-        self._library.robosac_update(self._learner, ctypes.byref(pointers))
+        held = _checked([*seen, noise], [*shapes, (2 * batch, action)], [torch.float32] * 6)
+        shown = self._shown(pictures)
+        rows = Batch(*(tensor.data_ptr() for tensor in (*held, told)))
+        crops = None if not shown else Pictures(*(tensor.data_ptr() for tensor in shown))
+        self._library.robosac_update(
+            self._learner, ctypes.byref(rows), None if crops is None else ctypes.byref(crops)
+        )
         return told
+
+    def _shown(self, pictures: Sequence[Tensor]) -> list[Tensor]:
+        """Pictures and where their crops begin; nothing of a learner from vectors."""
+        if self._sight is None:
+            return _checked(pictures, [], [])
+        batch, most = self.sizes[0], 2 * self._sight.pixels.shift_px
+        shape = (batch, *self._sight.image_shape)
+        types = [torch.uint8, torch.uint8, torch.int64]
+        shown = _checked(pictures, [shape, shape, (2, 2, batch)], types)
+        offset = shown[-1]
+        # The core would read beside the picture.
+        if int(offset.min()) < 0 or int(offset.max()) > most:
+            raise ValueError(f"crops begin from {offset.min()} to {offset.max()}; valid: 0 to {most}")
+        return shown
 
     def __del__(self) -> None:
         learner, self._learner = getattr(self, "_learner", None), None
@@ -189,22 +185,49 @@ class NativeUpdate:
             self._library.robosac_destroy(learner)
 
 
-def _places(layout: Layout) -> _Places:
+def _checked(
+    given: Sequence[Tensor], shapes: Sequence[tuple[int, ...]], types: Sequence[torch.dtype]
+) -> list[Tensor]:
+    """The tensors, each in one piece of memory."""
+    for tensor, shape, kind in zip(given, shapes, types, strict=True):
+        if tensor.shape != shape or tensor.dtype != kind:
+            raise ValueError(
+                f"got {tensor.dtype} {tuple(tensor.shape)}, expected {kind} {shape}"
+            )
+    return [tensor.contiguous() for tensor in given]
+
+
+def _places(place: Place) -> Places:
     kind: Any = c_int64 * MOST_LAYERS
+    layout = place.layout
     layers = range(len(layout.shapes) // 2)
-    return _Places(
-        kind(*(layout.offset(f"weight{index}") for index in layers)),
-        kind(*(layout.offset(f"bias{index}") for index in layers)),
+    return Places(
+        kind(*(place.begins + layout.offset(f"weight{index}") for index in layers)),
+        kind(*(place.begins + layout.offset(f"bias{index}") for index in layers)),
     )
 
 
-def _optimiser(adam: FlatAdam, follower: Follower) -> _Optimiser:
+def _eyes(sight: Sight, state: int) -> Eyes:
+    pixels, numbers = sight.pixels, c_int32 * MOST_LAYERS
+    return Eyes(
+        *sight.image_shape,
+        state,
+        pixels.units,
+        pixels.shift_px,
+        len(pixels.patches),
+        numbers(*pixels.patches),
+        numbers(*pixels.filters),
+        *(_places(place) for place in (sight.encoder, sight.projection, sight.policy_projection)),
+    )
+
+
+def _optimiser(adam: FlatAdam, follower: Follower) -> Optimiser:
     state = adam.state()
     tensors = [adam.parameters, state["mean"], state["square"], state["count"]]
     for tensor in [*tensors, *([] if follower.tensor is None else [follower.tensor])]:
         if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
             raise ValueError(f"the native core needs float32 on the CPU, got {tensor.dtype}")
-    return _Optimiser(
+    return Optimiser(
         *(tensor.data_ptr() for tensor in tensors),
         None if follower.tensor is None else follower.tensor.data_ptr(),
         adam.learning_rate,

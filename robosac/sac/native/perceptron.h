@@ -1,12 +1,11 @@
 // A ReLU perceptron on the learner's flat storage: forward, and the two gradients.
 // The arithmetic is that of robosac/sac/networks.py.
 #pragma once
-#include "adam.h"
+#include "interface.h"
 #include "products.h"
 
 namespace robosac {
 
-constexpr int MOST_LAYERS = 9;
 constexpr float NORM_EPSILON = 1e-5f;
 
 // Values from one row to the next: whole panels, and no power of two, whose rows would share sets of
@@ -40,8 +39,10 @@ static void fill(const float *from, int rows, int count, Value *to, int stride) 
       put(to + j, padded(from + j, count - j), padded(from + j + WIDTH, count - j - WIDTH));
 }
 
-// `x` less its mean over its deviation, in place; its ReLU to `out`. Returns one over the deviation.
-static inline float normalise(float *x, int n, Value *out) {
+// `x` less its mean over its deviation, in place; `take(column, columns 0 to WIDTH from there, WIDTH to
+// COLUMNS)` gets it too. Returns one over the deviation.
+template <class Take>
+static inline float normalise(float *x, int n, Take take) {
   Floats total = {}, squares = {};
   const int most = n / WIDTH * WIDTH;
   float rest = 0, rest_squares = 0;
@@ -57,9 +58,8 @@ static inline float normalise(float *x, int n, Value *out) {
   for (int j = 0; j < n; j += COLUMNS) {
     const Floats y = (load(x + j) - mean) * scale, z = (load(x + j + WIDTH) - mean) * scale;
     store(x + j, y, z);
-    put(out + j, relu(y), relu(z));
+    take(j, y, z);
   }
-  for (int j = n; j < whole(n, COLUMNS); j++) out[j] = 0;
   return scale;
 }
 
@@ -82,16 +82,16 @@ static inline void normalise_gradient(float *d, const float *normal, float scale
   for (int j = most; j < n; j++) d[j] = (d[j] - mean - normal[j] * along) * scale;
 }
 
-// `in` weight + bias: `take(row, column, columns 0 to WIDTH from there, WIDTH to COLUMNS)` gets all of
-// it, zeros in the columns behind the last.
+// `scale` `in` weight + bias: `take(row, column, columns 0 to WIDTH from there, WIDTH to COLUMNS)` gets
+// all of it, zeros in the columns behind the last.
 template <class Take>
 static void affine(int rows, const Value *in, int in_stride, int inner, const float *weight,
-                   const float *bias, int outer, Room room, Take take) {
+                   const float *bias, int outer, Room room, Take take, float scale = 1) {
   for (int j = 0; j < outer; j += COLUMNS) {
     pack(weight + j, outer, inner, outer - j, room.panel);
     const Floats b = padded(bias + j, outer - j), c = padded(bias + j + WIDTH, outer - j - WIDTH);
     product<true>(rows, inner, {in, in_stride}, room.panel,
-                  [=](int row, Floats x, Floats y) { take(row, j, x + b, y + c); });
+                  [=](int row, Floats x, Floats y) { take(row, j, x * scale + b, y * scale + c); });
   }
 }
 
@@ -106,15 +106,19 @@ static void affine_gradient(int rows, const Value *d_out, int out_stride, int ou
   }
 }
 
-// Gradients of weight [inner][outer] and bias [outer].
+// Gradients of weight [inner][outer] and bias [outer]; `more`: added to those of other rows.
 static void weight_gradient(int rows, const Value *in, int in_stride, int inner,
                             const Value *d_out, int out_stride, int outer, float *d_weight,
-                            float *d_bias, Room room) {
+                            float *d_bias, Room room, bool more = false) {
   const Left left = mirrored(inner, rows, in, in_stride, room.left);
   for (int j = 0; j < outer; j += COLUMNS) {
     Floats b = {}, c = {};
     pack_and_sum(d_out + j, out_stride, rows, room.panel, &b, &c);
     auto write = [=](float *to, Floats x, Floats y) {
+      if (more) {
+        x += padded(to, outer - j);
+        y += padded(to + WIDTH, outer - j - WIDTH);
+      }
       store_some(to, x, outer - j);
       store_some(to + WIDTH, y, outer - j - WIDTH);
     };
@@ -145,8 +149,12 @@ static void forward_hidden(const Shape &shape, const Weights &net, const Rows &a
     through([=](int row, int j, Floats x, Floats y) {
       store(raw + row * (long)stride + j, x, y);
     });
-    for (int row = 0; row < rows; row++)
-      at.scale[i + 1][row] = normalise(raw + row * (long)stride, n, out + row * (long)stride);
+    for (int row = 0; row < rows; row++) {
+      Value *to = out + row * (long)stride;
+      at.scale[i + 1][row] = normalise(
+          raw + row * (long)stride, n, [=](int j, Floats y, Floats z) { put(to + j, relu(y), relu(z)); });
+      for (int j = n; j < whole(n, COLUMNS); j++) to[j] = 0;
+    }
   }
 }
 
@@ -209,12 +217,16 @@ static void learn_layer(const Shape &shape, const Weights &net, const Rows &at, 
 
 // Down through the hidden layers, given in `d[layers - 1]` the gradient by what the last of them put
 // out before its ReLU; `step`: of the weights, each layer's once nobody needs the old ones. Leaves in
-// `d[1]` that of the first layer.
+// `d[1]` that of the first layer; `reached` is called when it is there, and the first weights still are.
+template <class Reached>
 static void backward_hidden(const Shape &shape, const Weights &net, const Rows &at, int rows,
-                            const int *which, Value *const *d, const Step *step, Room room) {
+                            const int *which, Value *const *d, const Step *step, Room room,
+                            Reached reached) {
   for (int i = shape.layers - 2; i >= 0; i--) {
     if (i > 0)
       through_layer(shape, net, i, rows, d[i + 1], Descent(shape, at, i, which, d[i], room), room);
+    else
+      reached();
     if (step) learn_layer(shape, net, at, i, rows, d[i + 1], *step, room);
   }
 }

@@ -106,6 +106,13 @@ static inline void put(Value *to, Floats x, Floats y) {
   memcpy(to, &both, sizeof both);
 }
 
+// The first `count` of both vectors.
+static inline void put_some(Value *to, Floats x, Floats y, int count) {
+  if (count >= COLUMNS) return put(to, x, y);
+  const Words both = neighbours(x, y);
+  memcpy(to, &both, count * sizeof(Value));
+}
+
 static inline void transpose(const Packed *from, int stride, Packed *to, int to_stride) {
   for (int i = 0; i < WIDTH; i += 8)
     for (int j = 0; j < WIDTH; j += 8)

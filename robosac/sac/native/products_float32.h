@@ -23,6 +23,12 @@ static inline Floats get(const Value *from) { return load(from); }
 
 static inline void put(Value *to, Floats x, Floats y) { store(to, x, y); }
 
+// The first `count` of both vectors.
+static inline void put_some(Value *to, Floats x, Floats y, int count) {
+  store_some(to, x, count);
+  store_some(to + WIDTH, y, count - WIDTH);
+}
+
 // Of a panel of the right factor.
 typedef float Packed;
 

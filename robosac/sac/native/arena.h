@@ -1,0 +1,53 @@
+// One block of memory, shared out once: nothing is allocated after a learner was made.
+#pragma once
+#include <initializer_list>
+
+#include "products.h"
+
+namespace robosac {
+
+static inline size_t greater(size_t a, size_t b) { return a > b ? a : b; }
+
+// Values of rows that a product's left factor may be: whole blocks of them.
+static inline size_t blocks(size_t rows, size_t stride) {
+  return (rows + ROWS - 1) / ROWS * ROWS * stride;
+}
+
+// Shares out one block of memory; without one it only counts.
+struct Arena {
+  char *memory;
+  size_t used;
+
+  template <class T>
+  T *take(size_t count) {
+    T *found = memory ? reinterpret_cast<T *>(memory + used) : nullptr;
+    // A line of the cache behind each: the last vector of a row may reach beyond it.
+    used += (count * sizeof(T) + 127) / 64 * 64;
+    return found;
+  }
+
+  Value *values(size_t rows, size_t stride) { return take<Value>(blocks(rows, stride)); }
+};
+
+// How large a room must be for all that is done in it.
+struct RoomSize {
+  size_t panel, left, gradient, wide;
+
+  // A layer over so many rows, and all of its gradients.
+  void layer(int rows, int inner, int outer) {
+    for (int count : {rows, inner, outer}) panel = greater(panel, packed_size(count));
+    left = greater(left, mirrored_size(inner, rows));
+    gradient = greater(gradient, (inner + 1) * (size_t)outer + 2 * WIDTH);
+  }
+
+  Room made(Arena &arena) const {
+    Room found = {};
+    found.panel = arena.take<Packed>(panel);
+    found.left = arena.take<Value>(left);
+    found.gradient = arena.take<float>(gradient);
+    found.wide = arena.take<float>(wide);
+    return found;
+  }
+};
+
+}  // namespace robosac

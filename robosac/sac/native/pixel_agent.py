@@ -1,0 +1,145 @@
+"""The learner of pictures, by recipe fast, whose update is the native core's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from robosac.sac.learner import Batch, Losses
+from robosac.sac.native.agent import (
+    SELF_TEST_UPDATES,
+    OnCore,
+    SelfTestRows,
+    exact_torch,
+    expect_alike,
+    library_with_units,
+)
+from robosac.sac.native.core import Follower, NativeUpdate, Recipe, Sight, Storage, places_of
+from robosac.sac.native.interface import Library
+from robosac.sac.pixel_agent import PixelSac
+from robosac.sac.settings import FastPixels, Products, SacSettings
+
+
+def pixel_library(products: Products, environment: Mapping[str, str] = os.environ) -> Library:
+    """As `library_with_units`, and found to learn from pictures as it shall.
+
+    Raises:
+        NativeUnavailable: it cannot be had; the message says why.
+    """
+    library = library_with_units(products, environment)
+    check_pixels(library)
+    return library
+
+
+@exact_torch()
+def check_pixels(library: Library) -> None:
+    """Make a few small updates from pictures by the core and by torch.
+
+    Raises:
+        NativeUnavailable: they differ.
+    """
+    image_shape, state, action, rows = (12, 24, 3), 5, 3, 21
+    settings = SacSettings(hidden_units=(19, 33), batch_size=rows)
+    pixels = FastPixels(patches=(2, 3), filters=(11, 37), units=9)
+    one = PixelSac(settings, pixels, image_shape, state, action, seed=0)
+    other = NativePixelSac(library, settings, pixels, image_shape, state, action, seed=0)
+    rng = np.random.default_rng(0)
+
+    def seen() -> dict[str, NDArray[Any]]:
+        return {
+            "image": rng.integers(0, 256, (rows, *image_shape), dtype=np.uint8),
+            "state": rng.standard_normal((rows, state)),
+        }
+
+    for _ in range(SELF_TEST_UPDATES):
+        batch = SelfTestRows(
+            seen(),
+            rng.uniform(-1, 1, (rows, action)),
+            rng.standard_normal(rows),
+            seen(),
+            rng.integers(0, 2, rows),
+        )
+        one.update(batch)
+        other.update(batch)
+    expect_alike(library, one.state(), other.state())
+
+
+class NativePixelSac(OnCore, PixelSac):
+    """`PixelSac` with its update in C++: same storage, same noise, same states, same policy.
+
+    A run may begin as the one and go on as the other; the two differ by rounding. Only for the
+    `fast` recipe, whose encoder is made of products of matrices.
+
+    Args:
+        library: from `pixel_library`.
+        settings, pixels, image_shape, state_dim, action_dim, seed: as of `PixelSac`.
+
+    Raises:
+        ValueError: more layers than the core can do, or patches that do not tile the picture.
+    """
+
+    pixels: FastPixels
+
+    def __init__(
+        self,
+        library: Library,
+        settings: SacSettings,
+        pixels: FastPixels,
+        image_shape: tuple[int, ...],
+        state_dim: int,
+        action_dim: int,
+        seed: int,
+    ) -> None:
+        self._begin(library, settings, len(pixels.patches))
+        super().__init__(settings, pixels, image_shape, state_dim, action_dim, seed)
+
+    @torch.no_grad()
+    def update(self, batch: Batch) -> Losses:
+        """As `PixelSac.update`, whose noise and order of events it keeps."""
+        if not self._native:
+            return super().update(batch)
+        seen = self._vectors(batch)
+        rows = len(seen[0])
+        if self._update is None or self._update.sizes[0] != rows:
+            self._update = self._made(rows)
+        images = (batch.observation["image"], batch.next_observation["image"])
+        # Without shifts `PixelSac` draws no offsets.
+        still = self.pixels.shift_px == 0
+        offsets = torch.zeros((2, 2, rows), dtype=torch.int64) if still else self._offsets(rows)
+        pictures = [*(torch.as_tensor(image) for image in images), offsets]
+        told = self._update(seen, self._gaussian_noise(2 * rows), pictures)
+        self.updates += 1
+        return Losses(*told.unbind())
+
+    def _obtained(self, products: Products) -> Library:
+        """See `OnCore`."""
+        return pixel_library(products)
+
+    def _made(self, rows: int) -> NativeUpdate:
+        encoder, projection, critics = places_of(self.layouts["critics"])
+        policy_projection, policy = places_of(self.layouts["policy"])
+        storage = Storage(
+            critics,
+            policy,
+            self._critic_adam,
+            self._policy_adam,
+            self._alpha_adam,
+            Follower(self._target, self.settings.target_smoothing),
+            Follower(None, 1.0),
+        )
+        pixels = self.pixels
+        recipe = Recipe(
+            pixels.critic_layer_norm, pixels.target_q, pixels.actor_q, pixels.entropy_backup
+        )
+        height, width, channels = self.image_shape
+        shape = (height, width, channels)
+        sight = Sight(pixels, shape, encoder, projection, policy_projection)
+        sizes = (rows, self.state_dim, self.action_dim)
+        return NativeUpdate(
+            self._library, self.settings, recipe, storage, self.target_entropy, sizes, sight
+        )
