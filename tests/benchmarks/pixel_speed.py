@@ -3,7 +3,9 @@
 Run it with `python -m tests.benchmarks.pixel_speed --json figures.json`. One update takes a batch
 of random transitions (pictures of 32 x 32, 27 numbers beside each, 9 actions) and steps critics,
 policy, temperature and targets. The plain learner is tests/robosac/plain_pixel_sac.py, which a test
-holds to the same numbers. At the end: the time of one action, numpy alone, one observation.
+holds to the same numbers. The native core takes part where it can be had: on one thread, recipe
+fast; in bfloat16, torch and core, where the processor has a unit for that. At the end: the time of
+one action, numpy alone, one observation.
 """
 
 from __future__ import annotations
@@ -14,14 +16,18 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from robosac.errors import NativeUnavailable
 from robosac.peers.turns import interleave, median_rates, paired_ratio, timed
 from robosac.replay import Batch
 from robosac.sac import FastPixels, PaperPixels, PixelSac, SacSettings
+from robosac.sac.native.compiler import has_tiles
+from robosac.sac.native.pixel_agent import NativePixelSac, pixel_library
 from tests.robosac.plain_pixel_sac import PlainPixelSac
 
 RECIPES = {"fast": FastPixels(), "paper": PaperPixels()}
@@ -54,6 +60,35 @@ def several(update: Update, batch: Batch) -> Callable[[int], None]:
     return run
 
 
+def rounded(update: Update) -> Update:
+    """The same with torch's products in bfloat16."""
+
+    def run(batch: Batch) -> None:
+        torch.set_float32_matmul_precision("medium")
+        update(batch)
+        torch.set_float32_matmul_precision("highest")
+
+    return run
+
+
+def contenders(recipe: str, shape: tuple[int, int, int]) -> tuple[PixelSac, dict[str, Update]]:
+    """Torch's learner, and everybody's update; the core's are for one thread."""
+    pixels, settings = RECIPES[recipe], SacSettings()
+    agent = PixelSac(settings, pixels, shape, STATE, ACTION, seed=0)
+    updates: dict[str, Update] = {"plain": PlainPixelSac(agent).update, "robosac": agent.update}
+    if has_tiles():
+        other = PixelSac(settings, pixels, shape, STATE, ACTION, seed=0)
+        updates["robosac, bfloat16"] = rounded(other.update)
+    if isinstance(pixels, FastPixels):
+        for products in ("float32", "bfloat16"):
+            # What cannot be had here has no row.
+            with suppress(NativeUnavailable):
+                core = pixel_library(products)
+                made = NativePixelSac(core, settings, pixels, shape, STATE, ACTION, seed=0)
+                updates[f"robosac, {made.core} core"] = made.update
+    return agent, updates
+
+
 def action_times(agent: PixelSac, batch: Batch, repeats: int) -> dict[str, float]:
     """Median and 99th percentile of one action, milliseconds."""
     observation = {name: array[0] for name, array in batch.observation.items()}
@@ -75,21 +110,27 @@ def run(options: argparse.Namespace) -> list[dict[str, object]]:
     for recipe in options.recipes:
         for size in options.batch:
             batch = random_batch(size, options.side)
-            shape = (options.side, options.side, 3)
-            agent = PixelSac(SacSettings(), RECIPES[recipe], shape, STATE, ACTION, seed=0)
-            updates = {"robosac": agent.update, "plain": PlainPixelSac(agent).update}
-            players = {name: timed(several(each, batch)) for name, each in updates.items()}
+            agent, updates = contenders(recipe, (options.side, options.side, 3))
             for threads in options.threads:
                 torch.set_num_threads(threads)
+                players = {
+                    name: timed(several(each, batch))
+                    for name, each in updates.items()
+                    if threads == 1 or "core" not in name
+                }
                 turns = interleave(players, options.rounds, options.updates)
                 rates = median_rates(turns)
+                others = [name for name in turns if name != "plain"]
                 rows.append(
                     {
                         "recipe": recipe,
                         "batch": size,
                         "threads": threads,
                         "updates_per_second": {name: round(x, 1) for name, x in rates.items()},
-                        "ratio": round(paired_ratio(turns["robosac"], turns["plain"]), 2),
+                        "ratio": {
+                            name: round(paired_ratio(turns[name], turns["plain"]), 2)
+                            for name in others
+                        },
                         "action": action_times(agent, batch, 1000),
                     }
                 )

@@ -17,12 +17,18 @@ from robosac.config import load_preset
 from robosac.errors import ConfigError, NativeUnavailable
 from robosac.learners import make_learner
 from robosac.replay import Batch
-from robosac.sac import FastVectors, PaperVectors, Sac, SacSettings
+from robosac.sac import FastPixels, FastVectors, PaperVectors, Sac, SacSettings
 from robosac.sac.learner import Losses
 from robosac.sac.native import agent, compiler
 from robosac.sac.native.agent import NativeSac, library_with_units
 from robosac.sac.native.interface import Library
+from robosac.sac.native.pixel_agent import check_pixels
 from robosac.told_spaces import ToldSpaces
+from tests.robosac.native_pixel_rig import (
+    gradients_beside_float64,
+    make_pixel_batch,
+    pixel_pair,
+)
 from tests.robosac.native_rig import (
     Vectors,
     assert_200_updates_stay_near,
@@ -62,6 +68,18 @@ def test_a_whole_batch_at_full_size(library: Library, recipe: str) -> None:
             # And it is rounded: this is no float32 under another name.
             if name.startswith("weight0"):
                 assert cosine(found[owner][name], gradient) < 1 - 1e-9
+
+
+def test_a_whole_batch_of_pictures(library: Library) -> None:
+    check_pixels(library)
+    _, native = pixel_pair(library, SacSettings(), FastPixels(), (32, 32, 3), 27, 9)
+    batch = make_pixel_batch(7, 256, (32, 32, 3), 27, 9)
+    rounded = False
+    for name, found, ratio in gradients_beside_float64(native, batch):
+        assert found > 0.99, name
+        assert ratio == pytest.approx(1.0, abs=0.02), name
+        rounded = rounded or found < 1 - 1e-9
+    assert rounded
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -175,8 +175,8 @@ def test_a_core_that_computes_something_else_is_not_used() -> None:
         robosac_destroy = library.functions.robosac_destroy
 
         @staticmethod
-        def robosac_update(learner: int, batch: Any) -> None:
-            del learner, batch
+        def robosac_update(learner: int, batch: Any, pictures: Any) -> None:
+            del learner, batch, pictures
 
     check(library, PAPER_VECTORS)
     lazy: Any = Lazy()
@@ -252,6 +252,9 @@ from pathlib import Path
 from robosac.sac import FastVectors, PaperVectors, SacSettings
 from robosac.sac.native.agent import NativeSac, check
 from robosac.sac.native.interface import loaded
+from robosac.sac import FastPixels
+from robosac.sac.native.pixel_agent import NativePixelSac, check_pixels
+from tests.robosac.native_pixel_rig import make_pixel_batch
 from tests.robosac.native_rig import make_batch
 library = loaded(Path(sys.argv[1]))
 for vectors in (PaperVectors(), FastVectors()):
@@ -263,6 +266,18 @@ for vectors in (PaperVectors(), FastVectors()):
         for seed in range(3):
             native.update(make_batch(seed, rows, observation, action))
         del native
+check_pixels(library)
+for rows, shape, patches, filters in (
+    (1, (1, 1, 1), (1,), (1,)),
+    (33, (32, 32, 3), (4, 2), (32, 64)),
+    (12, (18, 6, 4), (3, 1, 2), (5, 17, 70)),
+):
+    pixels = FastPixels(patches=patches, filters=filters, units=13, shift_px=3)
+    chosen = SacSettings(hidden_units=(31, 7), batch_size=rows)
+    native = NativePixelSac(library, chosen, pixels, shape, 5, 3, 0)
+    for seed in range(3):
+        native.update(make_pixel_batch(seed, rows, shape, 5, 3))
+    del native
 print("clean")
 """
 
@@ -294,7 +309,7 @@ def test_the_sanitizers_find_nothing(tmp_path: Path) -> None:
 
 def test_the_package_carries_the_sources() -> None:
     names = {path.name for path in compiler.SOURCE.parent.iterdir()}
-    assert {"update.cpp", "perceptron.h", "products.h", "vectors.h"} <= names
+    assert {"update.cpp", "heads.h", "sight.h", "perceptron.h", "vectors.h"} <= names
 
 
 def test_no_native_library_without_a_safe_place(place: Path) -> None:

@@ -176,7 +176,9 @@ class NativeUpdate:
         offset = shown[-1]
         # The core would read beside the picture.
         if int(offset.min()) < 0 or int(offset.max()) > most:
-            raise ValueError(f"crops begin from {offset.min()} to {offset.max()}; valid: 0 to {most}")
+            raise ValueError(
+                f"crops begin from {offset.min()} to {offset.max()}; valid: 0 to {most}"
+            )
         return shown
 
     def __del__(self) -> None:
@@ -191,9 +193,7 @@ def _checked(
     """The tensors, each in one piece of memory."""
     for tensor, shape, kind in zip(given, shapes, types, strict=True):
         if tensor.shape != shape or tensor.dtype != kind:
-            raise ValueError(
-                f"got {tensor.dtype} {tuple(tensor.shape)}, expected {kind} {shape}"
-            )
+            raise ValueError(f"got {tensor.dtype} {tuple(tensor.shape)}, expected {kind} {shape}")
     return [tensor.contiguous() for tensor in given]
 
 
