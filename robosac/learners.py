@@ -170,8 +170,7 @@ def _learner(
     if config.recipe == "fast":
         pixels = FastPixels(**asdict(section.pixels))
     image, state = shape_of(space, IMAGE), shape_of(space, STATE)[0]
-    # `TrainConfig.native_fits` keeps it from the paper's convolutions.
-    if native is not None and isinstance(pixels, FastPixels):
+    if native is not None:
         return NativePixelSac(native, settings, pixels, image, state, actions, config.seed)
     return PixelSac(settings, pixels, image, state, actions, config.seed, device)
 

@@ -212,8 +212,8 @@ class TrainConfig(Section, frozen=True):
     learner_core: Annotated[
         Literal["auto", "native", "torch"],
         Meta(
-            description="what makes updates; native: C++ built here, for one thread of the CPU and"
-            " all but the paper's recipe from pixels; auto: native where it can be had, else torch"
+            description="what makes updates; native: C++ built here, for one thread of the CPU;"
+            " auto: native where it can be had, else torch"
         ),
     ] = "auto"
     learner_products: Annotated[
@@ -257,8 +257,8 @@ class TrainConfig(Section, frozen=True):
             )
         if self.learner_core == "native" and not self.native_fits:
             raise ValueError(
-                "learner_core native makes updates with learner_device cpu, learner_threads 1, at"
-                " most 8 hidden layers and, from pixels, recipe fast; valid here are auto and torch"
+                "learner_core native makes updates with learner_device cpu, learner_threads 1 and"
+                " at most 8 hidden layers; valid here are auto and torch"
             )
 
     @property
@@ -270,9 +270,7 @@ class TrainConfig(Section, frozen=True):
     def native_fits(self) -> bool:
         """Whether the native core could make these updates."""
         on_cpu = self.learner_device == "cpu" and self.learner_threads == 1
-        # The paper's convolutions are torch's.
-        seen = self.recipe == "fast" or not self.pixels
-        return on_cpu and seen and len(self.sac.hidden_units) <= 8
+        return on_cpu and len(self.sac.hidden_units) <= 8
 
     @property
     def pixels(self) -> bool:

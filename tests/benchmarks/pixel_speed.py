@@ -3,9 +3,9 @@
 Run it with `python -m tests.benchmarks.pixel_speed --json figures.json`. One update takes a batch
 of random transitions (pictures of 32 x 32, 27 numbers beside each, 9 actions) and steps critics,
 policy, temperature and targets. The plain learner is tests/robosac/plain_pixel_sac.py, which a test
-holds to the same numbers. The native core takes part where it can be had: on one thread, recipe
-fast; in bfloat16, torch and core, where the processor has a unit for that. At the end: the time of
-one action, numpy alone, one observation.
+holds to the same numbers. The native core takes part where it can be had, on one thread; in
+bfloat16, torch and core, where the processor has a unit for that. At the end: the time of one
+action, numpy alone, one observation.
 """
 
 from __future__ import annotations
@@ -79,13 +79,12 @@ def contenders(recipe: str, shape: tuple[int, int, int]) -> tuple[PixelSac, dict
     if has_tiles():
         other = PixelSac(settings, pixels, shape, STATE, ACTION, seed=0)
         updates["robosac, bfloat16"] = rounded(other.update)
-    if isinstance(pixels, FastPixels):
-        for products in ("float32", "bfloat16"):
-            # What cannot be had here has no row.
-            with suppress(NativeUnavailable):
-                core = pixel_library(products)
-                made = NativePixelSac(core, settings, pixels, shape, STATE, ACTION, seed=0)
-                updates[f"robosac, {made.core} core"] = made.update
+    for products in ("float32", "bfloat16"):
+        # What cannot be had here has no figures.
+        with suppress(NativeUnavailable):
+            core = pixel_library(products)
+            made = NativePixelSac(core, settings, pixels, shape, STATE, ACTION, seed=0)
+            updates[f"robosac, {made.core} core"] = made.update
     return agent, updates
 
 

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from robosac.replay import Batch
-from robosac.sac import FastPixels, PixelSac, SacSettings
+from robosac.sac import FastPixels, PaperPixels, PixelSac, SacSettings
 from robosac.sac.flat import FlatAdam, pieces
 from robosac.sac.native.interface import Library
 from robosac.sac.native.pixel_agent import NativePixelSac
 from tests.robosac.native_rig import cosine
 
 Shape = tuple[int, int, int]
+Pixels = FastPixels | PaperPixels
 SMALL = SacSettings(hidden_units=(24, 40), batch_size=32)
 PIXELS = FastPixels(patches=(2, 3), filters=(11, 37), units=9)
 SHAPE: Shape = (12, 18, 3)
@@ -48,7 +49,7 @@ def make_pixel_batch(
 def pixel_pair(
     library: Library,
     settings: SacSettings = SMALL,
-    pixels: FastPixels = PIXELS,
+    pixels: Pixels = PIXELS,
     shape: Shape = SHAPE,
     state: int = STATE,
     action: int = ACTION,

@@ -252,8 +252,8 @@ from pathlib import Path
 from robosac.sac import FastVectors, PaperVectors, SacSettings
 from robosac.sac.native.agent import NativeSac, check
 from robosac.sac.native.interface import loaded
-from robosac.sac import FastPixels
-from robosac.sac.native.pixel_agent import NativePixelSac, check_pixels
+from robosac.sac import FastPixels, PaperPixels
+from robosac.sac.native.pixel_agent import SELF_TESTS, NativePixelSac, check_pixels
 from tests.robosac.native_pixel_rig import make_pixel_batch
 from tests.robosac.native_rig import make_batch
 library = loaded(Path(sys.argv[1]))
@@ -266,13 +266,16 @@ for vectors in (PaperVectors(), FastVectors()):
         for seed in range(3):
             native.update(make_batch(seed, rows, observation, action))
         del native
-check_pixels(library)
-for rows, shape, patches, filters in (
-    (1, (1, 1, 1), (1,), (1,)),
-    (33, (32, 32, 3), (4, 2), (32, 64)),
-    (12, (18, 6, 4), (3, 1, 2), (5, 17, 70)),
+for pixels in SELF_TESTS:
+    check_pixels(library, pixels)
+for rows, shape, pixels in (
+    (1, (1, 1, 1), FastPixels(patches=(1,), filters=(1,), units=13, shift_px=3)),
+    (33, (32, 32, 3), FastPixels()),
+    (12, (18, 6, 4), FastPixels(patches=(3, 1, 2), filters=(5, 17, 70), units=13, shift_px=9)),
+    (1, (2, 2, 1), PaperPixels(filters=(1,))),
+    (33, (32, 32, 3), PaperPixels()),
+    (12, (19, 9, 4), PaperPixels(filters=(5, 17, 33))),
 ):
-    pixels = FastPixels(patches=patches, filters=filters, units=13, shift_px=3)
     chosen = SacSettings(hidden_units=(31, 7), batch_size=rows)
     native = NativePixelSac(library, chosen, pixels, shape, 5, 3, 0)
     for seed in range(3):
@@ -309,7 +312,7 @@ def test_the_sanitizers_find_nothing(tmp_path: Path) -> None:
 
 def test_the_package_carries_the_sources() -> None:
     names = {path.name for path in compiler.SOURCE.parent.iterdir()}
-    assert {"update.cpp", "heads.h", "sight.h", "perceptron.h", "vectors.h"} <= names
+    assert {"update.cpp", "heads.h", "own_sight.h", "perceptron.h", "vectors.h"} <= names
 
 
 def test_no_native_library_without_a_safe_place(place: Path) -> None:

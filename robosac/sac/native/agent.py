@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -136,6 +136,16 @@ class SelfTestRows:
     terminated: NDArray[Any]
 
 
+def check_layers(sizes: Sequence[int], what: str) -> None:
+    """Whether the core has room for so many layers.
+
+    Raises:
+        ValueError: it has not.
+    """
+    if len(sizes) >= MOST_LAYERS:
+        raise ValueError(f"the native core does at most {MOST_LAYERS - 1} {what}, got {len(sizes)}")
+
+
 class OnCore:
     """What learners whose update is the native core's have in common."""
 
@@ -143,16 +153,13 @@ class OnCore:
     _native: bool
     _update: NativeUpdate | None
 
-    def _begin(self, library: Library, settings: SacSettings, encoder: int = 0) -> None:
-        """To be called first; `encoder`: layers of one.
+    def _begin(self, library: Library, settings: SacSettings) -> None:
+        """To be called first.
 
         Raises:
             ValueError: more layers than the core can do.
         """
-        if (layers := max(len(settings.hidden_units), encoder - 1)) >= MOST_LAYERS:
-            raise ValueError(
-                f"the native core does at most {MOST_LAYERS - 1} hidden layers, got {layers}"
-            )
+        check_layers(settings.hidden_units, "hidden layers")
         self._library, self._native, self._update = library, True, None
 
     @property

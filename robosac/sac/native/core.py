@@ -23,7 +23,7 @@ from robosac.sac.native.interface import (
     Problem,
 )
 from robosac.sac.policy import LOG_STD_MAX, LOG_STD_MIN
-from robosac.sac.settings import FastPixels, Reduction, SacSettings
+from robosac.sac.settings import FastPixels, PaperPixels, Reduction, SacSettings
 
 LOSSES = 5
 
@@ -65,11 +65,14 @@ class Storage(NamedTuple):
 class Sight(NamedTuple):
     """How a learner from pictures sees; without one the core learns from vectors."""
 
-    pixels: FastPixels
+    pixels: FastPixels | PaperPixels
     image_shape: tuple[int, int, int]
-    encoder: Place
-    projection: Place
-    policy_projection: Place
+    units: int
+    """Numbers that the encoder makes of a picture for each network."""
+    critics: Sequence[Place]
+    """Of the critics: encoder and projection, or their convolutions."""
+    policy: Place
+    """Of the policy: projection or convolutions."""
 
 
 class Recipe(NamedTuple):
@@ -114,7 +117,7 @@ class NativeUpdate:
         batch, observation, action = sizes
         problem = Problem(
             batch,
-            observation if sight is None else observation + sight.pixels.units,
+            observation if sight is None else observation + sight.units,
             action,
             len(hidden),
             (c_int32 * (MOST_LAYERS - 1))(*hidden),
@@ -209,15 +212,20 @@ def _places(place: Place) -> Places:
 
 def _eyes(sight: Sight, state: int) -> Eyes:
     pixels, numbers = sight.pixels, c_int32 * MOST_LAYERS
+    own = isinstance(pixels, PaperPixels)
+    critics = [_places(place) for place in sight.critics]
     return Eyes(
+        own,
         *sight.image_shape,
         state,
-        pixels.units,
+        sight.units,
         pixels.shift_px,
-        len(pixels.patches),
-        numbers(*pixels.patches),
+        len(pixels.filters),
+        numbers(*(() if own else pixels.patches)),
         numbers(*pixels.filters),
-        *(_places(place) for place in (sight.encoder, sight.projection, sight.policy_projection)),
+        critics[0],
+        Places() if own else critics[1],
+        _places(sight.policy),
     )
 
 

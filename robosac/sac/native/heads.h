@@ -10,6 +10,7 @@ constexpr int CRITICS = 2;
 
 struct Heads {
   Problem problem;
+  bool own_views;  // each critic sees something of its own
   Shape critic, policy;
   Weights critics[CRITICS], targets[CRITICS], actor;
   Rows critic_rows[CRITICS], policy_rows;
@@ -65,8 +66,9 @@ static void shape_heads(Heads &l, RoomSize &room) {
 static void share_out(Heads &l, Arena &arena) {
   const Problem &p = l.problem;
   const int batch = p.batch, layers = l.critic.layers;
-  Value *critic_input = arena.values(batch, l.critic.stride(0));
+  Value *critic_input = nullptr;
   for (int i = 0; i < CRITICS; i++) {
+    if (i == 0 || l.own_views) critic_input = arena.values(batch, l.critic.stride(0));
     l.critics[i] = weights_at(l.critic, p.critics, p.critic_adam.parameters, i);
     l.targets[i] = weights_at(l.critic, p.critics, p.critic_adam.follower, i);
     l.critic_rows[i] = rows_in(arena, l.critic, batch, critic_input);
@@ -156,14 +158,17 @@ static void act(Heads &l, const float *seen, const float *next_seen, const float
   squash(l);
 }
 
-// What the critics are asked about; the rows of both begin with what is seen.
-static void show(Heads &l, const float *seen) {
-  fill(seen, l.problem.batch, l.problem.observation, l.critic_rows[0].input[0], l.critic.stride(0));
+// What the critics are asked about: a row begins with what is seen, by each critic or by both alike.
+static void show(Heads &l, const float *const *seen) {
+  for (int i = 0; i < (l.own_views ? CRITICS : 1); i++)
+    fill(seen[i], l.problem.batch, l.problem.observation, l.critic_rows[i].input[0],
+         l.critic.stride(0));
 }
 
 static void show_action(Heads &l, const float *action) {
-  fill(action, l.problem.batch, l.problem.action,
-       l.critic_rows[0].input[0] + l.problem.observation, l.critic.stride(0));
+  for (int i = 0; i < (l.own_views ? CRITICS : 1); i++)
+    fill(action, l.problem.batch, l.problem.action,
+         l.critic_rows[i].input[0] + l.problem.observation, l.critic.stride(0));
 }
 
 static void values(Heads &l, const Weights &net, int member) {
@@ -181,7 +186,7 @@ static float reduced(const Heads &l, int row, bool mean) {
 }
 
 // Equations 2 and 3: what the critics are to become, given what their targets see of the next state.
-static void soft_values(Heads &l, const Batch &b, const float *next_seen, float alpha) {
+static void soft_values(Heads &l, const Batch &b, const float *const *next_seen, float alpha) {
   const Problem &p = l.problem;
   const int batch = p.batch;
   show(l, next_seen);
@@ -212,9 +217,10 @@ struct Told {
   float loss, q_mean;
 };
 
-// Equations 5 and 6: the critics' step, of what `show` has shown; adds to `d_seen` the gradient by the
-// first `columns` of it, where there are such.
-static Told learn_values(Heads &l, const Batch &b, const Step &step, int columns, float *d_seen) {
+// Equations 5 and 6: the critics' step, of what `show` has shown; adds to `d_seen`, for each critic, the
+// gradient by the first `columns` of it, where there are such.
+static Told learn_values(Heads &l, const Batch &b, const Step &step, int columns,
+                         float *const *d_seen) {
   const int batch = l.problem.batch, last = l.critic.layers - 1;
   double squares = 0, total = 0;
   show_action(l, b.action);
@@ -231,7 +237,7 @@ static Told learn_values(Heads &l, const Batch &b, const Step &step, int columns
                  Descent(l.critic, at, last, nullptr, l.critic_d[last], l.room));
     learn_one(l.critic, l.critics[i], at, batch, l.d_q, step, l.room);
     backward_hidden(l.critic, l.critics[i], at, batch, nullptr, l.critic_d, &step, l.room, [&] {
-      if (columns) add_input_gradient(l, i, batch, nullptr, 0, columns, d_seen);
+      if (columns) add_input_gradient(l, i, batch, nullptr, 0, columns, d_seen[i]);
     });
   }
   return {(float)(0.5 * squares / batch), (float)(total / (CRITICS * batch))};

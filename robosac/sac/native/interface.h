@@ -24,11 +24,14 @@ struct Problem {
   Optimiser critic_adam, policy_adam, alpha_adam;
 };
 
-// How pictures become `units` of the numbers that those networks see, the `state` behind them.
+// How pictures become `units` of the numbers that those networks see, the `state` behind them. `own`:
+// each network by convolutions of its own (the paper's recipe), else by one encoder of patches, and
+// projections.
 struct Eyes {
-  int32_t height, width, channels, state, units, shift, layers;
+  int32_t own, height, width, channels, state, units, shift, layers;
   int32_t side[robosac::MOST_LAYERS], filters[robosac::MOST_LAYERS];
-  Places encoder, projection, policy_projection;  // the first two among the critics' parameters
+  Places encoder, projection;  // among the critics' parameters; convolutions have no projection
+  Places policy;               // the policy's convolutions or projection, among its own parameters
 };
 
 // What an update gets; rows lie one behind the other. `told`: Losses, in their order.

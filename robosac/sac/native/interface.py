@@ -42,10 +42,10 @@ class Problem(Structure):
 
 class Eyes(Structure):
     _fields_ = (
-        *((name, c_int32) for name in ("height", "width", "channels", "state", "units", "shift")),
-        ("layers", c_int32),
+        *((name, c_int32) for name in ("own", "height", "width", "channels")),
+        *((name, c_int32) for name in ("state", "units", "shift", "layers")),
         *((name, c_int32 * MOST_LAYERS) for name in ("side", "filters")),
-        *((name, Places) for name in ("encoder", "projection", "policy_projection")),
+        *((name, Places) for name in ("encoder", "projection", "policy")),
     )
 
 

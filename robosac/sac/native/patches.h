@@ -6,7 +6,18 @@
 
 namespace robosac {
 
-typedef uint8_t Bytes __attribute__((vector_size(WIDTH)));
+constexpr float PIXEL_SCALE = 1.0f / 255;
+
+// Pixels less 127.5, half their range.
+static inline Floats pixels(const uint8_t *from) {
+  return __builtin_convertvector(bytes(from), Floats) - 127.5f;
+}
+
+// A batch's states behind what its pictures became.
+static void tell(const Eyes &eyes, int rows, const float *state, float *seen) {
+  for (int row = 0; row < rows; row++, seen += eyes.units + eyes.state, state += eyes.state)
+    memcpy(seen + eyes.units, state, eyes.state * sizeof(float));
+}
 
 // Sizes of an encoder's layers: each sees `cells` patches of `inner` numbers in a picture.
 struct Grid {
@@ -89,12 +100,6 @@ struct Cutter {
       const int *at = place + y * runs;
       for (int x = 0; x < runs; x++) memcpy(to + at[x], numbers + x * run, run * sizeof(Value));
     }
-  }
-
-  static Floats pixels(const uint8_t *from) {
-    Bytes x;
-    memcpy(&x, from, sizeof x);
-    return __builtin_convertvector(x, Floats) - 127.5f;
   }
 };
 

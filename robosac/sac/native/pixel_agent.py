@@ -1,4 +1,4 @@
-"""The learner of pictures, by recipe fast, whose update is the native core's."""
+"""The learner of pictures whose update is the native core's."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from robosac.sac.native.agent import (
     SELF_TEST_UPDATES,
     OnCore,
     SelfTestRows,
+    check_layers,
     exact_torch,
     expect_alike,
     library_with_units,
@@ -22,7 +23,10 @@ from robosac.sac.native.agent import (
 from robosac.sac.native.core import Follower, NativeUpdate, Recipe, Sight, Storage, places_of
 from robosac.sac.native.interface import Library
 from robosac.sac.pixel_agent import PixelSac
-from robosac.sac.settings import FastPixels, Products, SacSettings
+from robosac.sac.settings import FastPixels, PaperPixels, Products, SacSettings
+
+SELF_TESTS = (FastPixels(patches=(2, 3), filters=(11, 37), units=9), PaperPixels(filters=(4, 5)))
+"""Recipes that a core is tried with before it learns from pictures."""
 
 
 def pixel_library(products: Products, environment: Mapping[str, str] = os.environ) -> Library:
@@ -32,12 +36,13 @@ def pixel_library(products: Products, environment: Mapping[str, str] = os.enviro
         NativeUnavailable: it cannot be had; the message says why.
     """
     library = library_with_units(products, environment)
-    check_pixels(library)
+    for pixels in SELF_TESTS:
+        check_pixels(library, pixels)
     return library
 
 
 @exact_torch()
-def check_pixels(library: Library) -> None:
+def check_pixels(library: Library, pixels: FastPixels | PaperPixels) -> None:
     """Make a few small updates from pictures by the core and by torch.
 
     Raises:
@@ -45,7 +50,6 @@ def check_pixels(library: Library) -> None:
     """
     image_shape, state, action, rows = (12, 24, 3), 5, 3, 21
     settings = SacSettings(hidden_units=(19, 33), batch_size=rows)
-    pixels = FastPixels(patches=(2, 3), filters=(11, 37), units=9)
     one = PixelSac(settings, pixels, image_shape, state, action, seed=0)
     other = NativePixelSac(library, settings, pixels, image_shape, state, action, seed=0)
     rng = np.random.default_rng(0)
@@ -72,8 +76,7 @@ def check_pixels(library: Library) -> None:
 class NativePixelSac(OnCore, PixelSac):
     """`PixelSac` with its update in C++: same storage, same noise, same states, same policy.
 
-    A run may begin as the one and go on as the other; the two differ by rounding. Only for the
-    `fast` recipe, whose encoder is made of products of matrices.
+    A run may begin as the one and go on as the other; the two differ by rounding.
 
     Args:
         library: from `pixel_library`.
@@ -83,19 +86,18 @@ class NativePixelSac(OnCore, PixelSac):
         ValueError: more layers than the core can do, or patches that do not tile the picture.
     """
 
-    pixels: FastPixels
-
     def __init__(
         self,
         library: Library,
         settings: SacSettings,
-        pixels: FastPixels,
+        pixels: FastPixels | PaperPixels,
         image_shape: tuple[int, ...],
         state_dim: int,
         action_dim: int,
         seed: int,
     ) -> None:
-        self._begin(library, settings, len(pixels.patches))
+        self._begin(library, settings)
+        check_layers(pixels.filters, "layers of an encoder")
         super().__init__(settings, pixels, image_shape, state_dim, action_dim, seed)
 
     @torch.no_grad()
@@ -121,8 +123,8 @@ class NativePixelSac(OnCore, PixelSac):
         return pixel_library(products)
 
     def _made(self, rows: int) -> NativeUpdate:
-        encoder, projection, critics = places_of(self.layouts["critics"])
-        policy_projection, policy = places_of(self.layouts["policy"])
+        *critic_eyes, critics = places_of(self.layouts["critics"])
+        *policy_eyes, policy = places_of(self.layouts["policy"])
         storage = Storage(
             critics,
             policy,
@@ -138,7 +140,7 @@ class NativePixelSac(OnCore, PixelSac):
         )
         height, width, channels = self.image_shape
         shape = (height, width, channels)
-        sight = Sight(pixels, shape, encoder, projection, policy_projection)
+        sight = Sight(pixels, shape, self._units, critic_eyes, policy_eyes[0])
         sizes = (rows, self.state_dim, self.action_dim)
         return NativeUpdate(
             self._library, self.settings, recipe, storage, self.target_entropy, sizes, sight

@@ -18,6 +18,7 @@ constexpr int WIDTH = 8;
 
 typedef float Floats __attribute__((vector_size(WIDTH * 4)));
 typedef int32_t Ints __attribute__((vector_size(WIDTH * 4)));
+typedef uint8_t Bytes __attribute__((vector_size(WIDTH)));
 
 static inline int least(int a, int b) { return a < b ? a : b; }
 
@@ -53,8 +54,33 @@ static inline Floats padded(const float *from, int count) {
 static inline void store_some(float *to, Floats x, int count) {
   if (count >= WIDTH)
     store(to, x);
+#if defined(__AVX512F__)
+  else if (count > 0)
+    _mm512_mask_storeu_ps(to, (1 << count) - 1, (__m512)x);
+#else
   else if (count > 0)
     memcpy(to, &x, count * sizeof(float));
+#endif
+}
+
+// Bytes as numbers, and back. GCC takes a vector of bytes apart one by one.
+static inline Ints bytes(const uint8_t *from) {
+#if defined(__AVX512F__)
+  return (Ints)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from));
+#else
+  Bytes x;
+  memcpy(&x, from, sizeof x);
+  return __builtin_convertvector(x, Ints);
+#endif
+}
+
+static inline void store(uint8_t *to, Ints x) {
+#if defined(__AVX512F__)
+  _mm_storeu_si128((__m128i *)to, _mm512_cvtepi32_epi8((__m512i)x));
+#else
+  const Bytes told = __builtin_convertvector(x, Bytes);
+  memcpy(to, &told, sizeof told);
+#endif
 }
 
 static inline Floats all(float x) { return x - Floats{}; }

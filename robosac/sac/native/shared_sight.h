@@ -6,7 +6,6 @@
 
 namespace robosac {
 
-constexpr float PIXEL_SCALE = 1.0f / 255;
 constexpr int PART_PATCHES = 512;  // that go through the encoder at a time: what the second cache holds
 
 // One linear layer, layer normalisation, tanh (DrQ, arXiv 2004.13649).
@@ -22,7 +21,7 @@ struct Projection {
   }
 };
 
-struct Sight {
+struct SharedSight {
   Eyes eyes;
   Grid grid;
   int batch, pictures_a_part, patch_stride, feature_stride, columns;
@@ -41,13 +40,13 @@ struct Sight {
 };
 
 // Room for the gradients of a layer's weight and, behind whole vectors of that, its bias.
-static int gradient_size(const Sight &s, int layer) {
+static int gradient_size(const SharedSight &s, int layer) {
   return whole(s.grid.inner[layer] * s.eyes.filters[layer], WIDTH) +
          whole(s.eyes.filters[layer], WIDTH);
 }
 
 // What a layer puts out of so many pictures: rows of its own, and of the next layer's patches.
-static Value *outputs(const Sight &s, int layer, int pictures, Arena &arena) {
+static Value *outputs(const SharedSight &s, int layer, int pictures, Arena &arena) {
   const Grid &g = s.grid;
   const bool last = layer + 1 == s.eyes.layers;
   const size_t own = blocks(pictures * g.cells[layer], s.eyes.filters[layer]);
@@ -55,8 +54,9 @@ static Value *outputs(const Sight &s, int layer, int pictures, Arena &arena) {
   return arena.take<Value>(greater(own, next) + COLUMNS);
 }
 
-static void shape_sight(Sight &s, RoomSize &room) {
+static void shape_sight(SharedSight &s, RoomSize &room) {
   const Eyes &eyes = s.eyes;
+  s.grid = grid_of(eyes);
   s.columns = eyes.units + eyes.state;
   const int most = PART_PATCHES / s.grid.cells[0];
   s.pictures_a_part = most > 1 ? least(most, s.batch) : 1;
@@ -67,7 +67,7 @@ static void shape_sight(Sight &s, RoomSize &room) {
   room.layer(s.batch, s.grid.features, eyes.units);
 }
 
-static void share_out(Sight &s, const Problem &p, Arena &arena) {
+static void share_out(SharedSight &s, const Problem &p, Arena &arena) {
   const Eyes &eyes = s.eyes;
   const int last = eyes.layers - 1;
   for (int i = 0; i < eyes.layers; i++) {
@@ -80,7 +80,7 @@ static void share_out(Sight &s, const Problem &p, Arena &arena) {
   }
   s.critics.begin(eyes.projection, p.critic_adam.parameters, s.batch, eyes.units, arena);
   s.targets.begin(eyes.projection, p.critic_adam.follower, s.batch, eyes.units, arena);
-  s.policy.begin(eyes.policy_projection, p.policy_adam.parameters, 2 * s.batch, eyes.units, arena);
+  s.policy.begin(eyes.policy, p.policy_adam.parameters, 2 * s.batch, eyes.units, arena);
   s.cut.begin(eyes, s.patch_stride, arena);
   s.patches = arena.values(s.pictures_a_part * s.grid.cells[0], s.patch_stride);
   s.features = arena.values(2 * s.batch, s.feature_stride);
@@ -98,7 +98,7 @@ static void share_out(Sight &s, const Problem &p, Arena &arena) {
 }
 
 // The patches of a state's pictures from one on. `next`: of the two states.
-static int cut_part(Sight &s, const Pictures &given, int next, int from) {
+static int cut_part(SharedSight &s, const Pictures &given, int next, int from) {
   const int count = least(s.pictures_a_part, s.batch - from);
   const uint8_t *pictures = next ? given.next_image : given.image;
   const int64_t *down = given.offset + 2 * next * s.batch, *right = down + s.batch;
@@ -110,13 +110,13 @@ static int cut_part(Sight &s, const Pictures &given, int next, int from) {
 }
 
 // What a layer gets of a part, and how its rows lie: patches, or the layer before's rows taken together.
-static const Value *layer_input(const Sight &s, int layer, const Value *before, int *stride) {
+static const Value *layer_input(const SharedSight &s, int layer, const Value *before, int *stride) {
   *stride = layer ? s.grid.inner[layer] : s.patch_stride;
   return layer ? before : s.patches;
 }
 
 // The encoder over the part that was cut; `kept`: where it keeps what is needed for the gradient.
-static void encode(Sight &s, const Weights &net, int count, Value *const *kept, int from,
+static void encode(SharedSight &s, const Weights &net, int count, Value *const *kept, int from,
                    Value *features) {
   const Value *before = nullptr;
   for (int i = 0; i < s.eyes.layers; i++) {
@@ -137,7 +137,7 @@ static void encode(Sight &s, const Weights &net, int count, Value *const *kept, 
 }
 
 // Units of `rows` features, to what is seen.
-static void project(Sight &s, const Projection &by, const Value *features, int rows, float *seen) {
+static void project(SharedSight &s, const Projection &by, const Value *features, int rows, float *seen) {
   const int units = s.eyes.units, stride = stride_of(units);
   affine(rows, features, s.feature_stride, s.grid.features, by.weight, by.bias, units, s.room,
          [=](int row, int j, Floats x, Floats y) { store(by.normal + row * (long)stride + j, x, y); });
@@ -151,14 +151,8 @@ static void project(Sight &s, const Projection &by, const Value *features, int r
     });
 }
 
-// A batch's states behind the units.
-static void tell(const Sight &s, const float *state, float *seen) {
-  for (int row = 0; row < s.batch; row++, seen += s.columns, state += s.eyes.state)
-    memcpy(seen + s.eyes.units, state, s.eyes.state * sizeof(float));
-}
-
 // What all networks see of a batch.
-static void look(Sight &s, const Batch &b, const Pictures &given) {
+static void look(SharedSight &s, const Batch &b, const Pictures &given) {
   for (int from = 0; from < s.batch; from += s.pictures_a_part)
     encode(s, s.encoder, cut_part(s, given, 0, from), s.kept, from, s.features);
   Value *next_features = s.features + s.batch * (long)s.feature_stride;
@@ -170,15 +164,15 @@ static void look(Sight &s, const Batch &b, const Pictures &given) {
   project(s, s.policy, s.features, 2 * s.batch, s.policy_seen);
   project(s, s.critics, s.features, s.batch, s.critics_seen);
   project(s, s.targets, s.target_features, s.batch, s.targets_seen);
-  tell(s, b.observation, s.policy_seen);
-  tell(s, b.next_observation, s.policy_seen + s.batch * (long)s.columns);
-  tell(s, b.observation, s.critics_seen);
-  tell(s, b.next_observation, s.targets_seen);
+  tell(s.eyes, s.batch, b.observation, s.policy_seen);
+  tell(s.eyes, s.batch, b.next_observation, s.policy_seen + s.batch * (long)s.columns);
+  tell(s.eyes, s.batch, b.observation, s.critics_seen);
+  tell(s.eyes, s.batch, b.next_observation, s.targets_seen);
 }
 
 // A projection's step, given in `d` (batch, stride_of(units)) the gradient by its units; `down`: into
 // `d_features` comes that by what the encoder's last ReLU got.
-static void learn_projection(Sight &s, const Projection &by, const float *seen, float *d,
+static void learn_projection(SharedSight &s, const Projection &by, const float *seen, float *d,
                              const Step &step, bool down) {
   const int units = s.eyes.units, stride = stride_of(units), features = s.grid.features;
   for (int row = 0; row < s.batch; row++, d += stride, seen += s.columns) {
@@ -202,7 +196,7 @@ static void learn_projection(Sight &s, const Projection &by, const float *seen, 
 }
 
 // The encoder's step, given `d_features`.
-static void learn_encoder(Sight &s, const Pictures &given, const Step &step) {
+static void learn_encoder(SharedSight &s, const Pictures &given, const Step &step) {
   for (int from = 0; from < s.batch; from += s.pictures_a_part) {
     const int count = cut_part(s, given, 0, from), last = s.eyes.layers - 1;
     for (int i = 0; i < count; i++)

@@ -1,0 +1,276 @@
+// What the networks read of a batch's pictures, by the paper's recipe: policy and each critic have
+// convolutions of their own, trained by their own loss. As `OwnSight` of robosac/sac/sights.py.
+#pragma once
+#include "convolutions.h"
+#include "heads.h"
+#include "patches.h"
+
+namespace robosac {
+
+constexpr int MEMBERS = 1 + CRITICS;  // the policy, then the critics or their targets
+constexpr int PART_WINDOWS = 512;     // that go through a layer at a time: what the second cache holds
+
+// One layer of all members. The first sees the same pictures for all and is one product; each later
+// one has an input of its own, and so a product.
+struct OwnLayer {
+  Convolution c;
+  int groups;                      // products: one, or one for each member
+  int filters;                     // of a member
+  float *weight, *bias;            // of the products, (groups, inner, outer) and (groups, filters)
+  float *d_weight, *d_bias;        // gradients: by weight, and (groups, outer)
+  Value *padded[MEMBERS];          // the input of each group, within its edge; of all pictures
+  uint8_t *where[MEMBERS];         // see `convolve`
+  float *d_padded[MEMBERS];        // of a part: gradient by the input
+  int *place;                      // where each cell lies in the next layer's input; none: -1
+
+  long weights() const { return c.inner() * (long)c.outer(); }
+};
+
+struct OwnSight {
+  Eyes eyes;
+  int batch, part, columns;
+  OwnLayer layer[MOST_LAYERS];
+  Value *windows, *d_raw;
+  float *raw, *line, *d_out, *d_windows, *d_kernels;
+  uint8_t *bytes;
+  Value *numbers;
+  // What the heads see, (., columns): of both states the policy, each critic of this, targets of the next;
+  // and the gradient by each member's units, (batch, stride_of(units)).
+  float *policy_seen, *critics_seen[CRITICS], *targets_seen[CRITICS], *d_units[MEMBERS];
+  Room room;
+};
+
+static void shape_sight(OwnSight &s, RoomSize &room) {
+  const Eyes &eyes = s.eyes;
+  int height = eyes.height, width = eyes.width, depth = eyes.channels;
+  s.columns = eyes.units + eyes.state;
+  for (int i = 0; i < eyes.layers; i++) {
+    OwnLayer &l = s.layer[i];
+    l.groups = i ? MEMBERS : 1;
+    l.filters = eyes.filters[i];
+    l.c = {height, width, depth, i ? l.filters : MEMBERS * l.filters};
+    height = l.c.lines();
+    width = l.c.columns();
+    depth = l.filters;
+  }
+  const int most = PART_WINDOWS / s.layer[0].c.cells();
+  s.part = most > 1 ? least(most, s.batch) : 1;
+  for (int i = 0; i < eyes.layers; i++) {
+    const Convolution &c = s.layer[i].c;
+    room.layer(s.part * c.cells(), c.inner(), c.outer());
+  }
+}
+
+static void share_out(OwnSight &s, Arena &arena) {
+  const Eyes &eyes = s.eyes;
+  size_t windows = 0, raw = 0, out = 0, back = 0, line = 0, kernels = 0;
+  for (int i = 0; i < eyes.layers; i++) {
+    OwnLayer &l = s.layer[i];
+    const Convolution &c = l.c;
+    const size_t rows = s.part * (size_t)c.cells();
+    l.weight = arena.take<float>(l.groups * l.weights());
+    l.bias = arena.take<float>(l.groups * (size_t)c.filters + WIDTH);
+    l.d_weight = arena.take<float>(l.groups * l.weights());
+    l.d_bias = arena.take<float>(l.groups * (size_t)c.outer());
+    l.place = arena.take<int>(c.cells());
+    for (int g = 0; g < l.groups; g++) {
+      l.d_padded[g] = arena.take<float>(s.part * (size_t)c.padded());
+      l.padded[g] = arena.take<Value>(s.batch * (size_t)c.padded());
+      l.where[g] = arena.take<uint8_t>(s.batch * (size_t)c.cells() * c.where_stride());
+    }
+    windows = greater(windows, blocks(rows, c.window_stride()));
+    raw = greater(raw, blocks(rows, stride_of(c.outer())));
+    back = greater(back, rows * stride_of(c.inner()));
+    out = greater(out, rows * c.where_stride());
+    line = greater(line, stride_of(c.outer()));
+    kernels = greater(kernels, KERNEL * KERNEL * c.channels * (size_t)l.filters);
+  }
+  for (int i = 0; arena.memory && i + 1 < eyes.layers; i++) {
+    const Convolution &c = s.layer[i].c, &next = s.layer[i + 1].c;
+    for (int cell = 0; cell < c.cells(); cell++) {
+      const int y = cell / c.columns(), x = cell % c.columns();
+      const bool reached = y < next.reached_lines() && x < next.reached_columns();
+      s.layer[i].place[cell] = reached ? next.place(y, x) : -1;
+    }
+  }
+  s.windows = arena.take<Value>(windows);
+  s.d_raw = arena.take<Value>(raw);
+  s.raw = arena.take<float>(raw);
+  s.d_windows = arena.take<float>(back);
+  s.d_out = arena.take<float>(out);
+  s.line = arena.take<float>(line);
+  s.d_kernels = arena.take<float>(kernels);
+  s.bytes = arena.take<uint8_t>(whole(eyes.width * eyes.channels, COLUMNS));
+  s.numbers = arena.take<Value>(whole(eyes.width * eyes.channels, COLUMNS));
+  s.policy_seen = arena.take<float>(2 * s.batch * (size_t)s.columns);
+  for (int i = 0; i < CRITICS; i++)
+    for (float **to : {&s.critics_seen[i], &s.targets_seen[i]})
+      *to = arena.take<float>(s.batch * (size_t)s.columns);
+  for (float *&d : s.d_units) d = arena.take<float>(s.batch * (size_t)stride_of(eyes.units));
+}
+
+// Where a member's layer lies: its kernels and, behind them, biases. `critics`: of the parameters that
+// critics or targets have.
+static float *kernels_of(const OwnSight &s, const Problem &p, float *critics, int layer, int member) {
+  if (member == 0) return p.policy_adam.parameters + s.eyes.policy.weight[layer];
+  const OwnLayer &l = s.layer[layer];
+  const long size = KERNEL * KERNEL * (long)l.c.channels * l.filters;
+  return critics + s.eyes.encoder.weight[layer] + (member - 1) * size;
+}
+
+static float *biases_of(const OwnSight &s, const Problem &p, float *critics, int layer, int member) {
+  if (member == 0) return p.policy_adam.parameters + s.eyes.policy.bias[layer];
+  return critics + s.eyes.encoder.bias[layer] + (member - 1) * (long)s.layer[layer].filters;
+}
+
+// Which product a member's layer belongs to, and which of its filters are the first.
+static int group_of(const OwnLayer &l, int member) { return l.groups > 1 ? member : 0; }
+
+static int first_of(const OwnLayer &l, int member) { return l.groups > 1 ? 0 : member * l.filters; }
+
+// Right factors of all products, from policy and critics, or policy and targets.
+static void spread_weights(OwnSight &s, const Problem &p, float *critics) {
+  for (int i = 0; i < s.eyes.layers; i++)
+    for (int member = 0; member < MEMBERS; member++) {
+      OwnLayer &l = s.layer[i];
+      const int group = group_of(l, member), first = first_of(l, member);
+      const float *kernels = kernels_of(s, p, critics, i, member);
+      float *weight = l.weight + group * l.weights();
+      each_weight(l.c, first, l.filters, [=](int from, int to) { weight[to] = kernels[from]; });
+      memcpy(l.bias + group * l.c.filters + first, biases_of(s, p, critics, i, member),
+             l.filters * sizeof(float));
+    }
+}
+
+// Pixels of a picture less 127.5, half their range, within the first layer's edge.
+static void take_picture(OwnSight &s, const uint8_t *picture, Value *to) {
+  const Convolution &c = s.layer[0].c;
+  const int count = c.width * c.channels, reached = c.reached_columns() * c.channels;
+  for (int y = 0; y < c.reached_lines(); y++) {
+    memcpy(s.bytes, picture + y * (long)count, count);
+    for (int j = 0; j < count; j += COLUMNS)
+      put(s.numbers + j, pixels(s.bytes + j), pixels(s.bytes + j + WIDTH));
+    memcpy(to + c.place(y, 0), s.numbers, reached * sizeof(Value));
+  }
+}
+
+// One layer of one group over a part: to the next layer's inputs, or what members see.
+static void see_layer(OwnSight &s, int index, int group, int from, int count, float *const *seen) {
+  const OwnLayer &l = s.layer[index], &next = s.layer[index + 1];
+  const Convolution &c = l.c;
+  const int cells = c.cells(), stride = stride_of(c.outer()), members = c.filters / l.filters;
+  const bool last = index + 1 == s.eyes.layers;
+  cut_windows(c, count, l.padded[group] + from * (long)c.padded(), s.windows);
+  filtered(c, count * cells, s.windows, l.weight + group * l.weights(), s.raw, s.room);
+  uint8_t *where = l.where[group] + from * (long)cells * c.where_stride();
+  const float *raw = s.raw, *bias = l.bias + group * c.filters;
+  for (int i = from; i < from + count; i++)
+    for (int cell = 0; cell < cells; cell++, raw += stride, where += c.where_stride()) {
+      pool(c, raw, bias, index ? 1 : PIXEL_SCALE, s.line, where);
+      const float *out = s.line;
+      for (int m = group; m < group + members; m++, out += l.filters)
+        if (last)
+          for (int f = 0; f < l.filters; f++)
+            seen[m][i * (long)s.columns + f * cells + cell] = out[f];
+        else if (l.place[cell] >= 0)
+          for (int f = 0; f < l.filters; f += COLUMNS)
+            put_some(next.padded[m] + i * (long)next.c.padded() + l.place[cell] + f, load(out + f),
+                     load(out + f + WIDTH), l.filters - f);
+    }
+}
+
+// What all members see of one state's pictures.
+static void look_at(OwnSight &s, const uint8_t *pictures, float *const *seen) {
+  const Convolution &first = s.layer[0].c;
+  const long bytes = first.height * (long)first.width * first.channels;
+  for (int from = 0; from < s.batch; from += s.part) {
+    const int count = least(s.part, s.batch - from);
+    for (int i = from; i < from + count; i++)
+      take_picture(s, pictures + i * bytes, s.layer[0].padded[0] + i * (long)first.padded());
+    for (int i = 0; i < s.eyes.layers; i++)
+      for (int g = 0; g < s.layer[i].groups; g++) see_layer(s, i, g, from, count, seen);
+  }
+}
+
+// What all networks see of a batch; this state comes last, for its gradient is asked for.
+static void look(OwnSight &s, const Problem &p, const Batch &b, const Pictures &given) {
+  float *next_policy = s.policy_seen + s.batch * (long)s.columns;
+  float *const next[] = {next_policy, s.targets_seen[0], s.targets_seen[1]};
+  float *const now[] = {s.policy_seen, s.critics_seen[0], s.critics_seen[1]};
+  spread_weights(s, p, p.critic_adam.follower);
+  look_at(s, given.next_image, next);
+  spread_weights(s, p, p.critic_adam.parameters);
+  look_at(s, given.image, now);
+  for (int i = 0; i < MEMBERS; i++) {
+    tell(s.eyes, s.batch, b.observation, now[i]);
+    tell(s.eyes, s.batch, b.next_observation, next[i]);
+  }
+}
+
+// Gradients by what a group of a layer put out of a part, (count * cells, where_stride).
+static void gather(OwnSight &s, int index, int group, int from, int count) {
+  const OwnLayer &l = s.layer[index], &next = s.layer[index + 1];
+  const Convolution &c = l.c;
+  const int cells = c.cells(), units = stride_of(s.eyes.units), to_stride = c.where_stride();
+  const bool last = index + 1 == s.eyes.layers;
+  for (int i = 0; i < count; i++)
+    for (int m = 0; m < c.filters / l.filters; m++) {
+      float *to = s.d_out + i * (long)cells * to_stride + m * l.filters;
+      const float *d = last ? s.d_units[group + m] + (from + i) * (long)units
+                            : next.d_padded[group + m] + i * (long)next.c.padded();
+      for (int cell = 0; cell < cells; cell++, to += to_stride)
+        for (int f = 0; f < l.filters; f++)
+          to[f] = last ? d[f * cells + cell] : l.place[cell] < 0 ? 0 : d[l.place[cell] + f];
+    }
+}
+
+// One layer of one group down over a part: gradients of its weights, and by its input.
+static void descend(OwnSight &s, int index, int group, int from, int count) {
+  OwnLayer &l = s.layer[index];
+  const Convolution &c = l.c;
+  const int rows = count * c.cells(), stride = stride_of(c.outer()), back = stride_of(c.inner());
+  gather(s, index, group, from, count);
+  convolve_gradient(c, rows, s.d_out,
+                    l.where[group] + from * (long)c.cells() * c.where_stride(), s.line, s.d_raw);
+  cut_windows(c, count, l.padded[group] + from * (long)c.padded(), s.windows);
+  weight_gradient(rows, s.windows, c.window_stride(), c.inner(), s.d_raw, stride, c.outer(),
+                  l.d_weight + group * l.weights(), l.d_bias + group * c.outer(), s.room, from > 0);
+  if (index == 0) return;
+  float *d_windows = s.d_windows;
+  affine_gradient(rows, s.d_raw, stride, c.outer(), l.weight + group * l.weights(), 0, c.inner(),
+                  s.room, [=](int row, int j, Floats x, Floats y) {
+                    store(d_windows + row * (long)back + j, x, y);
+                  });
+  memset(l.d_padded[group], 0, count * (size_t)c.padded() * sizeof(float));
+  add_windows(c, count, s.d_windows, back, l.d_padded[group]);
+}
+
+// The steps of all convolutions, given `d_units` by what their owners saw.
+static void learn_convolutions(OwnSight &s, const Problem &p, const Step &policy, const Step &critics) {
+  const int last = s.eyes.layers - 1;
+  for (int from = 0; from < s.batch; from += s.part)
+    for (int i = last; i >= 0; i--)
+      for (int g = 0; g < s.layer[i].groups; g++)
+        descend(s, i, g, from, least(s.part, s.batch - from));
+  for (int i = 0; i <= last; i++)
+    for (int member = 0; member < MEMBERS; member++) {
+      const OwnLayer &l = s.layer[i];
+      const Convolution &c = l.c;
+      const int group = group_of(l, member), first = first_of(l, member);
+      const int size = KERNEL * KERNEL * c.channels * l.filters;
+      const float *d_weight = l.d_weight + group * l.weights(), *d_bias = l.d_bias + group * c.outer();
+      const float scale = i ? 1 : PIXEL_SCALE;
+      float *d = s.d_kernels;
+      memset(d, 0, size * sizeof(float));
+      each_weight(c, first, l.filters, [=](int to, int from) { d[to] += d_weight[from] * scale; });
+      const Step &step = member ? critics : policy;
+      step(kernels_of(s, p, p.critic_adam.parameters, i, member), d, size);
+      for (int f = 0; f < l.filters; f++) {
+        d[f] = 0;
+        for (int pixel = 0; pixel < PIXELS; pixel++) d[f] += d_bias[pixel * c.filters + first + f];
+      }
+      step(biases_of(s, p, p.critic_adam.parameters, i, member), d, l.filters);
+    }
+}
+
+}  // namespace robosac
