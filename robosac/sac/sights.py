@@ -151,9 +151,18 @@ class OwnSight:
 
     @staticmethod
     def plan(pixels: PaperPixels, image_shape: tuple[int, ...]) -> Plan:
-        """Layouts for pictures of that shape."""
+        """Layouts for pictures of that shape.
+
+        Raises:
+            ValueError: pooling leaves nothing of it.
+        """
         height, width, channels = image_shape
         shrink = POOL ** len(pixels.filters)
+        if min(height, width) < shrink:
+            raise ValueError(
+                f"of pictures of {height} x {width} pooling leaves nothing; height and width must"
+                f" be at least {shrink}"
+            )
         units = (height // shrink) * (width // shrink) * pixels.filters[-1]
         critics = convolution_layout(CRITICS, channels, pixels.filters)
         return Plan([critics], [convolution_layout(1, channels, pixels.filters)], units)

@@ -188,6 +188,12 @@ def test_pictures_that_the_patches_do_not_tile_are_refused() -> None:
     PixelSac(SMALL, replace(FAST, patches=(4, 3)), (84, 84, 3), STATE, ACTION, seed=0)
 
 
+def test_pictures_that_pooling_leaves_nothing_of_are_refused() -> None:
+    with pytest.raises(ValueError, match="of 3 x 32 pooling leaves nothing.* at least 4"):
+        PixelSac(SMALL, PaperPixels(), (3, 32, 3), STATE, ACTION, seed=0)
+    PixelSac(SMALL, PaperPixels(), (4, 5, 3), STATE, ACTION, seed=0)
+
+
 def needle(angle: NDArray[np.floating], side: int = 16) -> NDArray[np.uint8]:
     """Pictures of a bright spot that stands at `angle` about the middle."""
     middle = (side - 1) / 2

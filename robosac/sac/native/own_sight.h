@@ -19,7 +19,7 @@ struct OwnLayer {
   float *weight, *bias;            // of the products, (groups, inner, outer) and (groups, filters)
   float *d_weight, *d_bias;        // gradients: by weight, and (groups, outer)
   Value *padded[MEMBERS];          // the input of each group, within its edge; of all pictures
-  uint8_t *where[MEMBERS];         // see `convolve`
+  uint8_t *where[MEMBERS];         // see `pool`
   float *d_padded[MEMBERS];        // of a part: gradient by the input
   int *place;                      // where each cell lies in the next layer's input; none: -1
 
@@ -32,8 +32,7 @@ struct OwnSight {
   OwnLayer layer[MOST_LAYERS];
   Value *windows, *d_raw;
   float *raw, *line, *d_out, *d_windows, *d_kernels;
-  uint8_t *bytes;
-  Value *numbers;
+  Line picture_line;
   // What the heads see, (., columns): of both states the policy, each critic of this, targets of the next;
   // and the gradient by each member's units, (batch, stride_of(units)).
   float *policy_seen, *critics_seen[CRITICS], *targets_seen[CRITICS], *d_units[MEMBERS];
@@ -100,8 +99,7 @@ static void share_out(OwnSight &s, Arena &arena) {
   s.d_out = arena.take<float>(out);
   s.line = arena.take<float>(line);
   s.d_kernels = arena.take<float>(kernels);
-  s.bytes = arena.take<uint8_t>(whole(eyes.width * eyes.channels, COLUMNS));
-  s.numbers = arena.take<Value>(whole(eyes.width * eyes.channels, COLUMNS));
+  s.picture_line.begin(eyes.width * eyes.channels, arena);
   s.policy_seen = arena.take<float>(2 * s.batch * (size_t)s.columns);
   for (int i = 0; i < CRITICS; i++)
     for (float **to : {&s.critics_seen[i], &s.targets_seen[i]})
@@ -109,8 +107,7 @@ static void share_out(OwnSight &s, Arena &arena) {
   for (float *&d : s.d_units) d = arena.take<float>(s.batch * (size_t)stride_of(eyes.units));
 }
 
-// Where a member's layer lies: its kernels and, behind them, biases. `critics`: of the parameters that
-// critics or targets have.
+// Where a member's layer has its kernels. `critics`: the parameters of critics or targets.
 static float *kernels_of(const OwnSight &s, const Problem &p, float *critics, int layer, int member) {
   if (member == 0) return p.policy_adam.parameters + s.eyes.policy.weight[layer];
   const OwnLayer &l = s.layer[layer];
@@ -118,6 +115,7 @@ static float *kernels_of(const OwnSight &s, const Problem &p, float *critics, in
   return critics + s.eyes.encoder.weight[layer] + (member - 1) * size;
 }
 
+// And where its biases.
 static float *biases_of(const OwnSight &s, const Problem &p, float *critics, int layer, int member) {
   if (member == 0) return p.policy_adam.parameters + s.eyes.policy.bias[layer];
   return critics + s.eyes.encoder.bias[layer] + (member - 1) * (long)s.layer[layer].filters;
@@ -142,15 +140,14 @@ static void spread_weights(OwnSight &s, const Problem &p, float *critics) {
     }
 }
 
-// Pixels of a picture less 127.5, half their range, within the first layer's edge.
+// A picture's numbers, within the first layer's edge.
 static void take_picture(OwnSight &s, const uint8_t *picture, Value *to) {
   const Convolution &c = s.layer[0].c;
   const int count = c.width * c.channels, reached = c.reached_columns() * c.channels;
   for (int y = 0; y < c.reached_lines(); y++) {
-    memcpy(s.bytes, picture + y * (long)count, count);
-    for (int j = 0; j < count; j += COLUMNS)
-      put(s.numbers + j, pixels(s.bytes + j), pixels(s.bytes + j + WIDTH));
-    memcpy(to + c.place(y, 0), s.numbers, reached * sizeof(Value));
+    memcpy(s.picture_line.bytes, picture + y * (long)count, count);
+    s.picture_line.convert(count);
+    memcpy(to + c.place(y, 0), s.picture_line.numbers, reached * sizeof(Value));
   }
 }
 

@@ -8,10 +8,25 @@ namespace robosac {
 
 constexpr float PIXEL_SCALE = 1.0f / 255;
 
-// Pixels less 127.5, half their range.
-static inline Floats pixels(const uint8_t *from) {
-  return __builtin_convertvector(bytes(from), Floats) - 127.5f;
-}
+// A line of a picture: its bytes, and these less 127.5, half their range.
+struct Line {
+  uint8_t *bytes;
+  Value *numbers;
+
+  void begin(int count, Arena &arena) {
+    bytes = arena.take<uint8_t>(whole(count, COLUMNS));
+    numbers = arena.take<Value>(whole(count, COLUMNS));
+  }
+
+  void convert(int count) {
+    for (int j = 0; j < count; j += COLUMNS) put(numbers + j, pixels(j), pixels(j + WIDTH));
+  }
+
+ private:
+  Floats pixels(int j) const {
+    return __builtin_convertvector(robosac::bytes(bytes + j), Floats) - 127.5f;
+  }
+};
 
 // A batch's states behind what its pictures became.
 static void tell(const Eyes &eyes, int rows, const float *state, float *seen) {
@@ -57,8 +72,7 @@ static int patch_index(const Eyes &eyes, int y, int x) {
 struct Cutter {
   int height, width, channels, shift, run, runs, stride;
   int *place;  // of each run of a patch's pixels, line by line
-  uint8_t *line;
-  Value *numbers;
+  Line line;
 
   void begin(const Eyes &eyes, int patch_stride, Arena &arena) {
     height = eyes.height;
@@ -69,8 +83,7 @@ struct Cutter {
     runs = width / eyes.side[0];
     stride = patch_stride;
     place = arena.take<int>(height * (size_t)runs);
-    line = arena.take<uint8_t>(whole(width * channels, COLUMNS));
-    numbers = arena.take<Value>(whole(width * channels, COLUMNS));
+    line.begin(width * channels, arena);
     if (!arena.memory) return;
     for (int y = 0; y < height; y++)
       for (int x = 0; x < runs; x++)
@@ -82,10 +95,10 @@ struct Cutter {
   void shifted(const uint8_t *from, int right) {
     const int lead = right < shift ? shift - right : 0, skip = right > shift ? right - shift : 0;
     const int most = least(lead, width), tail = least(skip, width);
-    for (int x = 0; x < most; x++) memcpy(line + x * channels, from, channels);
-    memcpy(line + most * channels, from + tail * channels, (width - most - tail) * channels);
+    for (int x = 0; x < most; x++) memcpy(line.bytes + x * channels, from, channels);
+    memcpy(line.bytes + most * channels, from + tail * channels, (width - most - tail) * channels);
     for (int x = width - tail; x < width; x++)
-      memcpy(line + x * channels, from + (width - 1) * channels, channels);
+      memcpy(line.bytes + x * channels, from + (width - 1) * channels, channels);
   }
 
   // Pixels less 127.5, half their range, (patches, stride).
@@ -95,10 +108,9 @@ struct Cutter {
       const int source = y + down - shift;
       const int clamped = source < 0 ? 0 : least(source, height - 1);
       shifted(picture + clamped * (long)count, right);
-      for (int j = 0; j < count; j += COLUMNS)
-        put(numbers + j, pixels(line + j), pixels(line + j + WIDTH));
+      line.convert(count);
       const int *at = place + y * runs;
-      for (int x = 0; x < runs; x++) memcpy(to + at[x], numbers + x * run, run * sizeof(Value));
+      for (int x = 0; x < runs; x++) memcpy(to + at[x], line.numbers + x * run, run * sizeof(Value));
     }
   }
 };
