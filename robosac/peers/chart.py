@@ -56,8 +56,9 @@ def _bars(
 ) -> None:
     names = list(shown)
     lengths = [length(found) for found in shown.values()]
-    colours = [theme.blue if name == OURS else theme.muted for name in names]
-    faint = [1.0 if name == OURS else 0.55 for name in names]
+    # Every one of ours begins with that name.
+    colours = [theme.blue if name.startswith(OURS) else theme.muted for name in names]
+    faint = [1.0 if name.startswith(OURS) else 0.55 for name in names]
     for bar, alpha in zip(
         axes.barh(range(len(names)), lengths, color=colours, height=0.62), faint, strict=True
     ):
