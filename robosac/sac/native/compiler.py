@@ -47,7 +47,7 @@ OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def built(environment: Mapping[str, str] = os.environ, products: Products = "float32") -> Path:
-    """The native core as a shared library: kept from before, or built now (about 4 s).
+    """The native core as a shared library: kept from before, or built now (about 10 s).
 
     Args:
         environment: PATH tells where compilers are, XDG_CACHE_HOME or HOME where to keep it.
