@@ -189,7 +189,7 @@ def test_pictures_that_the_patches_do_not_tile_are_refused() -> None:
 
 
 def test_pictures_that_pooling_leaves_nothing_of_are_refused() -> None:
-    with pytest.raises(ValueError, match="of 3 x 32 pooling leaves nothing.* at least 4"):
+    with pytest.raises(ValueError, match=r"of 3 x 32 pooling leaves nothing.* at least 4"):
         PixelSac(SMALL, PaperPixels(), (3, 32, 3), STATE, ACTION, seed=0)
     PixelSac(SMALL, PaperPixels(), (4, 5, 3), STATE, ACTION, seed=0)
 
