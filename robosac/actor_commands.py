@@ -86,7 +86,13 @@ def learner(
 ) -> None:
     """The workstation's half: learn from every robot that comes."""
     from robosac.learner_host import host
-    from robosac.learners import Learner, check_device, check_threads, make_learner
+    from robosac.learners import (
+        Learner,
+        build_notice,
+        check_device,
+        check_threads,
+        make_learner,
+    )
 
     address, own_keys = parse_address(listen), _keys(keys)
     require_safe(address, own_keys)
@@ -101,6 +107,8 @@ def learner(
         run = RunFolder.create(_fresh(folder, config, "-learner"), config)
 
     def make(config: TrainConfig, spaces: Any) -> Learner:
+        if (notice := build_notice(config)) is not None:
+            typer.echo(f"robosac: {notice}", err=True)
         made = make_learner(config, spaces)
         if state is not None and checkpoint.latest(run.path) is None:
             try:

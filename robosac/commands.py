@@ -94,10 +94,12 @@ def _train(run: RunFolder, stage: Any, resumed: bool) -> None:
 
         train_with_own_learner(run, stage, resumed)
         return
-    from robosac.learners import make_learner
+    from robosac.learners import build_notice, make_learner
     from robosac.lockstep import LockstepTraining
 
     config = run.config
+    if (notice := build_notice(config)) is not None:
+        typer.echo(f"robosac: {notice}", err=True)
     step = 0
     if resumed:
         step = checkpoint.step_of(checkpoint.latest(run.path))

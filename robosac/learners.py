@@ -17,6 +17,7 @@ from robosac.replay import Batch
 from robosac.sac import Losses, PixelPolicy, PixelSac, Policy, Sac, SacSettings
 from robosac.sac.graphed import CudaRecorder, GraphedLearner
 from robosac.sac.native.agent import NativeSac, library_with_units
+from robosac.sac.native.compiler import awaits_build, has_tiles
 from robosac.sac.native.interface import Library
 from robosac.sac.native.pixel_agent import NativePixelSac, pixel_library
 from robosac.sac.settings import (
@@ -132,6 +133,16 @@ def check_threads(config: TrainConfig) -> None:
             "learner_threads 0 is measured by a new run of `robosac train` alone; valid here are 1"
             " and more"
         )
+
+
+def build_notice(config: TrainConfig) -> str | None:
+    """What to tell before `make_learner`, which then keeps one waiting; None: it will not."""
+    wanted = config.learner_core != "torch" and config.native_fits
+    if not wanted or (config.learner_products == "bfloat16" and not has_tiles()):
+        return None
+    if not awaits_build(config.learner_products):
+        return None
+    return "building the learner's native core, once on this computer; some ten seconds"
 
 
 def _native(config: TrainConfig) -> Library | None:

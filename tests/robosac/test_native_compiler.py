@@ -15,7 +15,7 @@ from gymnasium.spaces import Box
 
 from robosac.config import load_preset
 from robosac.errors import ConfigError, NativeUnavailable
-from robosac.learners import make_learner, policy_of
+from robosac.learners import build_notice, make_learner, policy_of
 from robosac.learning import Learning
 from robosac.replay import Replay
 from robosac.sac import Sac
@@ -182,6 +182,24 @@ def test_a_core_that_computes_something_else_is_not_used() -> None:
     lazy: Any = Lazy()
     with pytest.raises(NativeUnavailable, match="self-test"):
         check(library._replace(functions=lazy), PAPER_VECTORS)
+
+
+def test_one_is_told_before_one_waits_for_the_compiler(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment(place).items():
+        monkeypatch.setenv(name, value)
+    notice = build_notice(settings())
+    assert notice is not None
+    assert "once on this computer" in notice
+    for other in ("learner_core=torch", "learner_threads=2"):
+        assert build_notice(settings(other)) is None
+    assert builds(place) == 0
+    compiler.built(environment(place))
+    assert build_notice(settings()) is None
+    (place / "bin" / "c++").unlink()
+    monkeypatch.setenv("PATH", "")
+    assert build_notice(settings()) is None
 
 
 @pytest.fixture

@@ -67,6 +67,17 @@ def built(environment: Mapping[str, str] = os.environ, products: Products = "flo
         raise NativeUnavailable(f"{compiler} cannot build the native core: {error}") from error
 
 
+def awaits_build(
+    products: Products = "float32", environment: Mapping[str, str] = os.environ
+) -> bool:
+    """Whether `built` would start the compiler; False too where it would only raise."""
+    try:
+        command = [compiler_in(environment), *FLAGS, *PRODUCTS[products]]
+        return _kept(cache_folder(environment), _key(command, environment)) is None
+    except (NativeUnavailable, OSError, subprocess.SubprocessError):
+        return False
+
+
 def cache_folder(environment: Mapping[str, str]) -> Path:
     """Where built cores are kept; made, mode 0700, where it is not there.
 
