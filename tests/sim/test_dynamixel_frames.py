@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sim.firmware.dynamixel.frames import (
@@ -63,6 +63,7 @@ def test_stuffed_packets_come_out_as_they_went_in(id: int, code: int, parameters
 
 @settings(deadline=None)
 @given(id=st.integers(0, 252), error=st.integers(0, 255), parameters=STUFFY)
+@example(0, 0xFF, b"\xff\xfd")
 def test_status_is_stuffed_as_the_manual_says(id: int, error: int, parameters: bytes) -> None:
     assert status_packet(id, error, parameters) == status(id, error, parameters)
 

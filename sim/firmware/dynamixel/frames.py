@@ -135,10 +135,12 @@ def _decode(packet: bytes) -> Packet | None:
 
 def status_packet(id: int, error: int, parameters: bytes = b"") -> bytes:
     """The status packet with the error byte `error`, stuffed and with its CRC."""
-    if _STUFFABLE in parameters:
-        parameters = parameters.replace(_STUFFABLE, _STUFFED)
-    head = _STATUS_HEAD.pack(HEADER, id, len(parameters) + 4, Instruction.STATUS, error)
-    packet = head + parameters
+    # The error byte may be the first of what is stuffed.
+    body = bytes((error,)) + parameters
+    if _STUFFABLE in body:
+        body = body.replace(_STUFFABLE, _STUFFED)
+    head = _STATUS_HEAD.pack(HEADER, id, len(body) + 3, Instruction.STATUS, error)
+    packet = head + body[1:]
     return packet + crc16(packet).to_bytes(2, "little")
 
 
