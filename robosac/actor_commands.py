@@ -85,14 +85,9 @@ def learner(
     warm_start: Path | None,
 ) -> None:
     """The workstation's half: learn from every robot that comes."""
+    from robosac.commands import tell
     from robosac.learner_host import host
-    from robosac.learners import (
-        Learner,
-        build_notice,
-        check_device,
-        check_threads,
-        make_learner,
-    )
+    from robosac.learners import Learner, check_device, check_threads, make_learner
 
     address, own_keys = parse_address(listen), _keys(keys)
     require_safe(address, own_keys)
@@ -107,9 +102,7 @@ def learner(
         run = RunFolder.create(_fresh(folder, config, "-learner"), config)
 
     def make(config: TrainConfig, spaces: Any) -> Learner:
-        if (notice := build_notice(config)) is not None:
-            typer.echo(f"robosac: {notice}", err=True)
-        made = make_learner(config, spaces)
+        made = make_learner(config, spaces, tell)
         if state is not None and checkpoint.latest(run.path) is None:
             try:
                 made.load(state)

@@ -63,13 +63,18 @@ def _with_threads(config: TrainConfig, env: Any) -> TrainConfig:
         return config
     from robosac.learner_threads import settled
 
-    return settled(config, env, lambda line: typer.echo(f"robosac: {line}", err=True))
+    return settled(config, env, tell)
 
 
 def resume(folder: Path, take_over: bool = False) -> None:
     """Go on with a run from its newest checkpoint."""
     run = RunFolder.open(folder)
     _train(run, make_stage_for(run.config, take_over, run.path), resumed=True)
+
+
+def tell(line: str) -> None:
+    """What one is to know, on standard error."""
+    typer.echo(f"robosac: {line}", err=True)
 
 
 def make_stage_for(config: TrainConfig, take_over: bool = False, folder: Path | None = None) -> Any:
@@ -94,12 +99,10 @@ def _train(run: RunFolder, stage: Any, resumed: bool) -> None:
 
         train_with_own_learner(run, stage, resumed)
         return
-    from robosac.learners import build_notice, make_learner
+    from robosac.learners import make_learner
     from robosac.lockstep import LockstepTraining
 
     config = run.config
-    if (notice := build_notice(config)) is not None:
-        typer.echo(f"robosac: {notice}", err=True)
     step = 0
     if resumed:
         step = checkpoint.step_of(checkpoint.latest(run.path))
@@ -108,7 +111,7 @@ def _train(run: RunFolder, stage: Any, resumed: bool) -> None:
     progress.update(learner_device=config.learner_device)
     with run.metrics_writer(step if resumed else None) as metrics:
         try:
-            learner = make_learner(config, stage.env)
+            learner = make_learner(config, stage.env, tell)
             training = LockstepTraining(run, stage, learner, metrics, progress)
             if resumed:
                 training.resume()

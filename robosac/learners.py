@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from robosac.replay import Batch
 from robosac.sac import Losses, PixelPolicy, PixelSac, Policy, Sac, SacSettings
 from robosac.sac.graphed import CudaRecorder, GraphedLearner
 from robosac.sac.native.agent import NativeSac, library_with_units
-from robosac.sac.native.compiler import awaits_build, has_tiles
+from robosac.sac.native.compiler import unheard
 from robosac.sac.native.interface import Library
 from robosac.sac.native.pixel_agent import NativePixelSac, pixel_library
 from robosac.sac.settings import (
@@ -79,14 +79,18 @@ class Learner(Protocol):
         ...
 
 
-def make_learner(config: TrainConfig, env: Spaces) -> Learner:
+def make_learner(
+    config: TrainConfig, env: Spaces, tell: Callable[[str], None] = unheard
+) -> Learner:
     """A learner of the configured size for what `env` shows and takes; sets torch's threads.
+
+    `tell` is told before the native core is built, which keeps one waiting.
 
     Raises:
         ConfigError: it shall be on a device, or have a core, that is not there.
     """
     check_device(config.learner_device)
-    made = _learner(config, env, config.learner_device, _native(config))
+    made = _learner(config, env, config.learner_device, _native(config, tell))
     if config.learner_device == "cpu":
         return made
     # Pictures keep a GPU busy for longer than one more call takes the CPU, and twenty batches of
@@ -135,23 +139,13 @@ def check_threads(config: TrainConfig) -> None:
         )
 
 
-def build_notice(config: TrainConfig) -> str | None:
-    """What to tell before `make_learner`, which then keeps one waiting; None: it will not."""
-    wanted = config.learner_core != "torch" and config.native_fits
-    if not wanted or (config.learner_products == "bfloat16" and not has_tiles()):
-        return None
-    if not awaits_build(config.learner_products):
-        return None
-    return "building the learner's native core, once on this computer; some ten seconds"
-
-
-def _native(config: TrainConfig) -> Library | None:
+def _native(config: TrainConfig, tell: Callable[[str], None]) -> Library | None:
     """The native core where it is wanted; None: torch makes the updates."""
     if config.learner_core == "torch" or not config.native_fits:
         return None
     obtained = pixel_library if config.pixels else library_with_units
     try:
-        return obtained(config.learner_products)
+        return obtained(config.learner_products, tell=tell)
     except NativeUnavailable as error:
         if config.learner_core == "auto":
             return None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 
 from robosac.errors import NativeUnavailable
 from robosac.sac.agent import Sac
-from robosac.sac.learner import Batch, Losses
-from robosac.sac.native.compiler import built, has_tiles
+from robosac.sac.learner import Batch, Learner, Losses
+from robosac.sac.native.compiler import built, has_tiles, unheard
 from robosac.sac.native.core import Follower, NativeUpdate, Place, Recipe, Storage
 from robosac.sac.native.interface import MOST_LAYERS, Library, loaded
 from robosac.sac.networks import critic_layout, policy_layout
@@ -28,7 +29,7 @@ from robosac.sac.settings import (
     SacSettings,
 )
 
-SELF_TEST_UPDATES = 3
+SELF_TEST, SELF_TEST_UPDATES = SacSettings(hidden_units=(19, 33), batch_size=21), 3
 TOLERANCE: Mapping[Products, float] = {"float32": 2e-4, "bfloat16": 2e-3}
 """Of the self-test. Each update moves a weight by at most 3e-4, and in a direction that rounding
 decides where a gradient is nearly zero: bfloat16's in any update. A wrong gradient in float32 moves
@@ -40,24 +41,30 @@ CORES: Mapping[Products, Core] = {"float32": "native", "bfloat16": "native bfloa
 
 
 def native_library(
-    environment: Mapping[str, str] = os.environ, products: Products = "float32"
+    environment: Mapping[str, str] = os.environ,
+    products: Products = "float32",
+    tell: Callable[[str], None] = unheard,
 ) -> Library:
     """The native core, built or kept from before, and found to do here what it shall.
 
     Args:
-        environment: see `robosac.sac.native.compiler.built`.
+        environment, tell: see `robosac.sac.native.compiler.built`.
         products: what it multiplies in; without AMX bfloat16 is right, but slow.
 
     Raises:
         NativeUnavailable: it cannot be had; the message says why.
     """
-    library = loaded(built(environment, products), products)
+    library = loaded(built(environment, products, tell), products)
     for vectors in (PaperVectors(), FastVectors()):
         check(library, vectors)
     return library
 
 
-def library_with_units(products: Products, environment: Mapping[str, str] = os.environ) -> Library:
+def library_with_units(
+    products: Products,
+    environment: Mapping[str, str] = os.environ,
+    tell: Callable[[str], None] = unheard,
+) -> Library:
     """The native core that multiplies in `products` by the processor's own means.
 
     Raises:
@@ -65,7 +72,7 @@ def library_with_units(products: Products, environment: Mapping[str, str] = os.e
     """
     if products == "bfloat16" and not has_tiles():
         raise NativeUnavailable("this processor has no unit for products in bfloat16 (AMX)")
-    library = native_library(environment, products)
+    library = native_library(environment, products, tell)
     if not library.has_units:
         raise NativeUnavailable(f"the compiler knows no unit for products in {products} (AMX)")
     return library
@@ -82,51 +89,54 @@ def exact_torch() -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-@exact_torch()
 def check(library: Library, vectors: PaperVectors | FastVectors) -> None:
     """Make a few small updates by the core and by torch.
 
     Raises:
         NativeUnavailable: they differ.
     """
-    observation, action, rows = 5, 3, 21
-    settings = SacSettings(hidden_units=(19, 33), batch_size=rows)
-    one = Sac(settings, observation, action, seed=0, vectors=vectors)
-    other = NativeSac(library, settings, observation, action, seed=0, vectors=vectors)
-    rng = np.random.default_rng(0)
-    for _ in range(SELF_TEST_UPDATES):
-        batch = SelfTestRows(
-            rng.standard_normal((rows, observation)),
-            rng.uniform(-1, 1, (rows, action)),
-            rng.standard_normal(rows),
-            rng.standard_normal((rows, observation)),
-            rng.integers(0, 2, rows),
-        )
-        one.update(batch)
-        other.update(batch)
-    expect_alike(library, one.state(), other.state())
+    observation, action = 5, 3
+    one = Sac(SELF_TEST, observation, action, seed=0, vectors=vectors)
+    other = NativeSac(library, SELF_TEST, observation, action, seed=0, vectors=vectors)
+    expect_alike(library, one, other, lambda rng, rows: rng.standard_normal((rows, observation)))
 
 
+@exact_torch()
 def expect_alike(
-    library: Library, one: Mapping[str, NDArray[Any]], other: Mapping[str, NDArray[Any]]
+    library: Library,
+    one: Learner[Any],
+    other: Learner[Any],
+    seen: Callable[[np.random.Generator, int], Any],
 ) -> None:
-    """Compare the states of two learners after the self-test's updates, the first one torch's.
+    """Make the same few updates by both; `one` is torch's, `seen` draws rows of observations.
 
     Raises:
         NativeUnavailable: they differ.
     """
-    for name in (name for name in one if name.endswith(("parameters", ".mean", ".square"))):
-        apart = float(np.abs(one[name] - other[name]).max())
+    rng, rows = np.random.default_rng(0), SELF_TEST.batch_size
+    for _ in range(SELF_TEST_UPDATES):
+        batch = _Rows(
+            seen(rng, rows),
+            rng.uniform(-1, 1, (rows, one.action_dim)),
+            rng.standard_normal(rows),
+            seen(rng, rows),
+            rng.integers(0, 2, rows),
+        )
+        one.update(batch)
+        other.update(batch)
+    first, second = one.state(), other.state()
+    for name in (name for name in first if name.endswith(("parameters", ".mean", ".square"))):
+        apart = float(np.abs(first[name] - second[name]).max())
         most = TOLERANCE[library.products]
         if not name.endswith("parameters"):
-            most = MOMENT_TOLERANCE[library.products] * float(np.abs(one[name]).max())
+            most = MOMENT_TOLERANCE[library.products] * float(np.abs(first[name]).max())
         # Written so that NaN is wrong.
         if not apart <= most:
             raise NativeUnavailable(f"the native core's self-test: {name} is {apart:.2g} apart")
 
 
 @dataclass(frozen=True, slots=True)
-class SelfTestRows:
+class _Rows:
     """A batch of the self-test."""
 
     observation: Any
@@ -146,7 +156,7 @@ def check_layers(sizes: Sequence[int], what: str) -> None:
         raise ValueError(f"the native core does at most {MOST_LAYERS - 1} {what}, got {len(sizes)}")
 
 
-class OnCore:
+class OnCore(ABC):
     """What learners whose update is the native core's have in common."""
 
     _library: Library
@@ -181,6 +191,16 @@ class OnCore:
             self._update = None
         self._native = True
         return True
+
+    def _core_for(self, rows: int) -> NativeUpdate:
+        """The update of batches of so many rows; made anew where the last ones had others."""
+        if self._update is None or self._update.sizes[0] != rows:
+            self._update = self._made(rows)
+        return self._update
+
+    @abstractmethod
+    def _made(self, rows: int) -> NativeUpdate:
+        """The update of batches of so many rows."""
 
     def _obtained(self, products: Products) -> Library:
         """A core that multiplies in those and makes this learner's updates.
@@ -226,9 +246,7 @@ class NativeSac(OnCore, Sac):
             return super().update(batch)
         seen = self._seen(batch)
         rows = len(seen[0])
-        if self._update is None or self._update.sizes[0] != rows:
-            self._update = self._made(rows)
-        told = self._update(seen, self._gaussian_noise(2 * rows))
+        told = self._core_for(rows)(seen, self._gaussian_noise(2 * rows))
         self.updates += 1
         return Losses(*told.unbind())
 

@@ -13,7 +13,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,15 +43,26 @@ PRODUCTS: Mapping[Products, tuple[str, ...]] = {
 TILES = "amx_bf16"
 """How Linux names the unit that multiplies in bfloat16."""
 BUILD_TIMEOUT_S = 120.0
+NOTICE = "building the learner's native core, once on this computer; some ten seconds"
 OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
-def built(environment: Mapping[str, str] = os.environ, products: Products = "float32") -> Path:
+def unheard(line: str) -> None:
+    """What is told when nobody listens."""
+    del line
+
+
+def built(
+    environment: Mapping[str, str] = os.environ,
+    products: Products = "float32",
+    tell: Callable[[str], None] = unheard,
+) -> Path:
     """The native core as a shared library: kept from before, or built now (about 10 s).
 
     Args:
         environment: PATH tells where compilers are, XDG_CACHE_HOME or HOME where to keep it.
         products: what it shall multiply in.
+        tell: is told before the compiler keeps one waiting.
 
     Raises:
         NativeUnavailable: no compiler, it fails, or there is no safe place; the message says which.
@@ -62,20 +73,12 @@ def built(environment: Mapping[str, str] = os.environ, products: Products = "flo
         command = [compiler, *FLAGS, *PRODUCTS[products]]
         key = _key(command, environment)
         kept = _kept(folder, key)
-        return _build(command, folder, key, environment) if kept is None else kept
+        if kept is not None:
+            return kept
+        tell(NOTICE)
+        return _build(command, folder, key, environment)
     except (OSError, subprocess.SubprocessError) as error:
         raise NativeUnavailable(f"{compiler} cannot build the native core: {error}") from error
-
-
-def awaits_build(
-    products: Products = "float32", environment: Mapping[str, str] = os.environ
-) -> bool:
-    """Whether `built` would start the compiler; False too where it would only raise."""
-    try:
-        command = [compiler_in(environment), *FLAGS, *PRODUCTS[products]]
-        return _kept(cache_folder(environment), _key(command, environment)) is None
-    except (NativeUnavailable, OSError, subprocess.SubprocessError):
-        return False
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:

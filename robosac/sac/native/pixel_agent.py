@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from robosac.sac.learner import Batch, Losses
 from robosac.sac.native.agent import (
-    SELF_TEST_UPDATES,
+    SELF_TEST,
     OnCore,
-    SelfTestRows,
     check_layers,
-    exact_torch,
     expect_alike,
     library_with_units,
 )
+from robosac.sac.native.compiler import unheard
 from robosac.sac.native.core import Follower, NativeUpdate, Recipe, Sight, Storage, places_of
 from robosac.sac.native.interface import Library
 from robosac.sac.pixel_agent import PixelSac
@@ -29,48 +28,39 @@ SELF_TESTS = (FastPixels(patches=(2, 3), filters=(11, 37), units=9), PaperPixels
 """Recipes that a core is tried with before it learns from pictures."""
 
 
-def pixel_library(products: Products, environment: Mapping[str, str] = os.environ) -> Library:
+def pixel_library(
+    products: Products,
+    environment: Mapping[str, str] = os.environ,
+    tell: Callable[[str], None] = unheard,
+) -> Library:
     """As `library_with_units`, and found to learn from pictures as it shall.
 
     Raises:
         NativeUnavailable: it cannot be had; the message says why.
     """
-    library = library_with_units(products, environment)
+    library = library_with_units(products, environment, tell)
     for pixels in SELF_TESTS:
         check_pixels(library, pixels)
     return library
 
 
-@exact_torch()
 def check_pixels(library: Library, pixels: FastPixels | PaperPixels) -> None:
     """Make a few small updates from pictures by the core and by torch.
 
     Raises:
         NativeUnavailable: they differ.
     """
-    image_shape, state, action, rows = (12, 24, 3), 5, 3, 21
-    settings = SacSettings(hidden_units=(19, 33), batch_size=rows)
-    one = PixelSac(settings, pixels, image_shape, state, action, seed=0)
-    other = NativePixelSac(library, settings, pixels, image_shape, state, action, seed=0)
-    rng = np.random.default_rng(0)
+    image_shape, state, action = (12, 24, 3), 5, 3
 
-    def seen() -> dict[str, NDArray[Any]]:
+    def seen(rng: np.random.Generator, rows: int) -> dict[str, NDArray[Any]]:
         return {
             "image": rng.integers(0, 256, (rows, *image_shape), dtype=np.uint8),
             "state": rng.standard_normal((rows, state)),
         }
 
-    for _ in range(SELF_TEST_UPDATES):
-        batch = SelfTestRows(
-            seen(),
-            rng.uniform(-1, 1, (rows, action)),
-            rng.standard_normal(rows),
-            seen(),
-            rng.integers(0, 2, rows),
-        )
-        one.update(batch)
-        other.update(batch)
-    expect_alike(library, one.state(), other.state())
+    one = PixelSac(SELF_TEST, pixels, image_shape, state, action, seed=0)
+    other = NativePixelSac(library, SELF_TEST, pixels, image_shape, state, action, seed=0)
+    expect_alike(library, one, other, seen)
 
 
 class NativePixelSac(OnCore, PixelSac):
@@ -107,14 +97,12 @@ class NativePixelSac(OnCore, PixelSac):
             return super().update(batch)
         seen = self._vectors(batch)
         rows = len(seen[0])
-        if self._update is None or self._update.sizes[0] != rows:
-            self._update = self._made(rows)
         images = (batch.observation["image"], batch.next_observation["image"])
         # Without shifts `PixelSac` draws no offsets.
         still = self.pixels.shift_px == 0
         offsets = torch.zeros((2, 2, rows), dtype=torch.int64) if still else self._offsets(rows)
         pictures = [*(torch.as_tensor(image) for image in images), offsets]
-        told = self._update(seen, self._gaussian_noise(2 * rows), pictures)
+        told = self._core_for(rows)(seen, self._gaussian_noise(2 * rows), pictures)
         self.updates += 1
         return Losses(*told.unbind())
 
