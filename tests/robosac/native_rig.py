@@ -12,7 +12,7 @@ from torch import Tensor
 
 from robosac.errors import NativeUnavailable
 from robosac.replay import Batch
-from robosac.sac import FastVectors, PaperVectors, Sac, SacSettings
+from robosac.sac import FastVectors, Learner, PaperVectors, Sac, SacSettings
 from robosac.sac.flat import FlatAdam
 from robosac.sac.gaussian import squash
 from robosac.sac.native.agent import NativeSac, native_library
@@ -62,6 +62,17 @@ def pair(
         plain.update(make_batch(100 + seed, settings.batch_size, observation, action))
     native.load(plain.state())
     return plain, native
+
+
+def assert_near(plain: Learner[Any], native: Learner[Any], most: float = 2e-5) -> None:
+    """Within float32's rounding, `most` of the largest number of each kind."""
+    one, other = plain.state(), native.state()
+    assert one.keys() == other.keys()
+    for name in ("noise", "acting", "updates"):
+        np.testing.assert_array_equal(one[name], other[name])
+    for name in one.keys() - {"noise", "acting"}:
+        scale = float(np.abs(one[name]).max(initial=1e-6))
+        np.testing.assert_allclose(other[name], one[name], rtol=0, atol=most * scale, err_msg=name)
 
 
 def assert_200_updates_stay_near(

@@ -11,13 +11,14 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from robosac.sac import FastVectors, PaperVectors, Sac, SacSettings
+from robosac.sac import FastVectors, PaperVectors, SacSettings
 from robosac.sac.native.agent import NativeSac
 from robosac.sac.native.interface import MOST_LAYERS, Library
 from robosac.symmetry import Image, Reordering, Symmetry
 from tests.robosac.native_rig import (
     Vectors,
     assert_200_updates_stay_near,
+    assert_near,
     autograd,
     cosine,
     followed,
@@ -42,17 +43,6 @@ SMALL = SacSettings(hidden_units=(24, 40), batch_size=32)
 @pytest.fixture(scope="module")
 def library() -> Library:
     return library_or_skip()
-
-
-def assert_near(plain: Sac, native: Sac) -> None:
-    """Within float32's rounding, relative to the largest number of each kind."""
-    one, other = plain.state(), native.state()
-    assert one.keys() == other.keys()
-    for name in ("noise", "acting", "updates"):
-        np.testing.assert_array_equal(one[name], other[name])
-    for name in one.keys() - {"noise", "acting"}:
-        scale = float(np.abs(one[name]).max(initial=1e-6))
-        np.testing.assert_allclose(other[name], one[name], rtol=0, atol=2e-5 * scale, err_msg=name)
 
 
 @given(

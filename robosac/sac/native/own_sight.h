@@ -8,7 +8,6 @@
 namespace robosac {
 
 constexpr int MEMBERS = 1 + CRITICS;  // the policy, then the critics or their targets
-constexpr int PART_WINDOWS = 512;     // that go through a layer at a time: what the second cache holds
 
 // One layer of all members. The first sees the same pictures for all and is one product; each later
 // one has an input of its own, and so a product.
@@ -28,7 +27,7 @@ struct OwnLayer {
 
 struct OwnSight {
   Eyes eyes;
-  int batch, part, columns;
+  int batch, pictures_a_part, columns;
   OwnLayer layer[MOST_LAYERS];
   Value *windows, *d_raw;
   float *raw, *line, *d_out, *d_windows, *d_kernels;
@@ -52,11 +51,10 @@ static void shape_sight(OwnSight &s, RoomSize &room) {
     width = l.c.columns();
     depth = l.filters;
   }
-  const int most = PART_WINDOWS / s.layer[0].c.cells();
-  s.part = most > 1 ? least(most, s.batch) : 1;
+  s.pictures_a_part = pictures_a_part(s.layer[0].c.cells(), s.batch);
   for (int i = 0; i < eyes.layers; i++) {
     const Convolution &c = s.layer[i].c;
-    room.layer(s.part * c.cells(), c.inner(), c.outer());
+    room.layer(s.pictures_a_part * c.cells(), c.inner(), c.outer());
   }
 }
 
@@ -66,14 +64,14 @@ static void share_out(OwnSight &s, Arena &arena) {
   for (int i = 0; i < eyes.layers; i++) {
     OwnLayer &l = s.layer[i];
     const Convolution &c = l.c;
-    const size_t rows = s.part * (size_t)c.cells();
+    const size_t rows = s.pictures_a_part * (size_t)c.cells();
     l.weight = arena.take<float>(l.groups * l.weights());
     l.bias = arena.take<float>(l.groups * (size_t)c.filters + WIDTH);
     l.d_weight = arena.take<float>(l.groups * l.weights());
     l.d_bias = arena.take<float>(l.groups * (size_t)c.outer());
     l.place = arena.take<int>(c.cells());
     for (int g = 0; g < l.groups; g++) {
-      l.d_padded[g] = arena.take<float>(s.part * (size_t)c.padded());
+      l.d_padded[g] = arena.take<float>(s.pictures_a_part * (size_t)c.padded());
       l.padded[g] = arena.take<Value>(s.batch * (size_t)c.padded());
       l.where[g] = arena.take<uint8_t>(s.batch * (size_t)c.cells() * c.where_stride());
     }
@@ -180,8 +178,8 @@ static void see_layer(OwnSight &s, int index, int group, int from, int count, fl
 static void look_at(OwnSight &s, const uint8_t *pictures, float *const *seen) {
   const Convolution &first = s.layer[0].c;
   const long bytes = first.height * (long)first.width * first.channels;
-  for (int from = 0; from < s.batch; from += s.part) {
-    const int count = least(s.part, s.batch - from);
+  for (int from = 0; from < s.batch; from += s.pictures_a_part) {
+    const int count = least(s.pictures_a_part, s.batch - from);
     for (int i = from; i < from + count; i++)
       take_picture(s, pictures + i * bytes, s.layer[0].padded[0] + i * (long)first.padded());
     for (int i = 0; i < s.eyes.layers; i++)
@@ -245,10 +243,10 @@ static void descend(OwnSight &s, int index, int group, int from, int count) {
 // The steps of all convolutions, given `d_units` by what their owners saw.
 static void learn_convolutions(OwnSight &s, const Problem &p, const Step &policy, const Step &critics) {
   const int last = s.eyes.layers - 1;
-  for (int from = 0; from < s.batch; from += s.part)
+  for (int from = 0; from < s.batch; from += s.pictures_a_part)
     for (int i = last; i >= 0; i--)
       for (int g = 0; g < s.layer[i].groups; g++)
-        descend(s, i, g, from, least(s.part, s.batch - from));
+        descend(s, i, g, from, least(s.pictures_a_part, s.batch - from));
   for (int i = 0; i <= last; i++)
     for (int member = 0; member < MEMBERS; member++) {
       const OwnLayer &l = s.layer[i];

@@ -8,6 +8,14 @@ namespace robosac {
 
 constexpr float PIXEL_SCALE = 1.0f / 255;
 
+constexpr int PART_ROWS = 512;  // that go through an encoder's layer at a time: what the second cache holds
+
+// How many pictures go through an encoder at a time, whose first layer has so many rows of each.
+static int pictures_a_part(int rows, int batch) {
+  const int most = PART_ROWS / rows;
+  return most > 1 ? least(most, batch) : 1;
+}
+
 // A line of a picture: its bytes, and these less 127.5, half their range.
 struct Line {
   uint8_t *bytes;

@@ -6,8 +6,6 @@
 
 namespace robosac {
 
-constexpr int PART_PATCHES = 512;  // that go through the encoder at a time: what the second cache holds
-
 // One linear layer, layer normalisation, tanh (DrQ, arXiv 2004.13649).
 struct Projection {
   float *weight, *bias;
@@ -58,8 +56,7 @@ static void shape_sight(SharedSight &s, RoomSize &room) {
   const Eyes &eyes = s.eyes;
   s.grid = grid_of(eyes);
   s.columns = eyes.units + eyes.state;
-  const int most = PART_PATCHES / s.grid.cells[0];
-  s.pictures_a_part = most > 1 ? least(most, s.batch) : 1;
+  s.pictures_a_part = pictures_a_part(s.grid.cells[0], s.batch);
   s.patch_stride = whole(s.grid.inner[0], COLUMNS);
   s.feature_stride = stride_of(s.grid.features);
   for (int i = 0; i < eyes.layers; i++)

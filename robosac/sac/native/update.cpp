@@ -3,7 +3,6 @@
 // from pictures `PixelSac.update` of pixel_agent.py; nothing is allocated after `robosac_create`.
 #include <stdlib.h>
 
-
 #include "heads.h"
 #include "own_sight.h"
 #include "shared_sight.h"
