@@ -241,7 +241,8 @@ def dry_run(
         str, typer.Option(help="What goes wrong: all, none, or names with commas between them.")
     ] = "all",
     again: Annotated[
-        Path | None, typer.Option(help="Only what did not hold in the rehearsal in this folder.")
+        Path | None,
+        typer.Option(help="Only what did not hold in the rehearsal in this folder, or was not seen."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder of the rehearsal; a new one.")] = None,

@@ -41,9 +41,14 @@ def guarded(command: Callable[[], Any]) -> None:
 
 @contextmanager
 def _terminate_like_interrupt() -> Iterator[None]:
-    """SIGTERM unwinds the stack as Ctrl-C does, so that `finally` stops the robot."""
+    """SIGTERM unwinds the stack as Ctrl-C does, so that `finally` stops the robot.
+
+    Only the first does: who ends a group of processes often tells each twice, and the second one
+    must not cut the orderly end short.
+    """
 
     def interrupt(*_: object) -> NoReturn:
+        signal.signal(signal.SIGTERM, lambda *_: None)
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)

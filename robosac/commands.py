@@ -386,9 +386,11 @@ def dry_run(
     document, page = write(folder, found)
     if as_json:
         typer.echo(document.read_text(encoding="utf-8"))
-        return found.held
-    console.print(console_table(found))
-    for remark in remarks(found):
-        console.print(remark, highlight=False)
-    console.print(f"{document}\n{page}", highlight=False, soft_wrap=True)
+    else:
+        console.print(console_table(found))
+        for remark in remarks(found):
+            console.print(remark, highlight=False)
+        console.print(f"{document}\n{page}", highlight=False, soft_wrap=True)
+    if found.interrupted:
+        raise KeyboardInterrupt
     return found.held

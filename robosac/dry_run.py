@@ -67,7 +67,7 @@ Told = Callable[[str, float], None]
 
 
 def rehearse(request: Request, told: Told) -> tuple[Path, Rehearsal]:
-    """Rehearse, and return the folder and what was found.
+    """Rehearse, and return the folder and what was found, if interrupted until then.
 
     Raises:
         ConfigError: no such preset, or no such fault.
@@ -113,10 +113,11 @@ class _Run:
         self._left: dict[int, str] = left_out(request.preset)
         self._outcomes: list[Outcome] = []
         self._failures: list[str] = []
+        self._interrupted = False
         self._began, self._started = time.monotonic(), utc_now()
 
     def run(self) -> Rehearsal:
-        """Preflight, learning, faults, the end; what was found, even if it broke off."""
+        """Preflight, learning, faults, the end; what was found, even if it ended before its time."""
         RunFolder.create(self._folder, self._config)
         write_robot(self._folder, robot_of(self._request.preset), self._served)
         checks = preflight(self._config, self._folder)
@@ -126,6 +127,9 @@ class _Run:
             self._conduct(conductor)
         except RobotError as error:
             self._failures.append(str(error))
+        except KeyboardInterrupt:
+            self._interrupted = True
+            self._failures.append("it was interrupted before its end")
         finally:
             conductor.end()
             listener.close()
@@ -203,6 +207,7 @@ class _Run:
             real_time_factor=factor,
             warnings=tuple(warnings),
             failures=tuple(self._failures),
+            interrupted=self._interrupted,
         )
 
 

@@ -15,7 +15,7 @@ from robosac.files import write_whole
 from robosac.rehearsal.verdict import Outcome
 from robosac.report_html import note, section, table
 
-FORMAT = 1
+FORMAT = 2
 JSON_NAME, PAGE_NAME = "dry_run.json", "dry_run.html"
 DASH = "–"
 HEAD = ("fault", "row", "while", "told after", "reacted after", "budget", "late", "motors at rest",
@@ -78,6 +78,8 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     failures: tuple[str, ...]
     """What did not hold beside the cases."""
+    interrupted: bool
+    """Whether somebody ended it before its time; what was seen until then is kept."""
 
 
 def write(folder: Path, found: Rehearsal) -> tuple[Path, Path]:
@@ -101,7 +103,9 @@ def read(path: Path) -> Rehearsal:
 
 
 def not_held(folder: Path, preset: str) -> str:
-    """The faults that did not hold in a rehearsal, as they are written; `none`: all did.
+    """The faults that did not hold in a rehearsal or were not come to, as they are written.
+
+    `none`: all held.
 
     Raises:
         ConfigError: there is no rehearsal of that preset in the folder.
@@ -113,7 +117,8 @@ def not_held(folder: Path, preset: str) -> str:
         raise ConfigError(f"{folder} holds no rehearsal: {error}") from error
     if found.preset != preset:
         raise ConfigError(f"{folder} is a rehearsal of {found.preset}; {preset} is asked for")
-    return ",".join(outcome.name for outcome in found.outcomes if not outcome.held) or "none"
+    failed = [outcome.name for outcome in found.outcomes if not outcome.held]
+    return ",".join([*failed, *found.unseen]) or "none"
 
 
 def cells(outcome: Outcome) -> tuple[str, ...]:

@@ -77,7 +77,10 @@ def test_ctrl_c_ends_it_and_leaves_nobody_behind(tmp_path: Path) -> None:
     while processes(str(tmp_path)):
         assert time.monotonic() < end
         time.sleep(0.1)
-    assert not (tmp_path / "run" / JSON_NAME).exists()
+    found = read(tmp_path / "run" / JSON_NAME)
+    assert found.interrupted
+    assert not found.held
+    assert found.unseen == ()
 
 
 def processes(text: str) -> list[str]:

@@ -80,6 +80,7 @@ def rehearsal(*outcomes: Outcome, **more: object) -> Rehearsal:
         real_time_factor=0.998,
         warnings=("SCHED_FIFO <refused>",),
         failures=(),
+        interrupted=False,
     )
     return msgspec.structs.replace(found, **more)
 
@@ -96,6 +97,8 @@ def test_what_did_not_hold_can_be_rehearsed_again(tmp_path: Path) -> None:
     assert not_held(tmp_path, "minitaur") == "bad,worse"
     with pytest.raises(ConfigError, match="claw is asked for"):
         not_held(tmp_path, "claw")
+    write(tmp_path, rehearsal(HELD, FAILED, unseen=("later", "last"), interrupted=True))
+    assert not_held(tmp_path, "minitaur") == "bad,later,last", "what was not come to is no success"
     write(tmp_path, rehearsal(HELD))
     assert not_held(tmp_path, "minitaur") == "none"
     with pytest.raises(ConfigError, match="holds no rehearsal"):
@@ -104,7 +107,7 @@ def test_what_did_not_hold_can_be_rehearsed_again(tmp_path: Path) -> None:
 
 def test_another_document_is_refused(tmp_path: Path) -> None:
     document, _ = write(tmp_path, rehearsal(format=99))
-    with pytest.raises(ValueError, match="format 99; valid is 1"):
+    with pytest.raises(ValueError, match="format 99; valid is 2"):
         read(document)
     document.write_text("{}")
     with pytest.raises(ValueError, match="missing required field"):

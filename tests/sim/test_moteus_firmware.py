@@ -321,6 +321,32 @@ def test_short_cut_equals_the_long_way(
         assert quick.bank.modes == slow.bank.modes
 
 
+def drivers_stop(tag: int) -> bytes:
+    """Write int8 0x000 = 0, the usual query, three NOP; 16 bytes."""
+    return bytes.fromhex("010000 11001f01 1507170d11") + bytes([tag]) + bytes.fromhex("505050")
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=8), st.data())
+def test_short_cut_of_a_stop_equals_the_long_way(stops: list[bool], data: st.DataObject) -> None:
+    """Whatever came before it, and whatever state it meets; the next goal starts afresh."""
+    quick, slow = Bench(), Bench()
+    for bench in (quick, slow):
+        bench.sense(position_rev=0.1, velocity_rev_s=2.0, power_w=-3.3, temperature_c=40.0)
+    for stop in stops:
+        tag = data.draw(tags)
+        frame = drivers_stop(tag) if stop else goto(0.25, tag=tag)
+        assert (frame in moteus_usual.STOPS) is stop
+        assert quick.send(frame) == slow.bank.handle_any(0, frame)
+        if data.draw(st.booleans()):
+            for bench in (quick, slow):
+                bench.bank.trip(0, 38)
+        registers = bytes.fromhex("1c0a20")
+        assert quick.send(registers) == slow.send(registers)
+        assert quick.run(0.011) == slow.run(0.011)
+        assert quick.bank.modes == slow.bank.modes
+        assert list(quick.bank.faults) == list(slow.bank.faults)
+
+
 @given(st.lists(st.binary(max_size=64), max_size=5))
 def test_no_bytes_upset_the_firmware(frames: list[bytes]) -> None:
     bench = Bench()

@@ -49,6 +49,7 @@ CanFrames = list[tuple[int, bytes]]
 
 _ID_OPTION = "id.id"
 _MASKS = range(Register.UUID_MASK_1, Register.UUID_MASK_4 + 1)
+_STOPPED = ServoCommand()
 _ORDERS = range(Register.SET_OUTPUT_NEAREST, Register.RECAPTURE + 1)
 
 
@@ -157,7 +158,7 @@ class MoteusBank:
         wanted = bool(arbitration_id & REPLY_REQUESTED)
         replies: CanFrames = []
         for target in targets:
-            reply = self._usual(target, data) if len(data) == moteus_usual.SIZE else None
+            reply = self._usual(target, data)
             if reply is None:
                 reply = self.handle_any(target, data, wanted)
             if wanted and reply is not None:
@@ -235,8 +236,10 @@ class MoteusBank:
         self._registers.home[index] = ROTOR
 
     def _usual(self, index: int, data: bytes) -> bytes | None:
-        """The usual frame without the detour through single registers; None: it is another one."""
-        if not moteus_usual.is_usual(data):
+        """A usual frame without the detour through single registers; None: it is another one."""
+        if data in moteus_usual.STOPS:
+            return self._usual_stop(index, data[moteus_usual.STOP_TAG_AT])
+        if len(data) != moteus_usual.SIZE or not moteus_usual.is_usual(data):
             return None
         servos, registers = self._servos, self._registers
         rest = data[moteus_usual.BESIDES_POSITION]
@@ -249,17 +252,28 @@ class MoteusBank:
             command = moteus_usual.command_of(data)
             self._usual_rest[index], self._usual_tail[index] = rest, command[2:]
         registers.pending[index] = command
-        reply = moteus_usual.reply_of(
-            data,
+        reply = self._usual_reply(index, data[moteus_usual.TAG_AT], command)
+        if not (same and servos.follow(index, command.position)):
+            servos.command(index, command)
+        return reply
+
+    def _usual_stop(self, index: int, register: int) -> bytes:
+        """Stop, and tell a command register: every one has its default now."""
+        reply = self._usual_reply(index, register, _STOPPED)
+        self.command(index, _STOPPED)
+        return reply
+
+    def _usual_reply(self, index: int, register: int, command: ServoCommand) -> bytes:
+        """What one controller tells before it heeds a command that it has just been given."""
+        servos, registers = self._servos, self._registers
+        return moteus_usual.reply_of(
+            register,
             command,
             servos.mode[index],
             servos.limiting(index),
             registers.sensed[index],
             registers.supply_v,
         )
-        if not (same and servos.follow(index, command.position)):
-            servos.command(index, command)
-        return reply
 
     def _is_masked(self, index: int, request: WriteRequest) -> bool:
         """True if a request writes a part of a UUID that is not this controller's."""

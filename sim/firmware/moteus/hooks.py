@@ -99,9 +99,8 @@ class HookedMoteusBank(MoteusBank):
         """See `MoteusBank`."""
         self.time += dt
         voltage = super().control(position_rev, velocity_rev_s, min(supply_v, self._sag_v), dt)
-        for id, mode in zip(self.ids, self.modes, strict=True):
-            if mode == Mode.POSITION:
-                self.last_position[id] = self.time
+        for id in self.following:
+            self.last_position[id] = self.time
         return voltage
 
     def sense(

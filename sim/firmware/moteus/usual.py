@@ -1,8 +1,8 @@
-"""The usual frame of the control tick and its reply, taken in one step instead of by registers.
+"""The usual frames of the control tick and their reply, taken in one step instead of by registers.
 
-It writes int8 0x000 = 10, six floats from 0x020 and three int16 from 0x027, and asks for mode,
-position, velocity, torque, power, voltage, temperature and fault, and for one command register as
-int8.
+One drives: it writes int8 0x000 = 10, six floats from 0x020 and three int16 from 0x027. The other
+stops: it writes int8 0x000 = 0, and three NOP end it. Both ask for mode, position, velocity,
+torque, power, voltage, temperature and fault, and for one command register as int8.
 """
 
 from __future__ import annotations
@@ -11,28 +11,33 @@ import struct
 from collections.abc import Sequence
 from functools import lru_cache
 
-from drivers.moteus.registers import REGISTERS, Mode, Quantity, Register
+from drivers.moteus.registers import NOP, REGISTERS, Mode, Quantity, Register
 from sim.firmware.moteus.config import ServoCommand
 from sim.firmware.moteus.frames import INT8, INT16, from_raw, to_raw
 
 SIZE = 48
-"""Length of the frame, bytes."""
+"""Length of the frame that drives, bytes."""
 BESIDES_POSITION = slice(10, 38)
-"""All of the frame's command but the position."""
+"""All of that frame's command but the position."""
+TAG_AT, STOP_TAG_AT = 47, 12
+"""Where either frame names the command register that it asks for."""
 
 _HEAD = bytes.fromhex("01000a0c0620")
 _LIMITS = bytes.fromhex("0727")
-_QUERY, _QUERY_AT, _TAG_AT = bytes.fromhex("11001f011507170d11"), 38, 47
+_QUERY, _QUERY_AT = bytes.fromhex("11001f011507170d11"), 38
 _TAGGED = range(Register.COMMAND_POSITION, Register.COMMAND_ACCEL_LIMIT + 1)
 _FIRST_TAG = _TAGGED.start
 _QUERIES = frozenset(_QUERY + bytes([register]) for register in _TAGGED)
+_STOP = bytes([0x01, 0x00, Mode.STOPPED])
+STOPS = frozenset(_STOP + query + bytes([NOP] * 3) for query in _QUERIES)
+"""Every frame that stops."""
 _QUANTITIES = tuple(REGISTERS[register].quantity for register in _TAGGED)
 _POSITION, _GOAL, _COUNTS = struct.Struct("<f"), struct.Struct("<6f"), struct.Struct("<3h")
 _REPLY = struct.Struct("<3B2s3f2sh2s3h2Bb")
 
 
 def is_usual(data: bytes) -> bool:
-    """True for a frame of SIZE bytes in this layout."""
+    """True for a frame of SIZE bytes that drives in this layout."""
     return data.startswith(_HEAD) and data[30:32] == _LIMITS and data[_QUERY_AT:] in _QUERIES
 
 
@@ -54,16 +59,15 @@ def command_of(data: bytes) -> ServoCommand:
 
 
 def reply_of(
-    data: bytes,
+    register: int,
     command: ServoCommand,
     mode: int,
     fault: int,
     sensed: Sequence[float],
     supply_v: float,
 ) -> bytes:
-    """The answer to `data`, which holds `command`; `sensed` is position, velocity, torque, power
-    and temperature."""
-    register = data[_TAG_AT]
+    """The answer to a frame that holds `command` and asks for a command `register`; `sensed` is
+    position, velocity, torque, power and temperature."""
     place = register - _FIRST_TAG
     position, velocity, torque, power, temperature = sensed
     return _REPLY.pack(
