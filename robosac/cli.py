@@ -242,7 +242,9 @@ def dry_run(
     ] = "all",
     again: Annotated[
         Path | None,
-        typer.Option(help="Only what did not hold in the rehearsal in this folder, or was not seen."),
+        typer.Option(
+            help="Only what did not hold in the rehearsal in this folder, or was not seen."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder of the rehearsal; a new one.")] = None,

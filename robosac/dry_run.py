@@ -117,7 +117,7 @@ class _Run:
         self._began, self._started = time.monotonic(), utc_now()
 
     def run(self) -> Rehearsal:
-        """Preflight, learning, faults, the end; what was found, even if it ended before its time."""
+        """Preflight, learning, faults, the end; what was found, even if ended before its time."""
         RunFolder.create(self._folder, self._config)
         write_robot(self._folder, robot_of(self._request.preset), self._served)
         checks = preflight(self._config, self._folder)
