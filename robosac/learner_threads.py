@@ -1,7 +1,7 @@
 """How many threads the learner's arithmetic is fastest with here, by a short measurement.
 
-A run's settings name the number, so that it goes on with as many when it is resumed: another number
-is another order of sums, and no longer the same run to the bit.
+A run's settings name the number, so that it goes on with as many when it is resumed: with torch
+another number is another order of sums, and no longer the same run to the bit.
 """
 
 from __future__ import annotations

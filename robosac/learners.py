@@ -169,14 +169,16 @@ def _learner(
         seen = shape_of(space)[0]
         vectors = _vectors(config, seen)
         if native is not None:
-            return NativeSac(native, settings, seen, actions, config.seed, vectors)
+            sizes = (seen, actions, config.seed)
+            return NativeSac(native, settings, *sizes, vectors, config.learner_threads)
         return Sac(settings, seen, actions, config.seed, device, vectors=vectors)
     pixels = PaperPixels()
     if config.recipe == "fast":
         pixels = FastPixels(**asdict(section.pixels))
     image, state = shape_of(space, IMAGE), shape_of(space, STATE)[0]
     if native is not None:
-        return NativePixelSac(native, settings, pixels, image, state, actions, config.seed)
+        sizes = (image, state, actions, config.seed)
+        return NativePixelSac(native, settings, pixels, *sizes, config.learner_threads)
     return PixelSac(settings, pixels, image, state, actions, config.seed, device)
 
 

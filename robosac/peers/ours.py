@@ -78,4 +78,6 @@ class OurNativeLearner(OurLearner):
 
     def _made(self, settings: SacSettings, case: Case) -> Sac:
         library = library_with_units(self._products)
-        return NativeSac(library, settings, case.observation, case.action, seed=0)
+        # As many as the process' libraries are held to.
+        threads = torch.get_num_threads()
+        return NativeSac(library, settings, case.observation, case.action, 0, threads=threads)

@@ -212,7 +212,7 @@ class TrainConfig(Section, frozen=True):
     learner_core: Annotated[
         Literal["auto", "native", "torch"],
         Meta(
-            description="what makes updates; native: C++ built here, for one thread of the CPU;"
+            description="what makes updates; native: C++ built here, for the CPU;"
             " auto: native where it can be had, else torch"
         ),
     ] = "auto"
@@ -257,8 +257,8 @@ class TrainConfig(Section, frozen=True):
             )
         if self.learner_core == "native" and not self.native_fits:
             raise ValueError(
-                "learner_core native makes updates with learner_device cpu, learner_threads 1 and"
-                " at most 8 hidden layers; valid here are auto and torch"
+                "learner_core native makes updates with learner_device cpu and at most 8 hidden"
+                " layers; valid here are auto and torch"
             )
 
     @property
@@ -269,8 +269,7 @@ class TrainConfig(Section, frozen=True):
     @property
     def native_fits(self) -> bool:
         """Whether the native core could make these updates."""
-        on_cpu = self.learner_device == "cpu" and self.learner_threads == 1
-        return on_cpu and len(self.sac.hidden_units) <= 8
+        return self.learner_device == "cpu" and len(self.sac.hidden_units) <= 8
 
     @property
     def pixels(self) -> bool:

@@ -196,7 +196,7 @@ def test_one_is_told_before_one_waits_for_the_compiler(
         heard.append(line)
 
     # What this compiler makes is no library, so that torch is taken; it is told all the same.
-    for other in ("learner_core=torch", "learner_threads=2"):
+    for other in ("learner_core=torch", f"sac.hidden_units={[8] * 9}"):
         make_learner(settings(other), VECTORS, told)
     assert heard == []
     assert make_learner(settings(), VECTORS, told).core == "torch"
@@ -229,11 +229,12 @@ def test_it_is_used_where_it_can_be() -> None:
     made = make_learner(settings(), VECTORS)
     assert isinstance(made, NativeSac)
     assert made.core == "native"
-    others = ("learner_core=torch", "learner_threads=2", f"sac.hidden_units={[8] * 9}")
-    for other in others:
+    assert isinstance(make_learner(settings("learner_threads=2"), VECTORS), NativeSac)
+    deep = f"sac.hidden_units={[8] * 9}"
+    for other in ("learner_core=torch", deep):
         assert type(make_learner(settings(other), VECTORS)) is Sac
     with pytest.raises(ConfigError, match="valid here are auto and torch"):
-        settings("learner_core=native", "learner_threads=2")
+        settings("learner_core=native", deep)
     # Its states are anybody's.
     assert policy_of(settings(), VECTORS, made.state()).weights().keys()
 
@@ -285,25 +286,27 @@ from tests.robosac.native_rig import make_batch
 library = loaded(Path(sys.argv[1]))
 for vectors in (PaperVectors(), FastVectors()):
     check(library, vectors)
-    for rows, observation, action, hidden in ((1, 1, 1, (1,)), (33, 17, 6, (256, 256)),
-                                              (12, 3, 11, (31, 7, 16))):
+    for rows, observation, action, hidden, threads in (
+        (1, 1, 1, (1,), 2), (33, 17, 6, (256, 256), 1), (129, 17, 6, (256, 256), 3),
+        (12, 3, 11, (31, 7, 16), 4),
+    ):
         chosen = SacSettings(hidden_units=hidden, batch_size=rows)
-        native = NativeSac(library, chosen, observation, action, 0, vectors)
+        native = NativeSac(library, chosen, observation, action, 0, vectors, threads)
         for seed in range(3):
             native.update(make_batch(seed, rows, observation, action))
         del native
 for pixels in SELF_TESTS:
     check_pixels(library, pixels)
-for rows, shape, pixels in (
-    (1, (1, 1, 1), FastPixels(patches=(1,), filters=(1,), units=13, shift_px=3)),
-    (33, (32, 32, 3), FastPixels()),
-    (12, (18, 6, 4), FastPixels(patches=(3, 1, 2), filters=(5, 17, 70), units=13, shift_px=9)),
-    (1, (2, 2, 1), PaperPixels(filters=(1,))),
-    (33, (32, 32, 3), PaperPixels()),
-    (12, (19, 9, 4), PaperPixels(filters=(5, 17, 33))),
+for rows, shape, pixels, threads in (
+    (1, (1, 1, 1), FastPixels(patches=(1,), filters=(1,), units=13, shift_px=3), 2),
+    (33, (32, 32, 3), FastPixels(), 3),
+    (12, (18, 6, 4), FastPixels(patches=(3, 1, 2), filters=(5, 17, 70), units=13, shift_px=9), 1),
+    (1, (2, 2, 1), PaperPixels(filters=(1,)), 2),
+    (33, (32, 32, 3), PaperPixels(), 3),
+    (12, (19, 9, 4), PaperPixels(filters=(5, 17, 33)), 1),
 ):
     chosen = SacSettings(hidden_units=(31, 7), batch_size=rows)
-    native = NativePixelSac(library, chosen, pixels, shape, 5, 3, 0)
+    native = NativePixelSac(library, chosen, pixels, shape, 5, 3, 0, threads)
     for seed in range(3):
         native.update(make_pixel_batch(seed, rows, shape, 5, 3))
     del native
@@ -312,25 +315,28 @@ print("clean")
 
 
 @pytest.mark.slow
-def test_the_sanitizers_find_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sanitizers", "runtime"), [("address,undefined", "libasan.so"), ("thread", "libtsan.so")]
+)
+def test_the_sanitizers_find_nothing(tmp_path: Path, sanitizers: str, runtime: str) -> None:
     library_or_skip()
     tool = next(filter(None, map(shutil.which, compiler.COMPILERS)))
     library = tmp_path / "sanitized.so"
-    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
+    flags = [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", "-g", "-O1"]
     command = [tool, *compiler.FLAGS, *flags, "-o", str(library), str(compiler.SOURCE)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         pytest.skip(f"no sanitizers here: {done.stderr[-300:]}")
-    runtime = subprocess.run(
-        [tool, "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
+    preloaded = subprocess.run(
+        [tool, f"-print-file-name={runtime}"], capture_output=True, text=True, check=True
     ).stdout.strip()
     told = subprocess.run(
         [sys.executable, "-c", SANITIZED, str(library)],
         capture_output=True,
         text=True,
         # Python itself leaves memory behind; the core's is freed before the end.
-        env={**os.environ, "LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0"}
-        | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "LD_PRELOAD": preloaded, "ASAN_OPTIONS": "detect_leaks=0"}
+        | {"PYTHONPATH": str(Path(__file__).parents[2]), "TSAN_OPTIONS": "exitcode=66"},
     )
     assert told.returncode == 0, told.stderr[-3000:]
     assert told.stdout.strip() == "clean"

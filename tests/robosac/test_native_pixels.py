@@ -33,6 +33,7 @@ from tests.robosac.native_pixel_rig import (
     pixel_pair,
 )
 from tests.robosac.native_rig import assert_near, library_or_skip
+from tests.robosac.sac_rig import same
 from tests.robosac.threads import one_thread
 
 __all__ = ["one_thread"]
@@ -187,8 +188,7 @@ def test_it_repeats_to_the_bit_and_goes_on_from_its_state(library: Library, reci
     run(made(6), range(3))
     resumed.load(again.state())
     run(resumed, range(5, 10))
-    one, other = first.state(), resumed.state()
-    assert all(one[name].tobytes() == other[name].tobytes() for name in one)
+    assert same(first.state(), resumed.state())
 
 
 @pytest.mark.parametrize("recipe", ["paper", "fast"])
@@ -199,8 +199,7 @@ def test_what_was_learned_with_torch_goes_on_with_torch(library: Library, recipe
     for seed in range(3):
         plain.update(make_pixel_batch(seed, 32))
         native.update(make_pixel_batch(seed, 32))
-    one, other = plain.state(), native.state()
-    assert all(one[name].tobytes() == other[name].tobytes() for name in one)
+    assert same(plain.state(), native.state())
     assert native.go_on_with("native")
     assert native.core == "native"
 
@@ -306,10 +305,10 @@ def test_it_is_used_where_it_can_be(library: Library) -> None:
         made = learner(recipe)
         assert isinstance(made, NativePixelSac)
         assert made.core == "native"
-        for other in ("learner_core=torch", "learner_threads=2"):
-            assert type(learner(recipe, other)) is PixelSac
+        assert isinstance(learner(recipe, "learner_threads=2"), NativePixelSac)
+        assert type(learner(recipe, "learner_core=torch")) is PixelSac
         # Its states are anybody's.
         config = load_preset("claw-pixels", ["sac.hidden_units=[8]", recipe])
         assert policy_of(config, spaces, made.state()).weights().keys()
     with pytest.raises(ConfigError, match="valid here are auto and torch"):
-        learner("learner_core=native", "learner_threads=2")
+        learner("learner_core=native", f"sac.hidden_units={[8] * 9}")

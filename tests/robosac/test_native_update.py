@@ -26,6 +26,7 @@ from tests.robosac.native_rig import (
     make_batch,
     pair,
 )
+from tests.robosac.sac_rig import same
 from tests.robosac.threads import one_thread
 
 __all__ = ["one_thread"]
@@ -132,8 +133,7 @@ def test_it_repeats_to_the_bit_and_goes_on_from_its_state(library: Library, reci
     resumed = NativeSac(library, SMALL, 9, 3, 99, RECIPES[recipe])
     resumed.load(again.state())
     run(resumed, range(5, 10))
-    one, other = first.state(), resumed.state()
-    assert all(one[name].tobytes() == other[name].tobytes() for name in one)
+    assert same(first.state(), resumed.state())
 
 
 def test_what_was_learned_with_torch_goes_on_with_torch(library: Library) -> None:
@@ -144,8 +144,7 @@ def test_what_was_learned_with_torch_goes_on_with_torch(library: Library) -> Non
     for seed in range(3):
         plain.update(make_batch(seed, 32, 9, 3))
         native.update(make_batch(seed, 32, 9, 3))
-    one, other = plain.state(), native.state()
-    assert all(one[name].tobytes() == other[name].tobytes() for name in one)
+    assert same(plain.state(), native.state())
     assert native.go_on_with("native")
     assert native.core == "native"
     assert not plain.go_on_with("native")

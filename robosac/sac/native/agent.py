@@ -160,17 +160,19 @@ class OnCore(ABC):
     """What learners whose update is the native core's have in common."""
 
     _library: Library
+    _threads: int
     _native: bool
     _update: NativeUpdate | None
 
-    def _begin(self, library: Library, settings: SacSettings) -> None:
+    def _begin(self, library: Library, settings: SacSettings, threads: int) -> None:
         """To be called first.
 
         Raises:
             ValueError: more layers than the core can do.
         """
         check_layers(settings.hidden_units, "hidden layers")
-        self._library, self._native, self._update = library, True, None
+        self._library, self._threads = library, threads
+        self._native, self._update = True, None
 
     @property
     def core(self) -> Core:
@@ -219,6 +221,7 @@ class NativeSac(OnCore, Sac):
     Args:
         library: from `native_library`.
         settings, observation_dim, action_dim, seed, vectors: as of `Sac`.
+        threads: of the core; torch's number is the process'.
 
     Raises:
         ValueError: more layers than the core can do.
@@ -232,8 +235,9 @@ class NativeSac(OnCore, Sac):
         action_dim: int,
         seed: int,
         vectors: PaperVectors | FastVectors = PAPER_VECTORS,
+        threads: int = 1,
     ) -> None:
-        self._begin(library, settings)
+        self._begin(library, settings, threads)
         super().__init__(settings, observation_dim, action_dim, seed, vectors=vectors)
         sizes = (observation_dim, action_dim, settings.hidden_units)
         self.layouts = {"critics": critic_layout(*sizes), "policy": policy_layout(*sizes)}
@@ -265,5 +269,6 @@ class NativeSac(OnCore, Sac):
         recipe = Recipe(vectors.critic_layer_norm, vectors.target_q, vectors.actor_q)
         sizes = (rows, self.observation_dim, self.action_dim)
         return NativeUpdate(
-            self._library, self.settings, recipe, storage, self.target_entropy, sizes
+            *(self._library, self.settings, recipe, storage, self.target_entropy, sizes),
+            threads=self._threads,
         )

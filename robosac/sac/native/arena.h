@@ -29,9 +29,18 @@ struct Arena {
   Value *values(size_t rows, size_t stride) { return take<Value>(blocks(rows, stride)); }
 };
 
+// One for each thread, shared out by `share_out(it, of, arena)`.
+template <class Desk, class Sight>
+static Desk *share_out_each(Arena &arena, int threads, const Sight &of) {
+  Desk *desks = arena.take<Desk>(threads), counted;
+  for (int i = 0; i < threads; i++) share_out(arena.memory ? desks[i] : counted, of, arena);
+  return desks;
+}
+
 // How large a room must be for all that is done in it.
 struct RoomSize {
   size_t panel, left, gradient, wide;
+  Team *team, *one;
 
   // A layer over so many rows, and all of its gradients.
   void layer(int rows, int inner, int outer) {
@@ -42,7 +51,10 @@ struct RoomSize {
 
   Room made(Arena &arena) const {
     Room found = {};
-    found.panel = arena.take<Packed>(panel);
+    found.team = team;
+    found.one = one;
+    found.panel_size = (panel * sizeof(Packed) + 127) / 64 * 64 / sizeof(Packed);
+    found.panels = arena.take<Packed>(team->threads * found.panel_size);
     found.left = arena.take<Value>(left);
     found.gradient = arena.take<float>(gradient);
     found.wide = arena.take<float>(wide);

@@ -34,6 +34,7 @@ FLAGS = (
     "-fvisibility=hidden",
     "-fPIC",
     "-shared",
+    "-pthread",
 )
 PRODUCTS: Mapping[Products, tuple[str, ...]] = {
     "float32": (),

@@ -71,11 +71,12 @@ static void each_weight(const Convolution &c, int first, int count, Visit visit)
 static void filtered(const Convolution &c, int rows, const Value *windows, const float *weight,
                      float *raw, Room room) {
   const int stride = stride_of(c.outer());
-  for (int j = 0; j < c.outer(); j += COLUMNS) {
-    pack(weight + j, c.outer(), c.inner(), c.outer() - j, room.panel);
-    product<true>(rows, c.inner(), {windows, c.window_stride()}, room.panel,
-                  [=](int row, Floats x, Floats y) { store(raw + row * (long)stride + j, x, y); });
-  }
+  multiply(
+      rows, c.inner(), c.outer(), {windows, c.window_stride()}, room,
+      [=](int j, Packed *to) { pack(weight + j, c.outer(), c.inner(), c.outer() - j, to); },
+      [=](int j) {
+        return [=](int row, Floats x, Floats y) { store(raw + row * (long)stride + j, x, y); };
+      });
 }
 
 // What comes out of one cell, (where_stride,), given the products of its window; to `where` go the

@@ -95,9 +95,10 @@ class NativeUpdate:
         target_entropy: nats.
         sizes: batch, observation (of a learner from pictures: the state beside them), action.
         sight: of a learner from pictures.
+        threads: that make an update together; the result is that of one, to the bit.
 
     Raises:
-        MemoryError: there is none left.
+        MemoryError: there is none left, or no more threads can be started.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class NativeUpdate:
         target_entropy: float,
         sizes: tuple[int, int, int],
         sight: Sight | None = None,
+        threads: int = 1,
     ) -> None:
         self.sizes = sizes
         """Batch, observation, action."""
@@ -136,9 +138,11 @@ class NativeUpdate:
             _optimiser(storage.alpha_adam, Follower(None, 1.0)),
         )
         eyes = None if sight is None else ctypes.byref(_eyes(sight, observation))
-        self._learner: int | None = self._library.robosac_create(ctypes.byref(problem), eyes)
+        self._learner: int | None = self._library.robosac_create(
+            ctypes.byref(problem), eyes, threads
+        )
         if self._learner is None:
-            raise MemoryError(f"no memory for the native core of {sizes}")
+            raise MemoryError(f"no memory, or no {threads} threads, for the native core of {sizes}")
 
     def __call__(
         self, seen: Sequence[Tensor], noise: Tensor, pictures: Sequence[Tensor] = ()

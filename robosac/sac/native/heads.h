@@ -173,7 +173,7 @@ static void show_action(Heads &l, const float *action) {
 
 static void values(Heads &l, const Weights &net, int member) {
   forward_hidden(l.critic, net, l.critic_rows[member], l.problem.batch, l.room);
-  forward_one(l.critic, net, l.critic_rows[member], l.problem.batch, l.q[member]);
+  forward_one(l.critic, net, l.critic_rows[member], l.problem.batch, l.q[member], l.room);
 }
 
 // Whether critic 0 is the smaller one; NaN is smaller than any number, the first of equals chosen.

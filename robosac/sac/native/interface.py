@@ -88,7 +88,8 @@ def loaded(path: Path, products: Products = "float32") -> Library:
     except OSError as error:
         raise NativeUnavailable(f"the native core cannot be loaded: {error}") from error
     library.robosac_layout.argtypes, library.robosac_layout.restype = [c_int32], c_int64
-    library.robosac_create.argtypes, library.robosac_create.restype = [c_void_p] * 2, c_void_p
+    library.robosac_create.restype = c_void_p
+    library.robosac_create.argtypes = [c_void_p, c_void_p, c_int32]
     library.robosac_destroy.argtypes, library.robosac_destroy.restype = [c_void_p], None
     library.robosac_update.argtypes, library.robosac_update.restype = [c_void_p] * 3, None
     library.robosac_allowed.argtypes, library.robosac_allowed.restype = [], c_int32

@@ -19,19 +19,25 @@ struct OwnLayer {
   float *d_weight, *d_bias;        // gradients: by weight, and (groups, outer)
   Value *padded[MEMBERS];          // the input of each group, within its edge; of all pictures
   uint8_t *where[MEMBERS];         // see `pool`
-  float *d_padded[MEMBERS];        // of a part: gradient by the input
   int *place;                      // where each cell lies in the next layer's input; none: -1
 
   long weights() const { return c.inner() * (long)c.outer(); }
+};
+
+// What a part of the pictures needs on its way through the layers.
+struct OwnDesk {
+  Value *windows, *d_raw, *left;
+  float *raw, *line, *d_out, *d_windows;
+  float *d_padded[MOST_LAYERS][MEMBERS];  // gradients by the input of each group
+  Line picture_line;
 };
 
 struct OwnSight {
   Eyes eyes;
   int batch, pictures_a_part, columns;
   OwnLayer layer[MOST_LAYERS];
-  Value *windows, *d_raw;
-  float *raw, *line, *d_out, *d_windows, *d_kernels;
-  Line picture_line;
+  OwnDesk *desks;  // one for each thread
+  float *d_kernels;
   // What the heads see, (., columns): of both states the policy, each critic of this, targets of the next;
   // and the gradient by each member's units, (batch, stride_of(units)).
   float *policy_seen, *critics_seen[CRITICS], *targets_seen[CRITICS], *d_units[MEMBERS];
@@ -58,28 +64,46 @@ static void shape_sight(OwnSight &s, RoomSize &room) {
   }
 }
 
+static void share_out(OwnDesk &desk, const OwnSight &s, Arena &arena) {
+  size_t windows = 0, raw = 0, out = 0, back = 0, line = 0, left = 0;
+  for (int i = 0; i < s.eyes.layers; i++) {
+    const OwnLayer &l = s.layer[i];
+    const Convolution &c = l.c;
+    const size_t rows = s.pictures_a_part * (size_t)c.cells();
+    for (int g = 0; g < l.groups; g++)
+      desk.d_padded[i][g] = arena.take<float>(s.pictures_a_part * (size_t)c.padded());
+    windows = greater(windows, blocks(rows, c.window_stride()));
+    raw = greater(raw, blocks(rows, stride_of(c.outer())));
+    back = greater(back, rows * stride_of(c.inner()));
+    out = greater(out, rows * c.where_stride());
+    line = greater(line, stride_of(c.outer()));
+    left = greater(left, mirrored_size(c.inner(), rows));
+  }
+  desk.windows = arena.take<Value>(windows);
+  desk.d_raw = arena.take<Value>(raw);
+  desk.left = arena.take<Value>(left);
+  desk.raw = arena.take<float>(raw);
+  desk.d_windows = arena.take<float>(back);
+  desk.d_out = arena.take<float>(out);
+  desk.line = arena.take<float>(line);
+  desk.picture_line.begin(s.eyes.width * s.eyes.channels, arena);
+}
+
 static void share_out(OwnSight &s, Arena &arena) {
   const Eyes &eyes = s.eyes;
-  size_t windows = 0, raw = 0, out = 0, back = 0, line = 0, kernels = 0;
+  size_t kernels = 0;
   for (int i = 0; i < eyes.layers; i++) {
     OwnLayer &l = s.layer[i];
     const Convolution &c = l.c;
-    const size_t rows = s.pictures_a_part * (size_t)c.cells();
     l.weight = arena.take<float>(l.groups * l.weights());
     l.bias = arena.take<float>(l.groups * (size_t)c.filters + WIDTH);
     l.d_weight = arena.take<float>(l.groups * l.weights());
     l.d_bias = arena.take<float>(l.groups * (size_t)c.outer());
     l.place = arena.take<int>(c.cells());
     for (int g = 0; g < l.groups; g++) {
-      l.d_padded[g] = arena.take<float>(s.pictures_a_part * (size_t)c.padded());
       l.padded[g] = arena.take<Value>(s.batch * (size_t)c.padded());
       l.where[g] = arena.take<uint8_t>(s.batch * (size_t)c.cells() * c.where_stride());
     }
-    windows = greater(windows, blocks(rows, c.window_stride()));
-    raw = greater(raw, blocks(rows, stride_of(c.outer())));
-    back = greater(back, rows * stride_of(c.inner()));
-    out = greater(out, rows * c.where_stride());
-    line = greater(line, stride_of(c.outer()));
     kernels = greater(kernels, KERNEL * KERNEL * c.channels * (size_t)l.filters);
   }
   for (int i = 0; arena.memory && i + 1 < eyes.layers; i++) {
@@ -90,14 +114,8 @@ static void share_out(OwnSight &s, Arena &arena) {
       s.layer[i].place[cell] = reached ? next.place(y, x) : -1;
     }
   }
-  s.windows = arena.take<Value>(windows);
-  s.d_raw = arena.take<Value>(raw);
-  s.raw = arena.take<float>(raw);
-  s.d_windows = arena.take<float>(back);
-  s.d_out = arena.take<float>(out);
-  s.line = arena.take<float>(line);
+  s.desks = share_out_each<OwnDesk>(arena, s.room.team->threads, s);
   s.d_kernels = arena.take<float>(kernels);
-  s.picture_line.begin(eyes.width * eyes.channels, arena);
   s.policy_seen = arena.take<float>(2 * s.batch * (size_t)s.columns);
   for (int i = 0; i < CRITICS; i++)
     for (float **to : {&s.critics_seen[i], &s.targets_seen[i]})
@@ -139,30 +157,31 @@ static void spread_weights(OwnSight &s, const Problem &p, float *critics) {
 }
 
 // A picture's numbers, within the first layer's edge.
-static void take_picture(OwnSight &s, const uint8_t *picture, Value *to) {
+static void take_picture(const OwnSight &s, const uint8_t *picture, const Line &line, Value *to) {
   const Convolution &c = s.layer[0].c;
   const int count = c.width * c.channels, reached = c.reached_columns() * c.channels;
   for (int y = 0; y < c.reached_lines(); y++) {
-    memcpy(s.picture_line.bytes, picture + y * (long)count, count);
-    s.picture_line.convert(count);
-    memcpy(to + c.place(y, 0), s.picture_line.numbers, reached * sizeof(Value));
+    memcpy(line.bytes, picture + y * (long)count, count);
+    line.convert(count);
+    memcpy(to + c.place(y, 0), line.numbers, reached * sizeof(Value));
   }
 }
 
 // One layer of one group over a part: to the next layer's inputs, or what members see.
-static void see_layer(OwnSight &s, int index, int group, int from, int count, float *const *seen) {
+static void see_layer(const OwnSight &s, const OwnDesk &desk, int index, int group, int from, int count,
+                      float *const *seen, const Room &room) {
   const OwnLayer &l = s.layer[index], &next = s.layer[index + 1];
   const Convolution &c = l.c;
   const int cells = c.cells(), stride = stride_of(c.outer()), members = c.filters / l.filters;
   const bool last = index + 1 == s.eyes.layers;
-  cut_windows(c, count, l.padded[group] + from * (long)c.padded(), s.windows);
-  filtered(c, count * cells, s.windows, l.weight + group * l.weights(), s.raw, s.room);
+  cut_windows(c, count, l.padded[group] + from * (long)c.padded(), desk.windows);
+  filtered(c, count * cells, desk.windows, l.weight + group * l.weights(), desk.raw, room);
   uint8_t *where = l.where[group] + from * (long)cells * c.where_stride();
-  const float *raw = s.raw, *bias = l.bias + group * c.filters;
+  const float *raw = desk.raw, *bias = l.bias + group * c.filters;
   for (int i = from; i < from + count; i++)
     for (int cell = 0; cell < cells; cell++, raw += stride, where += c.where_stride()) {
-      pool(c, raw, bias, index ? 1 : PIXEL_SCALE, s.line, where);
-      const float *out = s.line;
+      pool(c, raw, bias, index ? 1 : PIXEL_SCALE, desk.line, where);
+      const float *out = desk.line;
       for (int m = group; m < group + members; m++, out += l.filters)
         if (last)
           for (int f = 0; f < l.filters; f++)
@@ -174,17 +193,19 @@ static void see_layer(OwnSight &s, int index, int group, int from, int count, fl
     }
 }
 
-// What all members see of one state's pictures.
+// What all members see of one state's pictures; each part by one thread.
 static void look_at(OwnSight &s, const uint8_t *pictures, float *const *seen) {
   const Convolution &first = s.layer[0].c;
   const long bytes = first.height * (long)first.width * first.channels;
-  for (int from = 0; from < s.batch; from += s.pictures_a_part) {
-    const int count = least(s.pictures_a_part, s.batch - from);
-    for (int i = from; i < from + count; i++)
-      take_picture(s, pictures + i * bytes, s.layer[0].padded[0] + i * (long)first.padded());
+  s.room.team->parts(s.batch, s.pictures_a_part, [&](int64_t from, int64_t end, int thread) {
+    const OwnDesk &desk = s.desks[thread];
+    for (int64_t i = from; i < end; i++)
+      take_picture(s, pictures + i * bytes, desk.picture_line,
+                   s.layer[0].padded[0] + i * (long)first.padded());
     for (int i = 0; i < s.eyes.layers; i++)
-      for (int g = 0; g < s.layer[i].groups; g++) see_layer(s, i, g, from, count, seen);
-  }
+      for (int g = 0; g < s.layer[i].groups; g++)
+        see_layer(s, desk, i, g, int(from), int(end - from), seen, s.room.alone(thread));
+  });
 }
 
 // What all networks see of a batch; this state comes last, for its gradient is asked for.
@@ -203,50 +224,87 @@ static void look(OwnSight &s, const Problem &p, const Batch &b, const Pictures &
 }
 
 // Gradients by what a group of a layer put out of a part, (count * cells, where_stride).
-static void gather(OwnSight &s, int index, int group, int from, int count) {
+static void gather(
+    const OwnSight &s, const OwnDesk &desk, int index, int group, int from, int count) {
   const OwnLayer &l = s.layer[index], &next = s.layer[index + 1];
   const Convolution &c = l.c;
   const int cells = c.cells(), units = stride_of(s.eyes.units), to_stride = c.where_stride();
   const bool last = index + 1 == s.eyes.layers;
   for (int i = 0; i < count; i++)
     for (int m = 0; m < c.filters / l.filters; m++) {
-      float *to = s.d_out + i * (long)cells * to_stride + m * l.filters;
+      float *to = desk.d_out + i * (long)cells * to_stride + m * l.filters;
       const float *d = last ? s.d_units[group + m] + (from + i) * (long)units
-                            : next.d_padded[group + m] + i * (long)next.c.padded();
+                            : desk.d_padded[index + 1][group + m] + i * (long)next.c.padded();
       for (int cell = 0; cell < cells; cell++, to += to_stride)
         for (int f = 0; f < l.filters; f++)
           to[f] = last ? d[f * cells + cell] : l.place[cell] < 0 ? 0 : d[l.place[cell] + f];
     }
 }
 
-// One layer of one group down over a part: gradients of its weights, and by its input.
-static void descend(OwnSight &s, int index, int group, int from, int count) {
-  OwnLayer &l = s.layer[index];
+// One layer of one group down over a part: what the gradient of its weights is made of.
+static Passage descend(const OwnSight &s, const OwnDesk &desk, int index, int group, int from, int count,
+                       const Room &room) {
+  const OwnLayer &l = s.layer[index];
   const Convolution &c = l.c;
-  const int rows = count * c.cells(), stride = stride_of(c.outer()), back = stride_of(c.inner());
-  gather(s, index, group, from, count);
-  convolve_gradient(c, rows, s.d_out,
-                    l.where[group] + from * (long)c.cells() * c.where_stride(), s.line, s.d_raw);
-  cut_windows(c, count, l.padded[group] + from * (long)c.padded(), s.windows);
-  weight_gradient(rows, s.windows, c.window_stride(), c.inner(), s.d_raw, stride, c.outer(),
-                  l.d_weight + group * l.weights(), l.d_bias + group * c.outer(), s.room, from > 0);
-  if (index == 0) return;
-  float *d_windows = s.d_windows;
-  affine_gradient(rows, s.d_raw, stride, c.outer(), l.weight + group * l.weights(), 0, c.inner(),
-                  s.room, [=](int row, int j, Floats x, Floats y) {
+  const int rows = count * c.cells();
+  gather(s, desk, index, group, from, count);
+  convolve_gradient(c, rows, desk.d_out,
+                    l.where[group] + from * (long)c.cells() * c.where_stride(), desk.line, desk.d_raw);
+  cut_windows(c, count, l.padded[group] + from * (long)c.padded(), desk.windows);
+  const Left in =
+      mirrored(c.inner(), rows, desk.windows, c.window_stride(), desk.left, *room.team);
+  return {rows, in, desk.d_raw};
+}
+
+// And then the gradient by its input.
+static void descend_further(
+    const OwnSight &s, const OwnDesk &desk, int index, int group, int count, const Room &room) {
+  const OwnLayer &l = s.layer[index];
+  const Convolution &c = l.c;
+  const int rows = count * c.cells(), back = stride_of(c.inner());
+  float *d_windows = desk.d_windows, *d_padded = desk.d_padded[index][group];
+  affine_gradient(rows, desk.d_raw, stride_of(c.outer()), c.outer(), l.weight + group * l.weights(), 0,
+                  c.inner(), room, [=](int row, int j, Floats x, Floats y) {
                     store(d_windows + row * (long)back + j, x, y);
                   });
-  memset(l.d_padded[group], 0, count * (size_t)c.padded() * sizeof(float));
-  add_windows(c, count, s.d_windows, back, l.d_padded[group]);
+  memset(d_padded, 0, count * (size_t)c.padded() * sizeof(float));
+  add_windows(c, count, d_windows, back, d_padded);
+}
+
+// Gradients of all convolutions, by as many parts at a time as there are threads: each is prepared by
+// one, and then each weight's are added up by one, part after part.
+static void descend_all(OwnSight &s) {
+  Team &team = *s.room.team;
+  Passage passages[MOST_THREADS];
+  const int wave = s.pictures_a_part * team.threads;
+  for (int first = 0; first < s.batch; first += wave) {
+    const int reached = least(wave, s.batch - first);
+    const int parts = (reached + s.pictures_a_part - 1) / s.pictures_a_part;
+    auto size = [&](int part) {
+      return least(s.pictures_a_part, reached - part * s.pictures_a_part);
+    };
+    for (int i = s.eyes.layers - 1; i >= 0; i--)
+      for (int g = 0; g < s.layer[i].groups; g++) {
+        const OwnLayer &l = s.layer[i];
+        const Convolution &c = l.c;
+        team.each(parts, [&](int part, int thread) {
+          passages[part] = descend(s, s.desks[part], i, g, first + part * s.pictures_a_part, size(part),
+                                   s.room.alone(thread));
+        });
+        weight_gradient(passages, parts, c.inner(), stride_of(c.outer()), c.outer(),
+                        l.d_weight + g * l.weights(), l.d_bias + g * c.outer(), s.room, first > 0);
+        if (i == 0) continue;
+        team.each(parts, [&](int part, int thread) {
+          descend_further(s, s.desks[part], i, g, size(part), s.room.alone(thread));
+        });
+      }
+  }
 }
 
 // The steps of all convolutions, given `d_units` by what their owners saw.
 static void learn_convolutions(OwnSight &s, const Problem &p, const Step &policy, const Step &critics) {
   const int last = s.eyes.layers - 1;
-  for (int from = 0; from < s.batch; from += s.pictures_a_part)
-    for (int i = last; i >= 0; i--)
-      for (int g = 0; g < s.layer[i].groups; g++)
-        descend(s, i, g, from, least(s.pictures_a_part, s.batch - from));
+  descend_all(s);
   for (int i = 0; i <= last; i++)
     for (int member = 0; member < MEMBERS; member++) {
       const OwnLayer &l = s.layer[i];

@@ -26,7 +26,7 @@ struct Line {
     numbers = arena.take<Value>(whole(count, COLUMNS));
   }
 
-  void convert(int count) {
+  void convert(int count) const {
     for (int j = 0; j < count; j += COLUMNS) put(numbers + j, pixels(j), pixels(j + WIDTH));
   }
 
@@ -80,7 +80,6 @@ static int patch_index(const Eyes &eyes, int y, int x) {
 struct Cutter {
   int height, width, channels, shift, run, runs, stride;
   int *place;  // of each run of a patch's pixels, line by line
-  Line line;
 
   void begin(const Eyes &eyes, int patch_stride, Arena &arena) {
     height = eyes.height;
@@ -91,7 +90,6 @@ struct Cutter {
     runs = width / eyes.side[0];
     stride = patch_stride;
     place = arena.take<int>(height * (size_t)runs);
-    line.begin(width * channels, arena);
     if (!arena.memory) return;
     for (int y = 0; y < height; y++)
       for (int x = 0; x < runs; x++)
@@ -100,7 +98,7 @@ struct Cutter {
   }
 
   // The line of a crop that begins `right` in the padded picture: edges are repeated.
-  void shifted(const uint8_t *from, int right) {
+  void shifted(const uint8_t *from, int right, const Line &line) const {
     const int lead = right < shift ? shift - right : 0, skip = right > shift ? right - shift : 0;
     const int most = least(lead, width), tail = least(skip, width);
     for (int x = 0; x < most; x++) memcpy(line.bytes + x * channels, from, channels);
@@ -110,12 +108,13 @@ struct Cutter {
   }
 
   // Pixels less 127.5, half their range, (patches, stride).
-  void operator()(const uint8_t *picture, int down, int right, Value *to) {
+  void operator()(
+      const uint8_t *picture, int down, int right, const Line &line, Value *to) const {
     const int count = width * channels;
     for (int y = 0; y < height; y++) {
       const int source = y + down - shift;
       const int clamped = source < 0 ? 0 : least(source, height - 1);
-      shifted(picture + clamped * (long)count, right);
+      shifted(picture + clamped * (long)count, right, line);
       line.convert(count);
       const int *at = place + y * runs;
       for (int x = 0; x < runs; x++) memcpy(to + at[x], line.numbers + x * run, run * sizeof(Value));

@@ -87,46 +87,66 @@ static inline void normalise_gradient(float *d, const float *normal, float scale
 template <class Take>
 static void affine(int rows, const Value *in, int in_stride, int inner, const float *weight,
                    const float *bias, int outer, Room room, Take take, float scale = 1) {
-  for (int j = 0; j < outer; j += COLUMNS) {
-    pack(weight + j, outer, inner, outer - j, room.panel);
-    const Floats b = padded(bias + j, outer - j), c = padded(bias + j + WIDTH, outer - j - WIDTH);
-    product<true>(rows, inner, {in, in_stride}, room.panel,
-                  [=](int row, Floats x, Floats y) { take(row, j, x * scale + b, y * scale + c); });
-  }
+  multiply(
+      rows, inner, outer, {in, in_stride}, room,
+      [=](int j, Packed *to) { pack(weight + j, outer, inner, outer - j, to); },
+      [=](int j) {
+        const Floats b = padded(bias + j, outer - j), c = padded(bias + j + WIDTH, outer - j - WIDTH);
+        return [=](int row, Floats x, Floats y) { take(row, j, x * scale + b, y * scale + c); };
+      });
 }
 
 // `d_out` weight^T, for `count` inputs from `from` on; `take` as of `affine`.
 template <class Take>
 static void affine_gradient(int rows, const Value *d_out, int out_stride, int outer,
                             const float *weight, int from, int count, Room room, Take take) {
-  for (int j = 0; j < count; j += COLUMNS) {
-    pack_transposed(weight + (from + j) * (long)outer, outer, outer, count - j, room.panel);
-    product<true>(rows, outer, {d_out, out_stride}, room.panel,
-                  [=](int row, Floats x, Floats y) { take(row, j, x, y); });
-  }
+  multiply(
+      rows, outer, count, {d_out, out_stride}, room,
+      [=](int j, Packed *to) {
+        pack_transposed(weight + (from + j) * (long)outer, outer, outer, count - j, to);
+      },
+      [=](int j) { return [=](int row, Floats x, Floats y) { take(row, j, x, y); }; });
 }
 
-// Gradients of weight [inner][outer] and bias [outer]; `more`: added to those of other rows.
-static void weight_gradient(int rows, const Value *in, int in_stride, int inner,
-                            const Value *d_out, int out_stride, int outer, float *d_weight,
-                            float *d_bias, Room room, bool more = false) {
-  const Left left = mirrored(inner, rows, in, in_stride, room.left);
-  for (int j = 0; j < outer; j += COLUMNS) {
-    Floats b = {}, c = {};
-    pack_and_sum(d_out + j, out_stride, rows, room.panel, &b, &c);
-    auto write = [=](float *to, Floats x, Floats y) {
-      if (more) {
-        x += padded(to, outer - j);
-        y += padded(to + WIDTH, outer - j - WIDTH);
-      }
-      store_some(to, x, outer - j);
-      store_some(to + WIDTH, y, outer - j - WIDTH);
-    };
-    write(d_bias + j, b, c);
-    product<false>(inner, rows, left, room.panel, [=](int row, Floats x, Floats y) {
-      write(d_weight + row * (long)outer + j, x, y);
-    });
-  }
+// Rows that went through a layer: its input, mirrored, and the gradient by what it put out.
+struct Passage {
+  int rows;
+  Left in;
+  const Value *d_out;
+};
+
+// Gradients of weight [inner][outer] and bias [outer] by all passages, one added after the other;
+// `more`: to what is there.
+static void weight_gradient(const Passage *passages, int count, int inner, int out_stride, int outer,
+                            float *d_weight, float *d_bias, Room room, bool more) {
+  share_blocks(inner, outer, room, [&](int j, int from, int some, Packed *panel) {
+    for (int i = 0; i < count; i++) {
+      const Passage &by = passages[i];
+      const bool added = more || i > 0;
+      auto write = [=](float *to, Floats x, Floats y) {
+        if (added) {
+          x += padded(to, outer - j);
+          y += padded(to + WIDTH, outer - j - WIDTH);
+        }
+        store_some(to, x, outer - j);
+        store_some(to + WIDTH, y, outer - j - WIDTH);
+      };
+      Floats b = {}, c = {};
+      pack_and_sum(by.d_out + j, out_stride, by.rows, panel, &b, &c);
+      if (from == 0) write(d_bias + j, b, c);
+      product<false>(some, by.rows, by.in.template beginning<false>(from), panel,
+                     [=](int row, Floats x, Floats y) {
+                       write(d_weight + (from + row) * (long)outer + j, x, y);
+                     });
+    }
+  });
+}
+
+// Likewise of one passage.
+static void weight_gradient(int rows, const Value *in, int in_stride, int inner, const Value *d_out,
+                            int out_stride, int outer, float *d_weight, float *d_bias, Room room) {
+  const Passage passage = {rows, mirrored(inner, rows, in, in_stride, room.left, *room.team), d_out};
+  weight_gradient(&passage, 1, inner, out_stride, outer, d_weight, d_bias, room, false);
 }
 
 // Hidden layers, from `at.input[0]` on.
@@ -149,12 +169,13 @@ static void forward_hidden(const Shape &shape, const Weights &net, const Rows &a
     through([=](int row, int j, Floats x, Floats y) {
       store(raw + row * (long)stride + j, x, y);
     });
-    for (int row = 0; row < rows; row++) {
+    float *scale = at.scale[i + 1];
+    room.each_row(rows, [=](int row) {
       Value *to = out + row * (long)stride;
-      at.scale[i + 1][row] = normalise(
+      scale[row] = normalise(
           raw + row * (long)stride, n, [=](int j, Floats y, Floats z) { put(to + j, relu(y), relu(z)); });
       for (int j = n; j < whole(n, COLUMNS); j++) to[j] = 0;
-    }
+    });
   }
 }
 
@@ -166,12 +187,14 @@ struct Descent {
   const Value *out;
   const float *normal, *scale;
   const int *which;
+  Room room;
   float *wide;
   int n, stride;
 
   Descent(const Shape &shape, const Rows &at, int index, const int *which, Value *d, Room room)
       : d(d), out(at.input[index]), normal(at.normal[index]), scale(at.scale[index]), which(which),
-        wide(shape.norm ? room.wide : nullptr), n(shape.width[index]), stride(shape.stride(index)) {}
+        room(room), wide(shape.norm ? room.wide : nullptr), n(shape.width[index]),
+        stride(shape.stride(index)) {}
 
   long source(int row) const { return which ? which[row] : row; }
 
@@ -187,12 +210,13 @@ struct Descent {
   }
 
   void finish(int rows) const {
-    for (int row = 0; wide && row < rows; row++) {
+    if (!wide) return;
+    room.each_row(rows, [this](int row) {
       float *from = wide + row * (long)stride;
       normalise_gradient(from, normal + source(row) * stride, scale[source(row)], n);
       for (int j = 0; j < n; j += COLUMNS)
         put(d + row * (long)stride + j, load(from + j), load(from + j + WIDTH));
-    }
+    });
   }
 };
 
@@ -204,6 +228,13 @@ static void through_layer(const Shape &shape, const Weights &net, int index, int
   down.finish(rows);
 }
 
+// The step of many parameters.
+static void learn(const Step &step, const float *at, const float *gradient, int64_t count, Room room) {
+  room.team->parts(count, GRAIN, [=, &step](int64_t from, int64_t to, int) {
+    step(at + from, gradient + from, to - from);
+  });
+}
+
 // One layer's step, given the gradient by what it put out.
 static void learn_layer(const Shape &shape, const Weights &net, const Rows &at, int index, int rows,
                         const Value *d_out, const Step &step, Room room) {
@@ -211,7 +242,7 @@ static void learn_layer(const Shape &shape, const Weights &net, const Rows &at, 
   float *d_weight = room.gradient, *d_bias = d_weight + whole(inner * outer, WIDTH);
   weight_gradient(rows, at.input[index], shape.stride(index), inner, d_out, shape.stride(index + 1),
                   outer, d_weight, d_bias, room);
-  step(net.weight[index], d_weight, inner * (int64_t)outer);
+  learn(step, net.weight[index], d_weight, inner * (int64_t)outer, room);
   step(net.bias[index], d_bias, outer);
 }
 
@@ -232,16 +263,18 @@ static void backward_hidden(const Shape &shape, const Weights &net, const Rows &
 }
 
 // The head of one output, (rows,).
-static void forward_one(const Shape &shape, const Weights &net, const Rows &at, int rows,
-                        float *out) {
+static void forward_one(const Shape &shape, const Weights &net, const Rows &at, int rows, float *out,
+                        Room room) {
   const int last = shape.layers - 1, n = shape.width[last], stride = shape.stride(last);
   const float *w = net.weight[last];
-  for (int row = 0; row < rows; row++) {
-    const Value *x = at.input[last] + row * (long)stride;
+  const float bias = net.bias[last][0];
+  const Value *in = at.input[last];
+  room.each_row(rows, [=](int row) {
+    const Value *x = in + row * (long)stride;
     Floats total = {};
     for (int j = 0; j < n; j += WIDTH) total += get(x + j) * padded(w + j, n - j);
-    out[row] = sum(total) + net.bias[last][0];
-  }
+    out[row] = sum(total) + bias;
+  });
 }
 
 // Gradient by what the last hidden layer put out, given `d_out` (rows,) by that head's.
@@ -249,10 +282,11 @@ static void backward_one(const Shape &shape, const Weights &net, int rows, const
                          const Descent &down) {
   const int last = shape.layers - 1, n = shape.width[last];
   const float *w = net.weight[last];
-  for (int row = 0; row < rows; row++)
+  down.room.each_row(rows, [=, &down](int row) {
     for (int j = 0; j < n; j += COLUMNS)
       down(row, j, d_out[row] * padded(w + j, n - j),
            d_out[row] * padded(w + j + WIDTH, n - j - WIDTH));
+  });
   down.finish(rows);
 }
 
@@ -260,12 +294,13 @@ static void backward_one(const Shape &shape, const Weights &net, int rows, const
 static void learn_one(const Shape &shape, const Weights &net, const Rows &at, int rows,
                       const float *d_out, const Step &step, Room room) {
   const int last = shape.layers - 1, n = shape.width[last], stride = shape.stride(last);
-  for (int j = 0; j < n; j += WIDTH) {
+  const Value *in = at.input[last];
+  room.team->each((n + WIDTH - 1) / WIDTH, [=](int index, int) {
+    const int j = index * WIDTH;
     Floats total = {};
-    for (int row = 0; row < rows; row++)
-      total += d_out[row] * get(at.input[last] + row * (long)stride + j);
+    for (int row = 0; row < rows; row++) total += d_out[row] * get(in + row * (long)stride + j);
     store(room.gradient + j, total);
-  }
+  });
   float total = 0;
   for (int row = 0; row < rows; row++) total += d_out[row];
   step(net.weight[last], room.gradient, n);

@@ -71,6 +71,7 @@ class NativePixelSac(OnCore, PixelSac):
     Args:
         library: from `pixel_library`.
         settings, pixels, image_shape, state_dim, action_dim, seed: as of `PixelSac`.
+        threads: of the core; torch's number is the process'.
 
     Raises:
         ValueError: more layers than the core can do, or patches that do not tile the picture.
@@ -85,8 +86,9 @@ class NativePixelSac(OnCore, PixelSac):
         state_dim: int,
         action_dim: int,
         seed: int,
+        threads: int = 1,
     ) -> None:
-        self._begin(library, settings)
+        self._begin(library, settings, threads)
         check_layers(pixels.filters, "layers of an encoder")
         super().__init__(settings, pixels, image_shape, state_dim, action_dim, seed)
 
@@ -131,5 +133,7 @@ class NativePixelSac(OnCore, PixelSac):
         sight = Sight(pixels, shape, self._units, critic_eyes, policy_eyes[0])
         sizes = (rows, self.state_dim, self.action_dim)
         return NativeUpdate(
-            self._library, self.settings, recipe, storage, self.target_entropy, sizes, sight
+            *(self._library, self.settings, recipe, storage, self.target_entropy, sizes),
+            sight=sight,
+            threads=self._threads,
         )

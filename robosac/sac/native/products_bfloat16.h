@@ -5,6 +5,7 @@
 #pragma once
 #include <stddef.h>
 
+#include "team.h"
 #include "transpose.h"
 
 #if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AVX512F__) && defined(__linux__)
@@ -32,6 +33,12 @@ typedef uint32_t Packed;
 struct Left {
   const Value *from;
   int stride;
+
+  // Its rows from one on; a mirrored one lies like any other.
+  template <bool row_wise>
+  Left beginning(int row) const {
+    return {from + row * (long)stride, stride};
+  }
 };
 
 static inline size_t packed_size(int inner) { return (size_t)whole(inner, INNER) / 2 * COLUMNS; }
@@ -164,15 +171,17 @@ static inline void pack_and_sum(
 }
 
 // The left factor whose `rows` are the columns of `a` (inner, .), read up to whole vectors.
-static Left mirrored(int rows, int inner, const Value *a, int stride, Value *room) {
+static Left mirrored(int rows, int inner, const Value *a, int stride, Value *room, Team &team) {
   const int to_stride = whole(inner, INNER);
-  Packed block[WIDTH * WIDTH], *to = reinterpret_cast<Packed *>(room);
-  for (int row = 0; row < rows; row += WIDTH)
+  team.each(whole(rows, WIDTH) / WIDTH, [=](int index, int) {
+    const int row = index * WIDTH;
+    Packed block[WIDTH * WIDTH], *to = reinterpret_cast<Packed *>(room);
     for (int k = 0; k < inner; k += INNER) {
       for (int i = 0; i < WIDTH; i++)
         store(block + i * WIDTH, paired_rows(a + row, stride, k + 2 * i, inner));
       transpose(block, WIDTH, to + (row * (long)to_stride + k) / 2, to_stride / 2);
     }
+  });
   return {room, to_stride};
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 #include <stddef.h>
 
+#include "team.h"
 #include "transpose.h"
 
 namespace robosac {
@@ -36,6 +37,12 @@ typedef float Packed;
 struct Left {
   const Value *from;
   int stride;
+
+  // Its rows from one on.
+  template <bool row_wise>
+  Left beginning(int row) const {
+    return {from + (row_wise ? row * (long)stride : row), stride};
+  }
 };
 
 static inline size_t packed_size(int inner) { return (size_t)inner * COLUMNS; }
@@ -44,7 +51,9 @@ static inline size_t packed_size(int inner) { return (size_t)inner * COLUMNS; }
 static inline size_t mirrored_size(int, int) { return 0; }
 
 // The left factor whose `rows` are the columns of `a` (inner, .): it lies there already.
-static inline Left mirrored(int, int, const Value *a, int stride, Value *) { return {a, stride}; }
+static inline Left mirrored(int, int, const Value *a, int stride, Value *, Team &) {
+  return {a, stride};
+}
 
 // Panel [inner][COLUMNS] of `count` columns of `b` (inner, .), zeros beyond them.
 static inline void pack(const float *b, int stride, int inner, int count, Packed *panel) {

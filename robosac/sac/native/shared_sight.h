@@ -19,6 +19,14 @@ struct Projection {
   }
 };
 
+// What a part of the pictures needs on its way through the encoder.
+struct SharedDesk {
+  Value *patches;              // (patches, patch_stride)
+  Value *layer[MOST_LAYERS];   // what each put out; then its gradient
+  Value *left;
+  Line line;
+};
+
 struct SharedSight {
   Eyes eyes;
   Grid grid;
@@ -26,9 +34,8 @@ struct SharedSight {
   Weights encoder, target_encoder;
   Projection critics, targets, policy;
   Cutter cut;
-  Value *patches;                     // of a part, (patches, patch_stride)
+  SharedDesk *desks;                  // one for each thread
   Value *kept[MOST_LAYERS];           // what each layer but the last put out of this state
-  Value *part[MOST_LAYERS];           // and what each put out of a part; then its gradient
   Value *features, *target_features;  // (2 batch, feature_stride) of both states, (batch, .) of the next
   Value *d_raw, *d_features;
   float *d_encoder, *d_critics, *d_policy;  // (batch, stride_of(units)) the latter two
@@ -64,6 +71,17 @@ static void shape_sight(SharedSight &s, RoomSize &room) {
   room.layer(s.batch, s.grid.features, eyes.units);
 }
 
+static void share_out(SharedDesk &desk, const SharedSight &s, Arena &arena) {
+  size_t left = 0;
+  for (int i = 0; i < s.eyes.layers; i++) {
+    desk.layer[i] = outputs(s, i, s.pictures_a_part, arena);
+    left = greater(left, mirrored_size(s.grid.inner[i], s.pictures_a_part * s.grid.cells[i]));
+  }
+  desk.patches = arena.values(s.pictures_a_part * s.grid.cells[0], s.patch_stride);
+  desk.left = arena.take<Value>(left);
+  desk.line.begin(s.eyes.width * s.eyes.channels, arena);
+}
+
 static void share_out(SharedSight &s, const Problem &p, Arena &arena) {
   const Eyes &eyes = s.eyes;
   const int last = eyes.layers - 1;
@@ -72,14 +90,13 @@ static void share_out(SharedSight &s, const Problem &p, Arena &arena) {
     s.encoder.bias[i] = p.critic_adam.parameters + eyes.encoder.bias[i];
     s.target_encoder.weight[i] = p.critic_adam.follower + eyes.encoder.weight[i];
     s.target_encoder.bias[i] = p.critic_adam.follower + eyes.encoder.bias[i];
-    s.part[i] = outputs(s, i, s.pictures_a_part, arena);
     s.kept[i] = i < last ? outputs(s, i, s.batch, arena) : nullptr;
   }
   s.critics.begin(eyes.projection, p.critic_adam.parameters, s.batch, eyes.units, arena);
   s.targets.begin(eyes.projection, p.critic_adam.follower, s.batch, eyes.units, arena);
   s.policy.begin(eyes.policy, p.policy_adam.parameters, 2 * s.batch, eyes.units, arena);
   s.cut.begin(eyes, s.patch_stride, arena);
-  s.patches = arena.values(s.pictures_a_part * s.grid.cells[0], s.patch_stride);
+  s.desks = share_out_each<SharedDesk>(arena, s.room.team->threads, s);
   s.features = arena.values(2 * s.batch, s.feature_stride);
   s.target_features = arena.values(s.batch, s.feature_stride);
   s.d_features = arena.values(s.batch, s.feature_stride);
@@ -94,34 +111,35 @@ static void share_out(SharedSight &s, const Problem &p, Arena &arena) {
     *to = arena.take<float>(s.batch * (size_t)s.columns);
 }
 
-// The patches of a state's pictures from one on. `next`: of the two states.
-static int cut_part(SharedSight &s, const Pictures &given, int next, int from) {
-  const int count = least(s.pictures_a_part, s.batch - from);
+// The patches of some of a state's pictures. `next`: of the two states.
+static void cut_part(
+    const SharedSight &s, const SharedDesk &desk, const Pictures &given, int next, int from, int count) {
   const uint8_t *pictures = next ? given.next_image : given.image;
   const int64_t *down = given.offset + 2 * next * s.batch, *right = down + s.batch;
   const long pixels = s.eyes.height * (long)s.eyes.width * s.eyes.channels;
   for (int i = 0; i < count; i++)
-    s.cut(pictures + (from + i) * pixels, down[from + i], right[from + i],
-          s.patches + i * (long)s.grid.cells[0] * s.patch_stride);
-  return count;
+    s.cut(pictures + (from + i) * pixels, down[from + i], right[from + i], desk.line,
+          desk.patches + i * (long)s.grid.cells[0] * s.patch_stride);
 }
 
 // What a layer gets of a part, and how its rows lie: patches, or the layer before's rows taken together.
-static const Value *layer_input(const SharedSight &s, int layer, const Value *before, int *stride) {
+static const Value *layer_input(
+    const SharedSight &s, const SharedDesk &desk, int layer, const Value *before, int *stride) {
   *stride = layer ? s.grid.inner[layer] : s.patch_stride;
-  return layer ? before : s.patches;
+  return layer ? before : desk.patches;
 }
 
 // The encoder over the part that was cut; `kept`: where it keeps what is needed for the gradient.
-static void encode(SharedSight &s, const Weights &net, int count, Value *const *kept, int from,
-                   Value *features) {
+static void encode(const SharedSight &s, const SharedDesk &desk, const Weights &net, int count,
+                   Value *const *kept, int from, Value *features, const Room &room) {
   const Value *before = nullptr;
   for (int i = 0; i < s.eyes.layers; i++) {
     const int filters = s.eyes.filters[i], rows = count * s.grid.cells[i];
-    Value *out = kept && kept[i] ? kept[i] + from * (long)s.grid.cells[i] * filters : s.part[i];
+    Value *out =
+        kept && kept[i] ? kept[i] + from * (long)s.grid.cells[i] * filters : desk.layer[i];
     int stride;
-    const Value *in = layer_input(s, i, before, &stride);
-    affine(rows, in, stride, s.grid.inner[i], net.weight[i], net.bias[i], filters, s.room,
+    const Value *in = layer_input(s, desk, i, before, &stride);
+    affine(rows, in, stride, s.grid.inner[i], net.weight[i], net.bias[i], filters, room,
            [=](int row, int j, Floats x, Floats y) {
              put_some(out + row * (long)filters + j, relu(x), relu(y), filters - j);
            },
@@ -138,26 +156,31 @@ static void project(SharedSight &s, const Projection &by, const Value *features,
   const int units = s.eyes.units, stride = stride_of(units);
   affine(rows, features, s.feature_stride, s.grid.features, by.weight, by.bias, units, s.room,
          [=](int row, int j, Floats x, Floats y) { store(by.normal + row * (long)stride + j, x, y); });
-  for (int row = 0; row < rows; row++, seen += s.columns)
+  s.room.each_row(rows, [&](int row) {
+    float *to = seen + row * (long)s.columns;
     by.scale[row] = normalise(by.normal + row * (long)stride, units, [=](int j, Floats x, Floats y) {
       const Floats both[] = {x, y};
       for (int k = 0; k < 2; k++)
-        store_some(seen + j + k * WIDTH,
+        store_some(to + j + k * WIDTH,
                    hyperbolic_tangent(both[k], exponential(absolute(both[k]) * -2.0f)),
                    units - j - k * WIDTH);
     });
+  });
 }
 
-// What all networks see of a batch.
+// What all networks see of a batch; each part of the pictures by one thread.
 static void look(SharedSight &s, const Batch &b, const Pictures &given) {
-  for (int from = 0; from < s.batch; from += s.pictures_a_part)
-    encode(s, s.encoder, cut_part(s, given, 0, from), s.kept, from, s.features);
   Value *next_features = s.features + s.batch * (long)s.feature_stride;
-  for (int from = 0; from < s.batch; from += s.pictures_a_part) {
-    const int count = cut_part(s, given, 1, from);
-    encode(s, s.encoder, count, nullptr, from, next_features);
-    encode(s, s.target_encoder, count, nullptr, from, s.target_features);
-  }
+  s.room.team->parts(s.batch, s.pictures_a_part, [&](int64_t begin, int64_t end, int thread) {
+    const SharedDesk &desk = s.desks[thread];
+    const Room room = s.room.alone(thread);
+    const int from = int(begin), count = int(end - begin);
+    cut_part(s, desk, given, 0, from, count);
+    encode(s, desk, s.encoder, count, s.kept, from, s.features, room);
+    cut_part(s, desk, given, 1, from, count);
+    encode(s, desk, s.encoder, count, nullptr, from, next_features, room);
+    encode(s, desk, s.target_encoder, count, nullptr, from, s.target_features, room);
+  });
   project(s, s.policy, s.features, 2 * s.batch, s.policy_seen);
   project(s, s.critics, s.features, s.batch, s.critics_seen);
   project(s, s.targets, s.target_features, s.batch, s.targets_seen);
@@ -172,12 +195,14 @@ static void look(SharedSight &s, const Batch &b, const Pictures &given) {
 static void learn_projection(SharedSight &s, const Projection &by, const float *seen, float *d,
                              const Step &step, bool down) {
   const int units = s.eyes.units, stride = stride_of(units), features = s.grid.features;
-  for (int row = 0; row < s.batch; row++, d += stride, seen += s.columns) {
-    for (int j = 0; j < units; j++) d[j] *= 1 - seen[j] * seen[j];
-    normalise_gradient(d, by.normal + row * (long)stride, by.scale[row], units);
+  s.room.each_row(s.batch, [&](int row) {
+    float *by_units = d + row * (long)stride;
+    const float *unit = seen + row * (long)s.columns;
+    for (int j = 0; j < units; j++) by_units[j] *= 1 - unit[j] * unit[j];
+    normalise_gradient(by_units, by.normal + row * (long)stride, by.scale[row], units);
     for (int j = 0; j < units; j += COLUMNS)
-      put(s.d_raw + row * (long)stride + j, load(d + j), load(d + j + WIDTH));
-  }
+      put(s.d_raw + row * (long)stride + j, load(by_units + j), load(by_units + j + WIDTH));
+  });
   if (down)
     affine_gradient(s.batch, s.d_raw, stride, units, by.weight, 0, features, s.room,
                     [=](int row, int j, Floats x, Floats y) {
@@ -188,37 +213,77 @@ static void learn_projection(SharedSight &s, const Projection &by, const float *
   float *d_weight = s.room.gradient, *d_bias = d_weight + whole(features * units, WIDTH);
   weight_gradient(s.batch, s.features, s.feature_stride, features, s.d_raw, stride, units, d_weight,
                   d_bias, s.room);
-  step(by.weight, d_weight, features * (int64_t)units);
+  learn(step, by.weight, d_weight, features * (int64_t)units, s.room);
   step(by.bias, d_bias, units);
+}
+
+// What a layer got of a part before, and its stride.
+static const Value *passed(const SharedSight &s, const SharedDesk &desk, int layer, int from, int *stride) {
+  const Value *before =
+      layer ? s.kept[layer - 1] + from * (long)s.grid.cells[layer] * s.grid.inner[layer] : nullptr;
+  return layer_input(s, desk, layer, before, stride);
+}
+
+// One layer over a part: on to the gradient by what the layer before it put out.
+static void descend_further(
+    const SharedSight &s, const SharedDesk &desk, int layer, int from, int count, const Room &room) {
+  const int filters = s.eyes.filters[layer], rows = count * s.grid.cells[layer];
+  const int inner = s.grid.inner[layer];
+  int stride;
+  const Value *before = passed(s, desk, layer, from, &stride);
+  Value *d = desk.layer[layer - 1];
+  affine_gradient(rows, desk.layer[layer], filters, filters, s.encoder.weight[layer], 0, inner, room,
+                  [=](int row, int j, Floats x, Floats y) {
+                    const long at = row * (long)inner + j;
+                    put_some(d + at, relu_gradient(x, get(before + at)),
+                             relu_gradient(y, get(before + at + WIDTH)), inner - j);
+                  });
+}
+
+// Gradients of the encoder, given `d_features`, by as many parts at a time as there are threads: each
+// is prepared by one, and then each weight's are added up by one, part after part.
+static void descend_all(SharedSight &s, const Pictures &given) {
+  Team &team = *s.room.team;
+  Passage passages[MOST_THREADS];
+  const int wave = s.pictures_a_part * team.threads, last = s.eyes.layers - 1;
+  for (int first = 0; first < s.batch; first += wave) {
+    const int reached = least(wave, s.batch - first);
+    const int parts = (reached + s.pictures_a_part - 1) / s.pictures_a_part;
+    auto begin = [&](int part) { return first + part * s.pictures_a_part; };
+    auto size = [&](int part) { return least(s.pictures_a_part, first + reached - begin(part)); };
+    team.each(parts, [&](int part, int) {
+      const SharedDesk &desk = s.desks[part];
+      cut_part(s, desk, given, 0, begin(part), size(part));
+      for (int i = 0; i < size(part); i++)
+        memcpy(desk.layer[last] + i * (long)s.grid.features,
+               s.d_features + (begin(part) + i) * (long)s.feature_stride,
+               s.grid.features * sizeof(Value));
+    });
+    float *d_weight = s.d_encoder;
+    for (int i = last; i >= 0; i--) {
+      const int filters = s.eyes.filters[i], inner = s.grid.inner[i];
+      team.each(parts, [&](int part, int) {
+        const SharedDesk &desk = s.desks[part];
+        const int rows = size(part) * s.grid.cells[i];
+        int stride;
+        const Value *in = passed(s, desk, i, begin(part), &stride);
+        const Left left = mirrored(inner, rows, in, stride, desk.left, *s.room.one);
+        passages[part] = {rows, left, desk.layer[i]};
+      });
+      weight_gradient(passages, parts, inner, filters, filters, d_weight,
+                      d_weight + whole(inner * filters, WIDTH), s.room, first > 0);
+      d_weight += gradient_size(s, i);
+      if (i == 0) continue;
+      team.each(parts, [&](int part, int thread) {
+        descend_further(s, s.desks[part], i, begin(part), size(part), s.room.alone(thread));
+      });
+    }
+  }
 }
 
 // The encoder's step, given `d_features`.
 static void learn_encoder(SharedSight &s, const Pictures &given, const Step &step) {
-  for (int from = 0; from < s.batch; from += s.pictures_a_part) {
-    const int count = cut_part(s, given, 0, from), last = s.eyes.layers - 1;
-    for (int i = 0; i < count; i++)
-      memcpy(s.part[last] + i * (long)s.grid.features,
-             s.d_features + (from + i) * (long)s.feature_stride, s.grid.features * sizeof(Value));
-    float *d_weight = s.d_encoder;
-    for (int i = last; i >= 0; i--) {
-      const int filters = s.eyes.filters[i], rows = count * s.grid.cells[i], inner = s.grid.inner[i];
-      const Value *before =
-          i ? s.kept[i - 1] + from * (long)s.grid.cells[i] * inner : nullptr;
-      int stride;
-      const Value *in = layer_input(s, i, before, &stride);
-      weight_gradient(rows, in, stride, inner, s.part[i], filters, filters, d_weight,
-                      d_weight + whole(inner * filters, WIDTH), s.room, from > 0);
-      d_weight += gradient_size(s, i);
-      if (i == 0) continue;
-      Value *d = s.part[i - 1];
-      affine_gradient(rows, s.part[i], filters, filters, s.encoder.weight[i], 0, inner, s.room,
-                      [=](int row, int j, Floats x, Floats y) {
-                        const long at = row * (long)inner + j;
-                        put_some(d + at, relu_gradient(x, get(before + at)),
-                                 relu_gradient(y, get(before + at + WIDTH)), inner - j);
-                      });
-    }
-  }
+  descend_all(s, given);
   float *d_weight = s.d_encoder;
   for (int i = s.eyes.layers - 1; i >= 0; i--) {
     const int filters = s.eyes.filters[i], count = s.grid.inner[i] * filters;

@@ -1,7 +1,9 @@
-// One update of Soft Actor-Critic (arXiv 1812.05905, Algorithm 1) on one core, in float32; products of
-// matrices in what products.h is built for. From vectors it is `Sac.update` of robosac/sac/agent.py,
+// One update of Soft Actor-Critic (arXiv 1812.05905, Algorithm 1) on a CPU, in float32; products of
+// matrices in what products.h is built for, by as many threads as there shall be. From vectors it is `Sac.update` of robosac/sac/agent.py,
 // from pictures `PixelSac.update` of pixel_agent.py; nothing is allocated after `robosac_create`.
 #include <stdlib.h>
+
+#include <new>
 
 #include "heads.h"
 #include "own_sight.h"
@@ -17,17 +19,22 @@ struct Learner {
   SharedSight *shared;
   OwnSight *own;
   char *memory;
+  Team *team, *one;
 };
 
 void share_out(Learner &l, const RoomSize &size, Arena &arena) {
   const Problem &p = l.heads.problem;
-  share_out(l.heads, arena);
-  if (l.shared) share_out(*l.shared, p, arena);
-  if (l.own) share_out(*l.own, arena);
   const Room room = size.made(arena);
   l.heads.room = room;
-  if (l.shared) l.shared->room = room;
-  if (l.own) l.own->room = room;
+  share_out(l.heads, arena);
+  if (l.shared) {
+    l.shared->room = room;
+    share_out(*l.shared, p, arena);
+  }
+  if (l.own) {
+    l.own->room = room;
+    share_out(*l.own, arena);
+  }
 }
 
 Told learn_from_vectors(Heads &l, const Batch &b, float alpha, float *actor_loss) {
@@ -89,6 +96,8 @@ Sight *made_sight(const Problem &problem, const Eyes &eyes, RoomSize &room) {
 }
 
 void destroy(Learner *l) {
+  delete l->team;
+  delete l->one;
   free(l->shared);
   free(l->own);
   free(l->memory);
@@ -110,11 +119,20 @@ EXPORTED int64_t robosac_layout(int which) {
 EXPORTED int32_t robosac_allowed(void) { return units_allowed(); }
 
 // Everything an update of that problem needs, by what sees pictures where `eyes` is not null; null: no
-// memory.
-EXPORTED void *robosac_create(const Problem *problem, const Eyes *eyes) {
+// memory, or no more threads.
+EXPORTED void *robosac_create(const Problem *problem, const Eyes *eyes, int32_t threads) {
+  if (threads < 1 || threads > MOST_THREADS) return nullptr;
   Learner *l = static_cast<Learner *>(calloc(1, sizeof(Learner)));
   if (!l) return nullptr;
+  l->team = new (std::nothrow) Team(threads);
+  l->one = new (std::nothrow) Team(1);
+  if (!l->team || !l->one || !l->team->start(begin_products)) {
+    destroy(l);
+    return nullptr;
+  }
   RoomSize room = {};
+  room.team = l->team;
+  room.one = l->one;
   l->heads.problem = *problem;
   l->heads.own_views = eyes && eyes->own;
   shape_heads(l->heads, room);
