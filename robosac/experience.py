@@ -10,8 +10,10 @@ import numpy as np
 
 from robosac.demonstrations import Interface, Sink, fill
 from robosac.demonstrations_file import load
+from robosac.errors import ConfigError
 from robosac.frame_replay import FrameReplay
 from robosac.mixture import Mixture
+from robosac.n_step_replay import NStepReplay
 from robosac.observation import IMAGE, STATE, Spaces, has_picture, shape_of
 from robosac.replay import Array, Batch, Replay
 from robosac.settings import ClawConfig, RobotConfig, TrainConfig
@@ -36,12 +38,12 @@ def make_replay(config: TrainConfig, env: Spaces) -> Experience:
         ConfigError: the demonstrations are not there, are damaged, or do not fit the task; or the
             learner's device has no room for a copy.
     """
-    online = _placed(config, _buffer(env, config.sac.replay_capacity))
+    online = _placed(config, _buffer(config, env, config.sac.replay_capacity))
     section = config.demonstrations
     if section.path is None:
         return online
     shown = load(Path(section.path), interface_of(config, env))
-    demonstrations = _placed(config, _buffer(env, max(shown.steps, 1)))
+    demonstrations = _placed(config, _buffer(config, env, max(shown.steps, 1)))
     fill(demonstrations, shown)
     if config.learner_replay == "host":
         return Mixture(online, demonstrations, section.share)
@@ -76,8 +78,13 @@ def _placed(config: TrainConfig, buffer: Any) -> Any:
     return ResidentReplay(buffer, config.learner_device)
 
 
-def _buffer(env: Spaces, capacity: int) -> Replay | FrameReplay:
+def _buffer(config: TrainConfig, env: Spaces, capacity: int) -> Replay | FrameReplay:
     space, actions = env.observation_space, shape_of(env.action_space)[0]
+    steps, discount = config.sac.return_steps, config.sac.discount
     if has_picture(space):
+        if steps > 1:
+            raise ConfigError("sac.return_steps above 1 is for vectors; valid for pictures is 1")
         return FrameReplay(capacity, shape_of(space, IMAGE), shape_of(space, STATE)[0], actions)
+    if steps > 1:
+        return NStepReplay(capacity, shape_of(space), actions, steps, discount)
     return Replay(capacity, shape_of(space), actions)

@@ -85,6 +85,10 @@ class SacSection(Section, frozen=True):
     discount: Annotated[
         float, Meta(ge=0, lt=1, description="gamma, weight of the next step's value")
     ] = 0.99
+    return_steps: Annotated[
+        int,
+        Meta(ge=1, description="n, steps whose rewards a target adds up before a value; vectors"),
+    ] = 1
     target_smoothing: Annotated[
         float, Meta(gt=0, le=1, description="tau, share of the critics that enters their targets")
     ] = 0.005
@@ -245,6 +249,10 @@ class TrainConfig(Section, frozen=True):
     def __post_init__(self) -> None:
         if self.sac.vectors.symmetry and not self.symmetric:
             raise ValueError(f"sac.vectors.symmetry: {self.preset} has no like sides")
+        if self.sac.return_steps > 1 and (self.pixels or self.learner_replay == "device"):
+            raise ValueError(
+                "sac.return_steps above 1 is for vectors, and learner_replay host; valid here is 1"
+            )
         if self.learner_replay == "device" and self.learner_device == "cpu":
             raise ValueError("learner_replay device needs learner_device cuda; valid here is host")
         if self.learner_prefetch and self.learner_replay == "device":

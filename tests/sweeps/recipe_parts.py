@@ -29,7 +29,6 @@ from robosac.config import load_preset
 from robosac.learners import make_learner
 from robosac.lockstep import LockstepTraining
 from robosac.metrics import AnyRow, EpisodeRow, EvaluationRow, LearnerRow
-from robosac.observation import shape_of
 from robosac.progress import Progress
 from robosac.replay import Batch
 from robosac.runs import RunFolder
@@ -38,7 +37,6 @@ from robosac.tasks.ends import EpisodeEnd
 from tests.sweeps.kept import keep, kept
 from tests.sweeps.recipe_crossq import CrossqSac
 from tests.sweeps.recipe_dropout import DropoutSac
-from tests.sweeps.recipe_nstep import NStepReplay
 from tests.sweeps.recipe_simba import SimbaSac
 
 
@@ -48,14 +46,12 @@ class Part:
 
     learner: type[Sac] = Sac
     settings: tuple[str, ...] = ()
-    returned: int = 1
-    """Steps of a return."""
 
 
 PARTS: Final[Mapping[str, Part]] = {
     "baseline": Part(),
     "dropout": Part(DropoutSac),
-    "n-step": Part(returned=3),
+    "n-step": Part(settings=("sac.return_steps=3",)),
     "crossq": Part(CrossqSac, ("sac.learning_rate=0.001", "sac.updates_per_step=1")),
     "crossq-4": Part(CrossqSac, ("sac.learning_rate=0.001",)),
     "simba": Part(SimbaSac),
@@ -125,10 +121,6 @@ def train(run: RunFolder, part: Part) -> None:
                 vectors=plain.vectors,
             )
             made = LockstepTraining(run, stage, learner, metrics, progress)
-            if part.returned > 1:
-                shape = shape_of(stage.env.observation_space)
-                sizes = (config.sac.replay_capacity, shape, plain.action_dim)
-                made.learning.replay = NStepReplay(*sizes, part.returned, config.sac.discount)
             made.resume()
             made.train()
         finally:
