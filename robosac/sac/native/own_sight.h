@@ -276,29 +276,24 @@ static void descend_further(
 static void descend_all(OwnSight &s) {
   Team &team = *s.room.team;
   Passage passages[MOST_THREADS];
-  const int wave = s.pictures_a_part * team.threads;
-  for (int first = 0; first < s.batch; first += wave) {
-    const int reached = least(wave, s.batch - first);
-    const int parts = (reached + s.pictures_a_part - 1) / s.pictures_a_part;
-    auto size = [&](int part) {
-      return least(s.pictures_a_part, reached - part * s.pictures_a_part);
-    };
+  each_wave(s.batch, s.pictures_a_part, team.threads, [&](const Wave &wave) {
     for (int i = s.eyes.layers - 1; i >= 0; i--)
       for (int g = 0; g < s.layer[i].groups; g++) {
         const OwnLayer &l = s.layer[i];
         const Convolution &c = l.c;
-        team.each(parts, [&](int part, int thread) {
-          passages[part] = descend(s, s.desks[part], i, g, first + part * s.pictures_a_part, size(part),
+        team.each(wave.parts(), [&](int part, int thread) {
+          passages[part] = descend(s, s.desks[part], i, g, wave.begin(part), wave.size(part),
                                    s.room.alone(thread));
         });
-        weight_gradient(passages, parts, c.inner(), stride_of(c.outer()), c.outer(),
-                        l.d_weight + g * l.weights(), l.d_bias + g * c.outer(), s.room, first > 0);
+        weight_gradient(passages, wave.parts(), c.inner(), stride_of(c.outer()), c.outer(),
+                        l.d_weight + g * l.weights(), l.d_bias + g * c.outer(), s.room,
+                        wave.first > 0);
         if (i == 0) continue;
-        team.each(parts, [&](int part, int thread) {
-          descend_further(s, s.desks[part], i, g, size(part), s.room.alone(thread));
+        team.each(wave.parts(), [&](int part, int thread) {
+          descend_further(s, s.desks[part], i, g, wave.size(part), s.room.alone(thread));
         });
       }
-  }
+  });
 }
 
 // The steps of all convolutions, given `d_units` by what their owners saw.

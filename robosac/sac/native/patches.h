@@ -16,6 +16,21 @@ static int pictures_a_part(int rows, int batch) {
   return most > 1 ? least(most, batch) : 1;
 }
 
+// Parts of a batch's pictures that several threads are at, one each.
+struct Wave {
+  int first, end, a_part;
+
+  int parts() const { return (end - first + a_part - 1) / a_part; }
+  int begin(int part) const { return first + part * a_part; }
+  int size(int part) const { return least(a_part, end - begin(part)); }
+};
+
+template <class Visit>
+static void each_wave(int batch, int a_part, int threads, Visit visit) {
+  for (int first = 0; first < batch; first += a_part * threads)
+    visit(Wave{first, least(first + a_part * threads, batch), a_part});
+}
+
 // A line of a picture: its bytes, and these less 127.5, half their range.
 struct Line {
   uint8_t *bytes;

@@ -245,40 +245,37 @@ static void descend_further(
 static void descend_all(SharedSight &s, const Pictures &given) {
   Team &team = *s.room.team;
   Passage passages[MOST_THREADS];
-  const int wave = s.pictures_a_part * team.threads, last = s.eyes.layers - 1;
-  for (int first = 0; first < s.batch; first += wave) {
-    const int reached = least(wave, s.batch - first);
-    const int parts = (reached + s.pictures_a_part - 1) / s.pictures_a_part;
-    auto begin = [&](int part) { return first + part * s.pictures_a_part; };
-    auto size = [&](int part) { return least(s.pictures_a_part, first + reached - begin(part)); };
-    team.each(parts, [&](int part, int) {
+  const int last = s.eyes.layers - 1;
+  each_wave(s.batch, s.pictures_a_part, team.threads, [&](const Wave &wave) {
+    team.each(wave.parts(), [&](int part, int) {
       const SharedDesk &desk = s.desks[part];
-      cut_part(s, desk, given, 0, begin(part), size(part));
-      for (int i = 0; i < size(part); i++)
+      cut_part(s, desk, given, 0, wave.begin(part), wave.size(part));
+      for (int i = 0; i < wave.size(part); i++)
         memcpy(desk.layer[last] + i * (long)s.grid.features,
-               s.d_features + (begin(part) + i) * (long)s.feature_stride,
+               s.d_features + (wave.begin(part) + i) * (long)s.feature_stride,
                s.grid.features * sizeof(Value));
     });
     float *d_weight = s.d_encoder;
     for (int i = last; i >= 0; i--) {
       const int filters = s.eyes.filters[i], inner = s.grid.inner[i];
-      team.each(parts, [&](int part, int) {
+      team.each(wave.parts(), [&](int part, int) {
         const SharedDesk &desk = s.desks[part];
-        const int rows = size(part) * s.grid.cells[i];
+        const int rows = wave.size(part) * s.grid.cells[i];
         int stride;
-        const Value *in = passed(s, desk, i, begin(part), &stride);
+        const Value *in = passed(s, desk, i, wave.begin(part), &stride);
         const Left left = mirrored(inner, rows, in, stride, desk.left, *s.room.one);
         passages[part] = {rows, left, desk.layer[i]};
       });
-      weight_gradient(passages, parts, inner, filters, filters, d_weight,
-                      d_weight + whole(inner * filters, WIDTH), s.room, first > 0);
+      weight_gradient(passages, wave.parts(), inner, filters, filters, d_weight,
+                      d_weight + whole(inner * filters, WIDTH), s.room, wave.first > 0);
       d_weight += gradient_size(s, i);
       if (i == 0) continue;
-      team.each(parts, [&](int part, int thread) {
-        descend_further(s, s.desks[part], i, begin(part), size(part), s.room.alone(thread));
+      team.each(wave.parts(), [&](int part, int thread) {
+        descend_further(s, s.desks[part], i, wave.begin(part), wave.size(part),
+                        s.room.alone(thread));
       });
     }
-  }
+  });
 }
 
 // The encoder's step, given `d_features`.
