@@ -20,18 +20,24 @@ struct Spread {
   ~Spread() { free(at); }
 };
 
+// Two threads' work.
 struct Work {
-  Room room;
+  Team team{2};
+  Room room = {};
   explicit Work(int widest) {
     const size_t sizes[] = {packed_size(widest) * sizeof(Packed),
                             mirrored_size(widest, widest) * sizeof(Value)};
-    room.panel = static_cast<Packed *>(aligned_alloc(64, (sizes[0] / 64 + 2) * 64));
+    const size_t panel = (sizes[0] / 64 + 2) * 64;
+    room.panel_size = panel / sizeof(Packed);
+    room.panels = static_cast<Packed *>(aligned_alloc(64, team.threads * panel));
     room.left = static_cast<Value *>(aligned_alloc(64, (sizes[1] / 64 + 2) * 64));
+    room.team = room.one = &team;
+    if (!team.start(begin_products)) abort();
     begin_products();
   }
   ~Work() {
     end_products();
-    free(room.panel);
+    free(room.panels);
     free(room.left);
   }
 };

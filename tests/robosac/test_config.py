@@ -64,6 +64,7 @@ def test_sac_section_mirrors_the_learners_settings() -> None:
     theirs = {field.name: field.default for field in dataclasses.fields(SacSettings)}
     pixels, vectors = ours.pop("pixels"), ours.pop("vectors")
     ours.pop("random_correlation")  # who explores needs it, not who learns
+    ours.pop("return_steps")  # what a batch is drawn from
     assert ours == theirs
     assert msgspec.structs.asdict(pixels) == dataclasses.asdict(FastPixels())
     # The symmetry itself is the task's; a setting says whether it is used.
