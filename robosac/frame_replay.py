@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from robosac.recycled import Recycled
-from robosac.replay import Array, Batch, Ring, Take, require, require_names, require_part
+from robosac.replay import Array, Batch, Ring, Take, drawn, require, require_names, require_part
 
 Frames = Mapping[str, Array]
 """An observation: "image" uint8 (height, width, channels) and "state" float32 (n,)."""
@@ -137,9 +137,7 @@ class FrameReplay:
         Raises:
             ValueError: the buffer is empty.
         """
-        if not len(self):
-            raise ValueError("cannot sample from an empty replay buffer; add transitions first")
-        rows = (self._oldest + rng.integers(len(self), size=size)) % self.capacity
+        rows = (self._oldest + drawn(rng, size, len(self))) % self.capacity
         first = self._rows["first_frame"].take(rows) % self._room
         second = (first + 1) % self._room
         return Batch(

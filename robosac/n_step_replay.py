@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from robosac.replay import Array, Batch, Replay, Take
+from robosac.replay import Array, Batch, Replay, Take, drawn
 
 NOBODY: Final = -1
 WAITING: Final = 64
@@ -74,9 +74,7 @@ class NStepReplay(Replay):
         Raises:
             ValueError: the buffer is empty.
         """
-        if not self.added:
-            raise ValueError("cannot sample from an empty replay buffer; add transitions first")
-        first = rng.integers(len(self), size=size)
+        first = drawn(rng, size, len(self))
         columns = self._columns
         reward, kept, last = columns["reward"][first], np.ones(size, np.float32), first
         for _ in range(self.steps - 1):

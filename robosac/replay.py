@@ -130,9 +130,7 @@ class Replay:
         Raises:
             ValueError: the buffer is empty.
         """
-        if not self.added:
-            raise ValueError("cannot sample from an empty replay buffer; add transitions first")
-        rows = rng.integers(len(self), size=size)
+        rows = drawn(rng, size, len(self))
         return Batch(**{name: take(name, rows) for name in self._columns})
 
     def rings(self) -> list[Ring]:
@@ -159,6 +157,17 @@ class Replay:
         for name, column in self._columns.items():
             column[:filled] = state[name]
         self.added = added
+
+
+def drawn(rng: np.random.Generator, size: int, held: int) -> Array:
+    """`size` of the `held` rows of a buffer, uniformly with replacement.
+
+    Raises:
+        ValueError: the buffer is empty.
+    """
+    if not held:
+        raise ValueError("cannot sample from an empty replay buffer; add transitions first")
+    return rng.integers(held, size=size)
 
 
 def require(name: str, value: Array | float, shape: tuple[int, ...]) -> None:

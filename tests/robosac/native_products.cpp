@@ -31,7 +31,7 @@ struct Work {
     room.panel_size = panel / sizeof(Packed);
     room.panels = static_cast<Packed *>(aligned_alloc(64, team.threads * panel));
     room.left = static_cast<Value *>(aligned_alloc(64, (sizes[1] / 64 + 2) * 64));
-    room.team = room.one = &team;
+    room.team = &team;
     if (!team.start(begin_products)) abort();
     begin_products();
   }

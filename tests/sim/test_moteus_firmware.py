@@ -3,10 +3,13 @@
 import math
 import struct
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.moteus.command import Brake, Damp, StayWithin, Stop, encode
+from drivers.moteus.readings import TAGS
 from drivers.moteus.registers import FaultCode, Mode
 from sim.firmware.moteus import usual as moteus_usual
 from sim.firmware.moteus.bank import MoteusConfig
@@ -321,21 +324,42 @@ def test_short_cut_equals_the_long_way(
         assert quick.bank.modes == slow.bank.modes
 
 
-def drivers_stop(tag: int) -> bytes:
-    """Write int8 0x000 = 0, the usual query, three NOP; 16 bytes."""
-    return bytes.fromhex("010000 11001f01 1507170d11") + bytes([tag]) + bytes.fromhex("505050")
+def asking(written: bytes, tag: int) -> bytes:
+    """What is written, the usual query, and NOP up to a size of CAN-FD."""
+    frame = written + bytes.fromhex("11001f01 1507170d11") + bytes([tag])
+    return frame.ljust(next(size for size in (16, 24, 48) if size >= len(frame)), b"\x50")
 
 
-@given(st.lists(st.booleans(), min_size=1, max_size=8), st.data())
-def test_short_cut_of_a_stop_equals_the_long_way(stops: list[bool], data: st.DataObject) -> None:
+others = st.one_of(
+    st.sampled_from([bytes.fromhex("010000"), bytes.fromhex("01000f")]),
+    st.builds(
+        lambda torque, valid: (
+            bytes.fromhex("01000c0d25") + struct.pack("<f", torque)
+            + b"\x05\x27" + struct.pack("<h", valid)
+        ),
+        numbers, counts,
+    ),
+    st.builds(
+        lambda values: bytes.fromhex("01000d0c0740") + struct.pack("<7f", *values),
+        st.tuples(*[numbers] * 7),
+    ),
+)  # fmt: skip
+"""Stop, brake, damp, stay within bounds."""
+
+
+@given(st.lists(st.none() | others, min_size=1, max_size=8), st.data())
+def test_short_cut_of_what_does_not_drive_equals_the_long_way(
+    commands: list[bytes | None], data: st.DataObject
+) -> None:
     """Whatever came before it, and whatever state it meets; the next goal starts afresh."""
     quick, slow = Bench(), Bench()
     for bench in (quick, slow):
         bench.sense(position_rev=0.1, velocity_rev_s=2.0, power_w=-3.3, temperature_c=40.0)
-    for stop in stops:
+    for written in commands:
         tag = data.draw(tags)
-        frame = drivers_stop(tag) if stop else goto(0.25, tag=tag)
-        assert (frame in moteus_usual.STOPS) is stop
+        frame = goto(0.25, tag=tag) if written is None else asking(written, tag)
+        assert moteus_usual.is_usual(frame) is (written is None)
+        assert moteus_usual.other(frame) == (None if written is None else (written, tag))
         assert quick.send(frame) == slow.bank.handle_any(0, frame)
         if data.draw(st.booleans()):
             for bench in (quick, slow):
@@ -345,6 +369,19 @@ def test_short_cut_of_a_stop_equals_the_long_way(stops: list[bool], data: st.Dat
         assert quick.run(0.011) == slow.run(0.011)
         assert quick.bank.modes == slow.bank.modes
         assert list(quick.bank.faults) == list(slow.bank.faults)
+
+
+def test_the_drivers_frames_take_the_short_cut() -> None:
+    """And one that asks for anything else, or writes a little more, does not."""
+    one = np.ones(1)
+    for command in (Stop(), Brake(), Damp(3.5, 0.1), StayWithin(*[one] * 7)):
+        for tag in TAGS:
+            (frame,) = encode(command, 1, tag)
+            found = moteus_usual.other(frame)
+            assert found is not None, command
+            assert found[1] == tag
+            assert moteus_usual.other(found[0] + b"\x50" + frame[len(found[0]) :]) is None
+            assert moteus_usual.other(frame.replace(bytes([0x11, tag]), b"\x11\x50")) is None
 
 
 @given(st.lists(st.binary(max_size=64), max_size=5))

@@ -40,7 +40,7 @@ static Desk *share_out_each(Arena &arena, int threads, const Sight &of) {
 // How large a room must be for all that is done in it.
 struct RoomSize {
   size_t panel, left, gradient, wide;
-  Team *team, *one;
+  Team *team;
 
   // A layer over so many rows, and all of its gradients.
   void layer(int rows, int inner, int outer) {
@@ -52,7 +52,6 @@ struct RoomSize {
   Room made(Arena &arena) const {
     Room found = {};
     found.team = team;
-    found.one = one;
     found.panel_size = (panel * sizeof(Packed) + 127) / 64 * 64 / sizeof(Packed);
     found.panels = arena.take<Packed>(team->threads * found.panel_size);
     found.left = arena.take<Value>(left);

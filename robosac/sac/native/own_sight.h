@@ -242,8 +242,8 @@ static void gather(
 }
 
 // One layer of one group down over a part: what the gradient of its weights is made of.
-static Passage descend(const OwnSight &s, const OwnDesk &desk, int index, int group, int from, int count,
-                       const Room &room) {
+static Passage descend(
+    const OwnSight &s, const OwnDesk &desk, int index, int group, int from, int count) {
   const OwnLayer &l = s.layer[index];
   const Convolution &c = l.c;
   const int rows = count * c.cells();
@@ -252,7 +252,7 @@ static Passage descend(const OwnSight &s, const OwnDesk &desk, int index, int gr
                     l.where[group] + from * (long)c.cells() * c.where_stride(), desk.line, desk.d_raw);
   cut_windows(c, count, l.padded[group] + from * (long)c.padded(), desk.windows);
   const Left in =
-      mirrored(c.inner(), rows, desk.windows, c.window_stride(), desk.left, *room.team);
+      mirrored(c.inner(), rows, desk.windows, c.window_stride(), desk.left, Team::alone());
   return {rows, in, desk.d_raw};
 }
 
@@ -281,9 +281,8 @@ static void descend_all(OwnSight &s) {
       for (int g = 0; g < s.layer[i].groups; g++) {
         const OwnLayer &l = s.layer[i];
         const Convolution &c = l.c;
-        team.each(wave.parts(), [&](int part, int thread) {
-          passages[part] = descend(s, s.desks[part], i, g, wave.begin(part), wave.size(part),
-                                   s.room.alone(thread));
+        team.each(wave.parts(), [&](int part, int) {
+          passages[part] = descend(s, s.desks[part], i, g, wave.begin(part), wave.size(part));
         });
         weight_gradient(passages, wave.parts(), c.inner(), stride_of(c.outer()), c.outer(),
                         l.d_weight + g * l.weights(), l.d_bias + g * c.outer(), s.room,

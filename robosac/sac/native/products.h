@@ -1,6 +1,5 @@
 // Products of matrices in the one precision that a library is built for.
 #pragma once
-#include "team.h"
 #ifdef ROBOSAC_BFLOAT16
 #include "products_bfloat16.h"
 #else
@@ -19,7 +18,7 @@ struct Room {
   size_t panel_size;
   Value *left;
   float *gradient, *wide;
-  Team *team, *one;  // everybody, and whoever calls
+  Team *team;
 
   Packed *panel(int thread) const { return panels + thread * panel_size; }
 
@@ -27,7 +26,7 @@ struct Room {
   Room alone(int thread) const {
     Room found = *this;
     found.panels = panel(thread);
-    found.team = one;
+    found.team = &Team::alone();
     return found;
   }
 

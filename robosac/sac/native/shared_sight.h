@@ -263,7 +263,7 @@ static void descend_all(SharedSight &s, const Pictures &given) {
         const int rows = wave.size(part) * s.grid.cells[i];
         int stride;
         const Value *in = passed(s, desk, i, wave.begin(part), &stride);
-        const Left left = mirrored(inner, rows, in, stride, desk.left, *s.room.one);
+        const Left left = mirrored(inner, rows, in, stride, desk.left, Team::alone());
         passages[part] = {rows, left, desk.layer[i]};
       });
       weight_gradient(passages, wave.parts(), inner, filters, filters, d_weight,

@@ -25,6 +25,12 @@ class Team {
 
   explicit Team(int threads) : threads(threads) {}
 
+  // Whoever calls, alone; it keeps nothing, so that many may use it at once.
+  static Team &alone() {
+    static Team one(1);
+    return one;
+  }
+
   // Starts the helpers, who call `begin` before their first piece of work; false: they cannot be.
   bool start(void (*begin)()) {
     begin_ = begin;

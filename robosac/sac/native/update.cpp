@@ -1,6 +1,7 @@
 // One update of Soft Actor-Critic (arXiv 1812.05905, Algorithm 1) on a CPU, in float32; products of
-// matrices in what products.h is built for, by as many threads as there shall be. From vectors it is `Sac.update` of robosac/sac/agent.py,
-// from pictures `PixelSac.update` of pixel_agent.py; nothing is allocated after `robosac_create`.
+// matrices in what products.h is built for, by as many threads as there shall be. From vectors it is
+// `Sac.update` of robosac/sac/agent.py, from pictures `PixelSac.update` of pixel_agent.py; nothing is
+// allocated after `robosac_create`.
 #include <stdlib.h>
 
 #include <new>
@@ -19,7 +20,7 @@ struct Learner {
   SharedSight *shared;
   OwnSight *own;
   char *memory;
-  Team *team, *one;
+  Team *team;
 };
 
 void share_out(Learner &l, const RoomSize &size, Arena &arena) {
@@ -97,7 +98,6 @@ Sight *made_sight(const Problem &problem, const Eyes &eyes, RoomSize &room) {
 
 void destroy(Learner *l) {
   delete l->team;
-  delete l->one;
   free(l->shared);
   free(l->own);
   free(l->memory);
@@ -125,14 +125,12 @@ EXPORTED void *robosac_create(const Problem *problem, const Eyes *eyes, int32_t 
   Learner *l = static_cast<Learner *>(calloc(1, sizeof(Learner)));
   if (!l) return nullptr;
   l->team = new (std::nothrow) Team(threads);
-  l->one = new (std::nothrow) Team(1);
-  if (!l->team || !l->one || !l->team->start(begin_products)) {
+  if (!l->team || !l->team->start(begin_products)) {
     destroy(l);
     return nullptr;
   }
   RoomSize room = {};
   room.team = l->team;
-  room.one = l->one;
   l->heads.problem = *problem;
   l->heads.own_views = eyes && eyes->own;
   shape_heads(l->heads, room);

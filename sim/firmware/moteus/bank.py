@@ -49,7 +49,6 @@ CanFrames = list[tuple[int, bytes]]
 
 _ID_OPTION = "id.id"
 _MASKS = range(Register.UUID_MASK_1, Register.UUID_MASK_4 + 1)
-_STOPPED = ServoCommand()
 _ORDERS = range(Register.SET_OUTPUT_NEAREST, Register.RECAPTURE + 1)
 
 
@@ -237,10 +236,9 @@ class MoteusBank:
 
     def _usual(self, index: int, data: bytes) -> bytes | None:
         """A usual frame without the detour through single registers; None: it is another one."""
-        if data in moteus_usual.STOPS:
-            return self._usual_stop(index, data[moteus_usual.STOP_TAG_AT])
         if len(data) != moteus_usual.SIZE or not moteus_usual.is_usual(data):
-            return None
+            other = moteus_usual.other(data)
+            return None if other is None else self._usual_other(index, *other)
         servos, registers = self._servos, self._registers
         rest = data[moteus_usual.BESIDES_POSITION]
         # Nearly every tick only the goal is new.
@@ -257,10 +255,15 @@ class MoteusBank:
             servos.command(index, command)
         return reply
 
-    def _usual_stop(self, index: int, register: int) -> bytes:
-        """Stop, and tell a command register: every one has its default now."""
-        reply = self._usual_reply(index, register, _STOPPED)
-        self.command(index, _STOPPED)
+    def _usual_other(self, index: int, written: bytes, register: int) -> bytes:
+        """Write what does not drive, by registers, and answer the usual query at once."""
+        self._usual_rest[index] = b""
+        for request in decode_requests(written):
+            assert isinstance(request, WriteRequest)
+            self._write(index, request, ReplyWriter())
+        command = self._registers.pending[index]
+        reply = self._usual_reply(index, register, command)
+        self._servos.command(index, command)
         return reply
 
     def _usual_reply(self, index: int, register: int, command: ServoCommand) -> bytes:

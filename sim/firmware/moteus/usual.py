@@ -1,12 +1,13 @@
 """The usual frames of the control tick and their reply, taken in one step instead of by registers.
 
-One drives: it writes int8 0x000 = 10, six floats from 0x020 and three int16 from 0x027. The other
-stops: it writes int8 0x000 = 0, and three NOP end it. Both ask for mode, position, velocity,
-torque, power, voltage, temperature and fault, and for one command register as int8.
+One drives: it writes int8 0x000 = 10, six floats from 0x020 and three int16 from 0x027. Others
+stop, damp, stay within bounds or brake. All ask for mode, position, velocity, torque, power,
+voltage, temperature and fault, and for one command register as int8.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Sequence
 from functools import lru_cache
@@ -19,8 +20,8 @@ SIZE = 48
 """Length of the frame that drives, bytes."""
 BESIDES_POSITION = slice(10, 38)
 """All of that frame's command but the position."""
-TAG_AT, STOP_TAG_AT = 47, 12
-"""Where either frame names the command register that it asks for."""
+TAG_AT = 47
+"""Where that frame names the command register that it asks for."""
 
 _HEAD = bytes.fromhex("01000a0c0620")
 _LIMITS = bytes.fromhex("0727")
@@ -28,9 +29,25 @@ _QUERY, _QUERY_AT = bytes.fromhex("11001f011507170d11"), 38
 _TAGGED = range(Register.COMMAND_POSITION, Register.COMMAND_ACCEL_LIMIT + 1)
 _FIRST_TAG = _TAGGED.start
 _QUERIES = frozenset(_QUERY + bytes([register]) for register in _TAGGED)
-_STOP = bytes([0x01, 0x00, Mode.STOPPED])
-STOPS = frozenset(_STOP + query + bytes([NOP] * 3) for query in _QUERIES)
-"""Every frame that stops."""
+_COMMANDS = {
+    Mode.STOPPED: b"",
+    Mode.BRAKE: b"",
+    # float 0x025 and int16 0x027
+    Mode.ZERO_VELOCITY: rb"\x0d\x25.{4}\x05\x27.{2}",
+    # seven floats from 0x040
+    Mode.STAY_WITHIN: rb"\x0c\x07\x40.{28}",
+}
+"""By the mode that is written as int8 0x000, what is written behind it."""
+_OTHER = re.compile(
+    rb"(\x01\x00(?:%b))%b([%b-%b])%b*"
+    % (
+        b"|".join(re.escape(bytes([mode])) + rest for mode, rest in _COMMANDS.items()),
+        re.escape(_QUERY),
+        *(re.escape(bytes([register])) for register in (_TAGGED.start, _TAGGED[-1])),
+        re.escape(bytes([NOP])),
+    ),
+    re.DOTALL,
+)
 _QUANTITIES = tuple(REGISTERS[register].quantity for register in _TAGGED)
 _POSITION, _GOAL, _COUNTS = struct.Struct("<f"), struct.Struct("<6f"), struct.Struct("<3h")
 _REPLY = struct.Struct("<3B2s3f2sh2s3h2Bb")
@@ -39,6 +56,12 @@ _REPLY = struct.Struct("<3B2s3f2sh2s3h2Bb")
 def is_usual(data: bytes) -> bool:
     """True for a frame of SIZE bytes that drives in this layout."""
     return data.startswith(_HEAD) and data[30:32] == _LIMITS and data[_QUERY_AT:] in _QUERIES
+
+
+def other(data: bytes) -> tuple[bytes, int] | None:
+    """What a usual frame that does not drive writes, and the register that it asks for."""
+    found = _OTHER.fullmatch(data)
+    return None if found is None else (found[1], found[2][0])
 
 
 def position_of(data: bytes) -> float:
