@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from robosac.actor_link import OWN_ACTOR, OwnLearner
 from robosac.actor_state import ActorState
 from robosac.envelope import Sealed
+from robosac.exploration import RandomActions, SmoothNormals
 from robosac.observation import Observation
 from robosac.rehearsal.actor import MindCounts
 from robosac.runs import RunFolder
@@ -37,8 +38,9 @@ class LearningMind:
 
     def __init__(self, own: OwnLearner, config: TrainConfig, actions: int) -> None:
         self._own, self._link, self._config = own, own.link, config
-        self._size = actions
-        self._rng = np.random.default_rng((config.seed, EXPLORATION_STREAM, self.sequence))
+        rng = np.random.default_rng((config.seed, EXPLORATION_STREAM, self.sequence))
+        self._normals = SmoothNormals(rng, config.sac.noise_correlation)
+        self._random = RandomActions(rng, actions, config.sac.random_correlation)
         self._acting: Sealed | None = None
         self._taken = 0
         self._episodes = 0
@@ -56,8 +58,8 @@ class LearningMind:
     def act(self, observation: Observation) -> NDArray[np.float32]:
         """An action in [-1, 1]."""
         if self._acting is None or self.sequence < self._config.sac.random_steps:
-            return self._rng.uniform(-1.0, 1.0, self._size).astype(np.float32)
-        return self._acting.policy.sample_action(observation, self._rng)  # type: ignore[arg-type]
+            return self._random.next()
+        return self._acting.policy.sample_action(observation, self._normals)  # type: ignore[arg-type]
 
     def add(self, transition: Transition) -> None:
         """Send it; at an episode's end look for a newer policy, and after a dead learner."""
@@ -67,6 +69,8 @@ class LearningMind:
         if transition.end is None:
             link.send(transition)
             return
+        self._normals.begin()
+        self._random.begin()
         self._episodes += 1
         step = transition.sequence + 1
         link.send(transition, ActorState(step=step, episode=transition.episode + 1))
