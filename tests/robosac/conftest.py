@@ -34,3 +34,9 @@ def folders_of_our_own(folder_of_folders: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder / "run"))
     monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
     monkeypatch.setattr("robosac.run_folder.elsewhere", lambda: ())
+
+
+@pytest.fixture
+def run_path(tmp_path: Path) -> Path:
+    """Where a run folder may be made."""
+    return tmp_path / "run"

@@ -1,4 +1,4 @@
-"""Batches drawn ahead: the same batches, never torn, and no error or thread is lost."""
+"""Batches drawn ahead: the same batches, and no error or thread is lost."""
 
 from __future__ import annotations
 
@@ -15,171 +15,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robosac.frame_replay import FrameReplay
 from robosac.mixture import Mixture
 from robosac.prefetch import THREAD, Prefetch
-from robosac.replay import Batch, Replay, Take
-
-WIDE = 300
-"""Numbers of an observation: gathering a batch takes longer than adding a transition."""
-SIDE = 12
-FEW = 8
-"""Transitions in the ring: what is drawn is soon written over."""
-ROUNDS = 400
-
-
-def told(number: int) -> Any:
-    """A vector that tells its number everywhere."""
-    return np.full(WIDE, number, np.float32)
-
-
-def shown(number: int) -> Any:
-    """A picture and a vector that do."""
-    image = np.full((SIDE, SIDE, 3), number % 251, np.uint8)
-    image[::2] = number // 251 % 251
-    return {"image": image, "state": np.full(9, number, np.float32)}
-
-
-def vectors(capacity: int) -> Replay:
-    return Replay(capacity, (WIDE,), 3)
-
-
-def frames(capacity: int) -> FrameReplay:
-    return FrameReplay(capacity, (SIDE, SIDE, 3), 9, 3)
-
-
-KINDS: dict[str, tuple[Callable[[int], Any], Callable[[int], Any]]] = {
-    "vectors": (vectors, told),
-    "frames": (frames, shown),
-}
-"""A buffer of so many transitions, and an observation that tells its number."""
-
-
-def add(replay: Any, observation: Callable[[int], Any], number: int) -> None:
-    """Transition `number` to `number + 1`; every column tells it."""
-    action = np.full(3, number, np.float32)
-    replay.add(observation(number), action, float(number), observation(number + 1), number % 2 == 1)
-
-
-def require_whole(batch: Batch[Any]) -> None:
-    """Every column of every row tells the same number."""
-    number = batch.reward[:, None]
-    np.testing.assert_array_equal(batch.action, number.repeat(3, 1))
-    np.testing.assert_array_equal(batch.terminated, batch.reward % 2)
-    for observation, expected in (
-        (batch.observation, number),
-        (batch.next_observation, number + 1),
-    ):
-        if not isinstance(observation, dict):
-            np.testing.assert_array_equal(observation, expected.repeat(WIDE, 1))
-            continue
-        np.testing.assert_array_equal(observation["state"], expected.repeat(9, 1))
-        rows = observation["image"].reshape(len(expected), SIDE, -1).astype(int)
-        np.testing.assert_array_equal(rows[:, 1::2] - expected[:, None] % 251, 0)
-        np.testing.assert_array_equal(rows[:, ::2] - expected[:, None] // 251 % 251, 0)
-
-
-class Careless(Prefetch):
-    """Lets the buffer change while the worker reads it, and gives out what came of that."""
-
-    def settle(self) -> None:
-        pass
-
-
-def record(buffer: Any, drawn: list[Batch[Any]]) -> threading.Event:
-    """Keep every batch that is drawn, given out or not; set when one is begun."""
-    sample, begun = buffer.sample, threading.Event()
-
-    def kept(rng: np.random.Generator, size: int) -> Batch[Any]:
-        begun.set()
-        drawn.append(sample(rng, size))
-        return drawn[-1]
-
-    buffer.sample = kept
-    return begun
-
-
-def race(made: type[Prefetch], kind: str, rounds: int) -> None:
-    """Draw ahead and add at the same time; require every batch that was drawn to be whole."""
-    make, observation = KINDS[kind]
-    buffer = make(FEW)
-    drawn = list[Batch[Any]]()
-    begun = record(buffer, drawn)
-    rng, pace = np.random.default_rng(0), np.random.default_rng(1)
-    prefetch, number = made(buffer), 0
-    for _ in range(FEW):
-        add(prefetch, observation, number)
-        number += 1
-    try:
-        for _ in range(rounds):
-            begun.clear()
-            prefetch.draw_ahead(rng, 64, 2)
-            if pace.random() < 0.7:
-                begun.wait(30.0)
-            for _ in range(int(pace.integers(0, 5))):
-                # Sometimes the next episode: both of its first frames are new.
-                number += 1 + 2 * int(pace.random() < 0.2)
-                add(prefetch, observation, number)
-            drawn += prefetch.sample_many(rng, 64, 2)
-            while drawn:
-                require_whole(drawn.pop())
-    finally:
-        prefetch.close()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_sample_is_torn_by_a_transition_that_comes_meanwhile(kind: str) -> None:
-    race(Prefetch, kind, ROUNDS)
-
-
-def halting(buffer: Any, patience_s: float) -> tuple[threading.Event, threading.Event]:
-    """Have the buffer stop in the middle of a batch: it is half-way, and it may go on."""
-    half_way, go_on = threading.Event(), threading.Event()
-    gather = buffer.gather
-
-    def halted(rng: np.random.Generator, size: int, take: Take) -> Batch[Any]:
-        def taken(name: str, rows: Any) -> Any:
-            if name == "reward":
-                half_way.set()
-                go_on.wait(patience_s)
-            return take(name, rows)
-
-        return gather(rng, size, taken)
-
-    buffer.gather = halted
-    return half_way, go_on
-
-
-def torn_in_the_middle(made: type[Prefetch], kind: str, patience_s: float) -> None:
-    """Write the whole ring over while the worker stands in the middle of a batch."""
-    make, observation = KINDS[kind]
-    buffer, drawn = make(FEW), list[Batch[Any]]()
-    prefetch, rng = made(buffer), np.random.default_rng(0)
-    for number in range(FEW):
-        add(prefetch, observation, number)
-    half_way, go_on = halting(buffer, patience_s)
-    record(buffer, drawn)
-    prefetch.draw_ahead(rng, 16, 1)
-    assert half_way.wait(30.0)
-    for number in range(100, 100 + FEW):
-        add(prefetch, observation, number)
-    go_on.set()
-    drawn += prefetch.sample_many(rng, 16, 1)
-    prefetch.close()
-    assert len(drawn) >= 2
-    for batch in drawn:
-        require_whole(batch)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_ring_is_not_written_over_under_a_worker_that_stands_still(kind: str) -> None:
-    torn_in_the_middle(Prefetch, kind, patience_s=0.1)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_what_is_torn_is_found(kind: str) -> None:
-    with pytest.raises(AssertionError, match="Arrays are not equal"):
-        torn_in_the_middle(Careless, kind, patience_s=30.0)
+from robosac.replay import Batch, Replay
+from tests.robosac.prefetch_rig import (
+    FEW,
+    add,
+    frames,
+    halting,
+    record,
+    require_whole,
+    shown,
+    told,
+    vectors,
+)
 
 
 class Watched(Replay):
