@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from robosac.tasks.ends import EpisodeEnd
 from robosac.trace import Trace
 
 NOON = datetime.datetime(2026, 1, 2, 12, 0, tzinfo=datetime.UTC)
+WHOLE = 500
+"""Steps of an episode without a fall."""
 JOINTS = tuple(f"{leg}_{link}" for leg in ("front_left", "back_left", "front_right", "back_right")
                for link in ("front", "rear"))  # fmt: skip
 
@@ -58,6 +61,64 @@ def trot(seconds: float = 6.0, period: float = 0.02) -> Trace:
     )
 
 
+class Now(TypedDict):
+    """When a row was written."""
+
+    step: int
+    wall_s: float
+    robot_s: float
+
+
+def _episode_row(
+    now: Now, episode: int, length: int, skill: float, rng: np.random.Generator
+) -> EpisodeRow:
+    speed = 0.42 * skill + rng.normal(0, 0.04)
+    return EpisodeRow(
+        **now,
+        episode=episode,
+        length=length,
+        return_=length * (speed - 0.1) + rng.normal(0, 6),
+        end=EpisodeEnd.TERMINATED if length < WHOLE else EpisodeEnd.TRUNCATED,
+        speed_m_s=speed,
+        terms={"forward_velocity": speed * length},
+        limited={
+            "velocity": 0.5 * math.exp(-episode / 60) + 0.02,
+            "acceleration": 0.8 * math.exp(-episode / 80) + 0.05,
+            "position": 0.1 + 0.05 * skill,
+            "derated": 0.01 * skill,
+        },
+        smoothness=0.3 - 0.2 * skill,
+    )
+
+
+def _learner_row(now: Now, episode: int, skill: float, rng: np.random.Generator) -> LearnerRow:
+    return LearnerRow(
+        **now,
+        updates=now["step"],
+        critic_loss=0.5,
+        actor_loss=-10 * skill,
+        alpha=0.02 + math.exp(-episode / 40),
+        entropy=-8 + 6 * math.exp(-episode / 30) + rng.normal(0, 0.1),
+        target_entropy=-8.0,
+        q_mean=10 * skill,
+        updates_per_s=210.0,
+    )
+
+
+def _timing_row(now: Now, length: int, rng: np.random.Generator) -> TimingRow:
+    return TimingRow(
+        **now,
+        lateness_p50_ms=0.06 + 0.01 * rng.random(),
+        lateness_p99_ms=0.4 + 0.2 * rng.random(),
+        lateness_max_ms=1.0 + 3 * rng.random(),
+        ticks=length * 4,
+        skipped=int(rng.random() > 0.98),
+        policy_us=55.0,
+        executor_us=240.0,
+        update_us=2900.0,
+    )
+
+
 def write_run(path: Path, episodes: int = 330, preset: str = "minitaur") -> RunFolder:
     """A run of about `episodes` * 400 steps that learns to walk, with two evaluations."""
     rng = np.random.default_rng(3)
@@ -67,58 +128,16 @@ def write_run(path: Path, episodes: int = 330, preset: str = "minitaur") -> RunF
         for episode in range(episodes):
             skill = 1 / (1 + math.exp(-(episode - 120) / 40))
             fell = bool(rng.random() > 0.3 + 0.7 * skill)
-            length = int(rng.integers(60, 400)) if fell else 500
+            length = int(rng.integers(60, 400)) if fell else WHOLE
             step += length
-            now = {"step": step, "wall_s": step / 300, "robot_s": step * 0.02}
-            speed = 0.42 * skill + rng.normal(0, 0.04)
-            metrics.write(
-                EpisodeRow(
-                    **now,
-                    episode=episode,
-                    length=length,
-                    return_=length * (speed - 0.1) + rng.normal(0, 6),
-                    end=EpisodeEnd.TERMINATED if fell else EpisodeEnd.TRUNCATED,
-                    speed_m_s=speed,
-                    terms={"forward_velocity": speed * length},
-                    limited={
-                        "velocity": 0.5 * math.exp(-episode / 60) + 0.02,
-                        "acceleration": 0.8 * math.exp(-episode / 80) + 0.05,
-                        "position": 0.1 + 0.05 * skill,
-                        "derated": 0.01 * skill,
-                    },
-                    smoothness=0.3 - 0.2 * skill,
-                )
-            )
-            metrics.write(
-                LearnerRow(
-                    **now,
-                    updates=step,
-                    critic_loss=0.5,
-                    actor_loss=-10 * skill,
-                    alpha=0.02 + math.exp(-episode / 40),
-                    entropy=-8 + 6 * math.exp(-episode / 30) + rng.normal(0, 0.1),
-                    target_entropy=-8.0,
-                    q_mean=10 * skill,
-                    updates_per_s=210.0,
-                )
-            )
-            metrics.write(
-                TimingRow(
-                    **now,
-                    lateness_p50_ms=0.06 + 0.01 * rng.random(),
-                    lateness_p99_ms=0.4 + 0.2 * rng.random(),
-                    lateness_max_ms=1.0 + 3 * rng.random(),
-                    ticks=length * 4,
-                    skipped=int(rng.random() > 0.98),
-                    policy_us=55.0,
-                    executor_us=240.0,
-                    update_us=2900.0,
-                )
-            )
+            now: Now = {"step": step, "wall_s": step / 300, "robot_s": step * 0.02}
+            metrics.write(_episode_row(now, episode, length, skill, rng))
+            metrics.write(_learner_row(now, episode, skill, rng))
+            metrics.write(_timing_row(now, length, rng))
             if episode in (episodes // 2, episodes - 1):
                 results = [
                     EpisodeResult(
-                        length=500,
+                        length=WHOLE,
                         return_=150.0 * skill + 10 * i,
                         end=EpisodeEnd.TRUNCATED,
                         speed_m_s=0.45 * skill + 0.02 * i,

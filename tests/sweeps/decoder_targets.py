@@ -188,9 +188,11 @@ def _seal_manifest(data: bytes) -> bytes:
 
 def targets() -> dict[str, Target]:
     """By name."""
-    manifest = InFile(checkpoint.DOCUMENT, lambda path: checkpoint.read_document(path.parent))
-    minitaur = InFile("m.yaml", lambda path: read_robot_file(path, "minitaur", RobotFile))
-    claw = InFile("c.yaml", lambda path: read_robot_file(path, "claw", ClawFile))
+    return _messages() | _files()
+
+
+def _messages() -> dict[str, Target]:
+    """What is decoded from memory."""
     return {
         "link envelope": Target(
             lambda data: Opener().open(data), (ProtocolError,), seeds.ENVELOPES, 40, _seal_envelope
@@ -229,6 +231,15 @@ def targets() -> dict[str, Target]:
         "settings": Target(
             _utf8(lambda text: config.parse(text, "fuzz")), (ConfigError,), seeds.SETTINGS, 0.1
         ),
+    }
+
+
+def _files() -> dict[str, Target]:
+    """What is read from a file."""
+    manifest = InFile(checkpoint.DOCUMENT, lambda path: checkpoint.read_document(path.parent))
+    minitaur = InFile("m.yaml", lambda path: read_robot_file(path, "minitaur", RobotFile))
+    claw = InFile("c.yaml", lambda path: read_robot_file(path, "claw", ClawFile))
+    return {
         "robot file, minitaur": Target(minitaur, (ConfigError,), seeds.MINITAUR, 0.02),
         "robot file, claw": Target(claw, (ConfigError,), seeds.CLAW, 0.02),
         "calibration": Target(
