@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from robosac.curves import Curve, band, is_error, known
-from robosac.plot_style import Theme, legend, new_figure, reference_line
+from robosac.plot_style import Theme, figure_legend, legend, new_figure, reference_line
 from robosac.rows import FloatArray
 from robosac.turn_plots import FLOOR_RAD, error_axis
 
@@ -110,7 +110,7 @@ def draw_recipes(
         reference_line(column[0], bar.value, bar.text, theme)
         column[0].plot([bar.minutes], [bar.value], "v", color=theme.muted, ms=7, zorder=3)
     column[-1].set_xlabel(AXES["robot_min"])
-    legend(column[0])
+    figure_legend(figure, column[0])
     return figure
 
 

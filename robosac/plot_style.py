@@ -73,6 +73,8 @@ def themed(theme: Theme) -> Iterator[None]:
             "lines.solid_capstyle": "round",
             "legend.frameon": False,
             "legend.fontsize": 9,
+            "legend.handlelength": 1.6,
+            "legend.columnspacing": 1.4,
             "legend.labelcolor": theme.ink,
             "font.family": "DejaVu Sans",
         }
@@ -102,8 +104,15 @@ def legend(axes: Axes) -> None:
     if handles:
         axes.legend(
             handles, labels, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(labels),
-            borderaxespad=0.2, handlelength=1.6, columnspacing=1.4,
+            borderaxespad=0.2,
         )  # fmt: skip
+
+
+def figure_legend(figure: Figure, axes: Axes) -> None:
+    """The legend of `axes` above the whole figure: titles have the width to themselves."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside upper right", ncols=len(labels))
 
 
 def reference_line(axes: Axes, value: float, text: str, theme: Theme) -> None:

@@ -53,6 +53,9 @@ KINDS: Final = {
     ("claw-pixels", "fast"): Kind(
         "claw-pixels", 108_000, 9000, 10, "claw-pixels-alone", "recipe fast"
     ),
+    ("claw-pixels", "paper"): Kind(
+        "claw-pixels", 108_000, 12_000, 10, "claw-pixels-paper", "recipe paper"
+    ),
 }
 
 
